@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.buyer_information import BuyerInformation
+    from ..models.client_reference_information import ClientReferenceInformation
+    from ..models.customer_links import CustomerLinks
+    from ..models.customer_metadata import CustomerMetadata
+    from ..models.merchant_defined_information import MerchantDefinedInformation
+
+
+T = TypeVar("T", bound="Customer")
+
+
+@_attrs_define
+class Customer:
+    """A customer, as the service answers with it. Fields that this document does not know are kept.
+
+    Attributes:
+        id (str): The customer's token id.
+        buyer_information (BuyerInformation | None | Unset): Who the customer is.
+        client_reference_information (ClientReferenceInformation | None | Unset): The merchant's reference.
+        merchant_defined_information (list[MerchantDefinedInformation] | None | Unset): The merchant's own data. An
+            update replaces all entries, so to change one, send all that shall be there.
+        field_links (CustomerLinks | Unset): Where the customer and what belongs to it can be found.
+        metadata (CustomerMetadata | Unset): Data about the token itself.
+    """
+
+    id: str
+    buyer_information: BuyerInformation | None | Unset = UNSET
+    client_reference_information: ClientReferenceInformation | None | Unset = UNSET
+    merchant_defined_information: list[MerchantDefinedInformation] | None | Unset = UNSET
+    field_links: CustomerLinks | Unset = UNSET
+    metadata: CustomerMetadata | Unset = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        from ..models.buyer_information import BuyerInformation  # noqa: PLC0415
+        from ..models.client_reference_information import ClientReferenceInformation  # noqa: PLC0415
+
+        id = self.id
+
+        buyer_information: dict[str, Any] | None | Unset
+        if isinstance(self.buyer_information, Unset):
+            buyer_information = UNSET
+        elif isinstance(self.buyer_information, BuyerInformation):
+            buyer_information = self.buyer_information.to_dict()
+        else:
+            buyer_information = self.buyer_information
+
+        client_reference_information: dict[str, Any] | None | Unset
+        if isinstance(self.client_reference_information, Unset):
+            client_reference_information = UNSET
+        elif isinstance(self.client_reference_information, ClientReferenceInformation):
+            client_reference_information = self.client_reference_information.to_dict()
+        else:
+            client_reference_information = self.client_reference_information
+
+        merchant_defined_information: list[dict[str, Any]] | None | Unset
+        if isinstance(self.merchant_defined_information, Unset):
+            merchant_defined_information = UNSET
+        elif isinstance(self.merchant_defined_information, list):
+            merchant_defined_information = []
+            for merchant_defined_information_type_0_item_data in self.merchant_defined_information:
+                merchant_defined_information_type_0_item = merchant_defined_information_type_0_item_data.to_dict()
+                merchant_defined_information.append(merchant_defined_information_type_0_item)
+
+        else:
+            merchant_defined_information = self.merchant_defined_information
+
+        field_links: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.field_links, Unset):
+            field_links = self.field_links.to_dict()
+
+        metadata: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.metadata, Unset):
+            metadata = self.metadata.to_dict()
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "id": id,
+            }
+        )
+        if buyer_information is not UNSET:
+            field_dict["buyerInformation"] = buyer_information
+        if client_reference_information is not UNSET:
+            field_dict["clientReferenceInformation"] = client_reference_information
+        if merchant_defined_information is not UNSET:
+            field_dict["merchantDefinedInformation"] = merchant_defined_information
+        if field_links is not UNSET:
+            field_dict["_links"] = field_links
+        if metadata is not UNSET:
+            field_dict["metadata"] = metadata
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.buyer_information import BuyerInformation  # noqa: PLC0415
+        from ..models.client_reference_information import ClientReferenceInformation  # noqa: PLC0415
+        from ..models.customer_links import CustomerLinks  # noqa: PLC0415
+        from ..models.customer_metadata import CustomerMetadata  # noqa: PLC0415
+        from ..models.merchant_defined_information import MerchantDefinedInformation  # noqa: PLC0415
+
+        d = dict(src_dict)
+        id = d.pop("id")
+
+        def _parse_buyer_information(data: object) -> BuyerInformation | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                buyer_information_type_0 = BuyerInformation.from_dict(data)
+
+                return buyer_information_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(BuyerInformation | None | Unset, data)
+
+        buyer_information = _parse_buyer_information(d.pop("buyerInformation", UNSET))
+
+        def _parse_client_reference_information(data: object) -> ClientReferenceInformation | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                client_reference_information_type_0 = ClientReferenceInformation.from_dict(data)
+
+                return client_reference_information_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ClientReferenceInformation | None | Unset, data)
+
+        client_reference_information = _parse_client_reference_information(d.pop("clientReferenceInformation", UNSET))
+
+        def _parse_merchant_defined_information(data: object) -> list[MerchantDefinedInformation] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                merchant_defined_information_type_0 = []
+                _merchant_defined_information_type_0 = data
+                for merchant_defined_information_type_0_item_data in _merchant_defined_information_type_0:
+                    merchant_defined_information_type_0_item = MerchantDefinedInformation.from_dict(
+                        merchant_defined_information_type_0_item_data
+                    )
+
+                    merchant_defined_information_type_0.append(merchant_defined_information_type_0_item)
+
+                return merchant_defined_information_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[MerchantDefinedInformation] | None | Unset, data)
+
+        merchant_defined_information = _parse_merchant_defined_information(d.pop("merchantDefinedInformation", UNSET))
+
+        _field_links = d.pop("_links", UNSET)
+        field_links: CustomerLinks | Unset
+        if isinstance(_field_links, Unset):
+            field_links = UNSET
+        else:
+            field_links = CustomerLinks.from_dict(_field_links)
+
+        _metadata = d.pop("metadata", UNSET)
+        metadata: CustomerMetadata | Unset
+        if isinstance(_metadata, Unset):
+            metadata = UNSET
+        else:
+            metadata = CustomerMetadata.from_dict(_metadata)
+
+        customer = cls(
+            id=id,
+            buyer_information=buyer_information,
+            client_reference_information=client_reference_information,
+            merchant_defined_information=merchant_defined_information,
+            field_links=field_links,
+            metadata=metadata,
+        )
+
+        customer.additional_properties = d
+        return customer
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

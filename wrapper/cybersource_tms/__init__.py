@@ -1,0 +1,43 @@
+"""Update a customer in CyberSource's Token Management Service, sending only what changed.
+
+The clients and the errors are documented where they are: see `CustomersClient`, `changed_fields` and `errors`.
+"""
+
+from cybersource_tms_api.models import (
+    BuyerInformation,
+    ClientReferenceInformation,
+    Customer,
+    CustomerLinks,
+    CustomerMetadata,
+    CustomerUpdate,
+    Link,
+    MerchantDefinedInformation,
+)
+from cybersource_tms_api.types import UNSET, Unset
+
+from . import errors
+from ._answers import CustomerRecord
+from ._auth import SharedSecretAuth
+from ._changes import changed_fields
+from ._clients import AsyncCustomersClient, CustomersClient
+from ._environment import Environment
+
+__all__ = [
+    "UNSET",
+    "AsyncCustomersClient",
+    "BuyerInformation",
+    "ClientReferenceInformation",
+    "Customer",
+    "CustomerLinks",
+    "CustomerMetadata",
+    "CustomerRecord",
+    "CustomerUpdate",
+    "CustomersClient",
+    "Environment",
+    "Link",
+    "MerchantDefinedInformation",
+    "SharedSecretAuth",
+    "Unset",
+    "changed_fields",
+    "errors",
+]

@@ -1,0 +1,189 @@
+"""What an answer means: status and body to a record or an error, and the boundary where foreign errors become ours."""
+
+import json
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import cast
+
+import httpx
+from attrs import field, frozen
+from cybersource_tms_api.models import Customer, ErrorAnswer
+from cybersource_tms_api.types import Response
+
+from . import errors
+from ._changes import leaves
+from ._wire import Mismatch, Use, check
+
+_log = logging.getLogger("cybersource_tms")
+
+_BY_STATUS: dict[int, type[errors.StatusError]] = {
+    400: errors.BadRequest,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    410: errors.TokenDeleted,
+    412: errors.PreconditionFailed,
+    424: errors.ProfileNotFound,
+    429: errors.TooManyRequests,
+    **{status: errors.ServiceError for status in HTTPStatus if status >= HTTPStatus.INTERNAL_SERVER_ERROR},
+}
+
+# Nothing was sent yet when httpx raises one of these. A NetworkError or time-out that is not here comes later.
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+@frozen
+class CustomerRecord:
+    """The service's answer to an update.
+
+    Attributes:
+        customer: The whole customer, as it now is. It holds personal data, so it is not in the `repr`.
+        etag: Names this state of the customer: pass it as `if_match` so as not to overwrite somebody else's change.
+        correlation_id: Names the exchange for the service's support.
+    """
+
+    customer: Customer = field(repr=False)
+    etag: str | None
+    correlation_id: str | None
+
+
+def record(answer: Response[Customer | ErrorAnswer]) -> CustomerRecord:
+    """Return the record of an answer that has passed `judge`."""
+    customer = cast("Customer", answer.parsed)
+    return CustomerRecord(customer, answer.headers.get("etag"), answer.headers.get("v-c-correlation-id"))
+
+
+@contextmanager
+def boundary(method: str, path: str) -> Generator[None]:
+    """Turn what `httpx` raises when there is no answer into ours.
+
+    Raises:
+        TimedOut: Something took longer than the client's time-out.
+        ConnectionFailed: Anything else.
+    """
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
+        failed = _failure(error, f"{method} {path}")
+        _log.debug("%s %s failed: %s", method, path, type(error).__name__)
+        raise failed from error
+
+
+def _failure(error: Exception, exchange: str) -> errors.ConnectionFailed:
+    timed_out = isinstance(error, httpx.TimeoutException)
+    never_sent = isinstance(error, _NEVER_SENT)
+    # Only these two say what the system says; other messages of httpx can quote headers.
+    why = f": {error}" if isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)) else ""
+    kind = errors.TimedOut if timed_out else errors.ConnectionFailed
+    return kind(
+        f"{type(error).__name__} ({exchange}){why}; "
+        + ("nothing was sent" if never_sent else "the update may have been applied: read the customer before deciding"),
+        may_have_been_applied=not never_sent,
+    )
+
+
+@contextmanager
+def reading(response: httpx.Response) -> Generator[None]:
+    """Turn what `httpx` raises while the body of an answer is read into ours; a time-out is left to `boundary`.
+
+    Raises:
+        StatusError: The status is not 200: it says more than the body would have said.
+        UnreadableResponse: The answer broke off, or is wrongly compressed.
+    """
+    try:
+        yield
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        if response.status_code != HTTPStatus.OK:
+            raise status_error(response) from error
+        if isinstance(error, httpx.TimeoutException):
+            raise
+        raise unreadable(response, "broke off or is wrongly compressed") from error
+
+
+def judge(response: httpx.Response) -> None:
+    """Let only an answer pass that the generated parser understands: a 200 with a whole customer.
+
+    Args:
+        response: The answer, with its body read.
+
+    Raises:
+        StatusError: Another status than 200.
+        UnreadableResponse: A 200 whose body is not a customer.
+    """
+    if _log.isEnabledFor(logging.DEBUG):
+        _log_exchange(response)
+    if response.status_code != HTTPStatus.OK:
+        raise status_error(response)
+    try:
+        check(json.loads(response.content), Customer, Use.ANSWER)
+    except Mismatch as mismatch:
+        raise unreadable(response, f"does not fit the spec: {mismatch}") from mismatch
+    except (ValueError, RecursionError) as error:
+        raise unreadable(response, "is not JSON") from error
+
+
+def status_error(response: httpx.Response) -> errors.StatusError:
+    """Return the error for a status that is not 200, whatever the body is."""
+    kind = _BY_STATUS.get(response.status_code, errors.StatusError)
+    entries = _entries(response)
+    reason = entries[0].type if entries and entries[0].type.isalnum() else ""
+    return kind(
+        f"{' '.join(filter(None, [str(response.status_code), reason]))} ({_exchange(response)}): {kind.advice}",
+        status_code=response.status_code,
+        errors=entries,
+        correlation_id=response.headers.get("v-c-correlation-id"),
+        unique_transaction_id=response.headers.get("uniqueTransactionID"),
+    )
+
+
+def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:
+    """Return the error for a 200 that cannot be understood."""
+    return errors.UnreadableResponse(
+        f"{response.status_code} ({_exchange(response)}): the answer {problem}; the update may have been applied",
+        status_code=response.status_code,
+        correlation_id=response.headers.get("v-c-correlation-id"),
+    )
+
+
+def _log_exchange(response: httpx.Response) -> None:
+    request = response.request
+    _log.debug(
+        "%s %s -> %d in %.0f ms, correlation id %s, fields %s",
+        request.method,
+        request.url.path,
+        response.status_code,
+        response.elapsed.total_seconds() * 1000,
+        response.headers.get("v-c-correlation-id"),
+        ", ".join(leaves(json.loads(request.content or b"{}"))),
+    )
+
+
+def _exchange(response: httpx.Response) -> str:
+    request = response.request
+    correlation_id = response.headers.get("v-c-correlation-id", "none")
+    return f"{request.method} {request.url.path}, correlation id {correlation_id}"
+
+
+def _entries(response: httpx.Response) -> tuple[errors.ErrorEntry, ...]:
+    try:
+        body = json.loads(response.content)
+        check(body, ErrorAnswer, Use.ANSWER)
+    except (Mismatch, ValueError, RecursionError, httpx.ResponseNotRead):
+        return ()
+    return tuple(
+        errors.ErrorEntry(
+            entry.get("type", ""),
+            entry.get("message", ""),
+            tuple(detail["name"] for detail in entry.get("details") or () if "name" in detail),
+        )
+        for entry in body.get("errors", ())
+    )

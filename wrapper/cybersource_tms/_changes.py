@@ -1,0 +1,90 @@
+"""What to send so that a customer becomes what is wanted: the changed-field rules."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from cybersource_tms_api.models import Customer, CustomerUpdate
+
+from ._wire import Field, Mismatch, Use, check, is_list, is_object, shape_of, unknown
+from .errors import InvalidRequest
+
+Wire = Mapping[str, Any]
+CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
+
+
+def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate | None:
+    """Return the smallest update that does to `before` what sending the whole of `after` would do.
+
+    The result is a JSON Merge Patch (RFC 7396). A field that `after` does not have is left alone; `None` removes it.
+    Objects are compared field by field, arrays as a whole and in order, values as JSON, so that `True` is not `1`.
+
+    Args:
+        before: The customer as it is: a `Customer`, a `CustomerUpdate`, or a mapping with the names of the wire.
+        after: The customer as it shall be, whole or in part, in one of the same forms.
+
+    Returns:
+        An update that shares nothing with the arguments, or `None` where there is no difference.
+
+    Raises:
+        InvalidRequest: A value of a wrong type, a field that does not exist, or a difference in what only the service
+            writes, such as `id`. The message has the field's path.
+    """
+    old, new = _read("before", before), _read("after", after)
+    try:
+        patch = _difference(old, new, shape_of(CustomerUpdate), shape_of(Customer))
+        check(patch, CustomerUpdate, Use.PATCH)
+    except Mismatch as mismatch:
+        raise InvalidRequest(f"after: {mismatch}") from mismatch
+    return CustomerUpdate.from_dict(patch) if patch else None
+
+
+def leaves(patch: Wire, prefix: str = "") -> list[str]:
+    """Return the paths of the fields that a patch writes or removes."""
+    paths: list[str] = []
+    for key, value in patch.items():
+        paths += leaves(value, f"{prefix}{key}.") if is_object(value) else [prefix + key]
+    return paths
+
+
+def _read(name: str, customer: CustomerLike) -> Wire:
+    model = CustomerUpdate if isinstance(customer, CustomerUpdate) else Customer
+    try:
+        check(customer, model, Use.INPUT)
+    except Mismatch as mismatch:
+        raise InvalidRequest(f"{name}: {mismatch}") from mismatch
+    return customer.to_dict() if isinstance(customer, (Customer, CustomerUpdate)) else customer
+
+
+def _difference(old: Wire, new: Wire, writable: Mapping[str, Field], readable: Mapping[str, Field]) -> dict[str, Any]:
+    patch: dict[str, Any] = {}
+    for key, value in new.items():
+        was = old.get(key)
+        known = writable.get(key)
+        if known is None:
+            if key not in old or not _same(was, value):
+                raise unknown(key, readable) if key not in readable else Mismatch("only the service writes this", key)
+        elif known.kind.model and is_object(value):
+            if changes := _inner_difference(key, was or {}, value, shape_of(known.kind.model)):
+                patch[key] = changes
+        elif not _same(was, value):
+            patch[key] = deepcopy(value)
+    return patch
+
+
+def _inner_difference(key: str, old: Wire, new: Wire, shape: Mapping[str, Field]) -> dict[str, Any]:
+    try:
+        return _difference(old, new, shape, shape)
+    except Mismatch as mismatch:
+        raise mismatch.inside(key) from None
+
+
+def _same(a: object, b: object) -> bool:
+    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
+    if type(a) is str or a is None:
+        return a == b
+    if is_object(a) and is_object(b):
+        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+    if is_list(a) and is_list(b):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a == b and isinstance(a, bool) == isinstance(b, bool)

@@ -1,0 +1,172 @@
+"""The two clients. They are twins: what they do is in the functions that they share, here is only how they wait."""
+
+import os
+from typing import Self
+
+import httpx
+from cybersource_tms_api import Client
+from cybersource_tms_api.api.customers import update_customer
+from cybersource_tms_api.models import CustomerUpdate
+
+from ._answers import CustomerRecord, boundary, record
+from ._environment import Environment
+from ._http import AsyncHttp, SyncHttp
+from ._requests import (
+    DEFAULT_TIMEOUT,
+    checked_profile_id,
+    client_settings,
+    environment_variables,
+    refuse_closed,
+    update_arguments,
+)
+
+
+class CustomersClient:
+    """Updates customers. One client may be shared among threads; it keeps connections alive until it is closed.
+
+    Args:
+        environment: An `Environment` or its text, such as `"production-india"`.
+        auth: The credentials, such as `SharedSecretAuth`.
+        timeout: Seconds, above 0 and finite, for each of connecting, writing, reading and waiting for a free
+            connection, or an `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read, 10 s to wait.
+        profile_id: The token profile to use, 36 characters, for merchants that have more than one.
+        base_url: Another address for the environment's, for a proxy or a stand-in; plain http only to loopback.
+        transport: Another `httpx.BaseTransport`, for tests, proxies and mTLS.
+
+    Raises:
+        InvalidRequest: An argument is wrong; the message names it.
+    """
+
+    def __init__(
+        self,
+        environment: Environment | str,
+        auth: httpx.Auth,
+        *,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        profile_id: str | None = None,
+        base_url: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._profile_id = checked_profile_id(profile_id)
+        settings = client_settings(environment, auth, timeout, base_url)
+        self._http = SyncHttp(**settings, transport=transport)
+        self._api = Client(settings["base_url"]).set_httpx_client(self._http)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        profile_id: str | None = None,
+        base_url: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> Self:
+        """Make a client from environment variables, with a `SharedSecretAuth`. The arguments are those of the class.
+
+        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`), `CYBERSOURCE_MERCHANT_ID`, `CYBERSOURCE_KEY_ID` and
+        `CYBERSOURCE_SECRET_KEY`.
+
+        Raises:
+            InvalidRequest: Variables are missing, all of which the message names, or hold something wrong.
+        """
+        environment, auth = environment_variables(os.environ)
+        return cls(environment, auth, timeout=timeout, profile_id=profile_id, base_url=base_url, transport=transport)
+
+    def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
+        """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
+
+        Args:
+            customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
+            changes: What to write, as `changed_fields` returns it; a field that is `None` is removed.
+            if_match: The ETag of an earlier answer, unchanged. If the customer has changed since, nothing is updated.
+
+        Returns:
+            The whole customer as it now is, with its ETag and the correlation id.
+
+        Raises:
+            InvalidRequest: An argument is wrong, or `changes` is empty. Nothing was sent.
+            StatusError: The service refused, by one of its subclasses: `PreconditionFailed` where `if_match` is old.
+            ConnectionFailed: There was no answer; `may_have_been_applied` says whether the update may have arrived.
+            UnreadableResponse: The answer cannot be understood; the update may have been applied.
+        """
+        arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
+        refuse_closed(self._http)
+        with boundary("PATCH", f"/tms/v2/customers/{customer_id}"):
+            return record(update_customer.sync_detailed(client=self._api, **arguments))
+
+    def close(self) -> None:
+        """Close the connections. The client cannot be used afterwards."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"CustomersClient({str(self._http.base_url)!r})"
+
+
+class AsyncCustomersClient:
+    """Updates customers as `CustomersClient` does, for asyncio. One client may be shared among tasks of one loop.
+
+    Args:
+        environment: As for `CustomersClient`.
+        auth: As for `CustomersClient`.
+        timeout: As for `CustomersClient`.
+        profile_id: As for `CustomersClient`.
+        base_url: As for `CustomersClient`.
+        transport: Another `httpx.AsyncBaseTransport`.
+
+    Raises:
+        InvalidRequest: An argument is wrong; the message names it.
+    """
+
+    def __init__(
+        self,
+        environment: Environment | str,
+        auth: httpx.Auth,
+        *,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        profile_id: str | None = None,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._profile_id = checked_profile_id(profile_id)
+        settings = client_settings(environment, auth, timeout, base_url)
+        self._http = AsyncHttp(**settings, transport=transport)
+        self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        profile_id: str | None = None,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> Self:
+        """Make a client from environment variables, as `CustomersClient.from_env` does."""
+        environment, auth = environment_variables(os.environ)
+        return cls(environment, auth, timeout=timeout, profile_id=profile_id, base_url=base_url, transport=transport)
+
+    async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
+        """Merge `changes` into a customer, as `CustomersClient.update` does."""
+        arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
+        refuse_closed(self._http)
+        with boundary("PATCH", f"/tms/v2/customers/{customer_id}"):
+            return record(await update_customer.asyncio_detailed(client=self._api, **arguments))
+
+    async def aclose(self) -> None:
+        """Close the connections. The client cannot be used afterwards."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncCustomersClient({str(self._http.base_url)!r})"

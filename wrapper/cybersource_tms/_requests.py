@@ -1,0 +1,115 @@
+"""What a caller gives, checked: everything here refuses before anything is sent."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from cybersource_tms_api.models import CustomerUpdate
+from cybersource_tms_api.types import UNSET
+
+from ._auth import SharedSecretAuth
+from ._changes import leaves
+from ._environment import Environment, server
+from ._version import __version__
+from ._wire import Mismatch, Use, check
+from .errors import InvalidRequest
+
+DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
+
+# `..` and `/` would reach other resources. The service's ids are 1 to 32 characters.
+_CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+# RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+_VARIABLES = {
+    "merchant_id": "CYBERSOURCE_MERCHANT_ID",
+    "key_id": "CYBERSOURCE_KEY_ID",
+    "secret": "CYBERSOURCE_SECRET_KEY",
+}
+
+
+def client_settings(
+    environment: Environment | str, auth: object, timeout: float | httpx.Timeout, base_url: str | None
+) -> dict[str, Any]:
+    """Return the settings of an `httpx` client, from the arguments of ours.
+
+    Raises:
+        InvalidRequest: One of them is wrong; the message names it.
+    """
+    if not isinstance(auth, httpx.Auth):
+        raise InvalidRequest("auth: expected credentials such as SharedSecretAuth, or another httpx.Auth")
+    return {
+        "base_url": server(environment, base_url),
+        "auth": auth,
+        "timeout": _finite(timeout),
+        "follow_redirects": False,  # httpx would sign again for the new host
+        "headers": {"Accept": "application/json;charset=utf-8", "User-Agent": f"cybersource-tms/{__version__}"},
+    }
+
+
+def update_arguments(customer_id: object, changes: object, if_match: object, profile_id: str | None) -> dict[str, Any]:
+    """Return the arguments of the generated update functions.
+
+    Raises:
+        InvalidRequest: One of them is wrong; the message names it.
+    """
+    if not isinstance(changes, CustomerUpdate):
+        raise InvalidRequest("changes: expected a CustomerUpdate, as changed_fields returns it")
+    try:
+        check(changes, CustomerUpdate, Use.PATCH)
+    except Mismatch as mismatch:
+        raise InvalidRequest(f"changes: {mismatch}") from mismatch
+    if not leaves(changes.to_dict()):
+        raise InvalidRequest("changes: there is no field in it; changed_fields returns None when nothing differs")
+    return {
+        "customer_token_id": checked_customer_id(customer_id),
+        "body": changes,
+        "if_match": UNSET if if_match is None else _header("if_match", if_match, 1, 32),
+        "profile_id": UNSET if profile_id is None else profile_id,
+    }
+
+
+def checked_customer_id(customer_id: object) -> str:
+    """Return a customer's token id, or raise `InvalidRequest`."""
+    if isinstance(customer_id, str) and _CUSTOMER_ID.fullmatch(customer_id):
+        return customer_id
+    raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+
+
+def checked_profile_id(profile_id: object) -> str | None:
+    """Return a profile's id, or raise `InvalidRequest`."""
+    return None if profile_id is None else _header("profile_id", profile_id, 36, 36)
+
+
+def environment_variables(variables: Mapping[str, str]) -> tuple[str, SharedSecretAuth]:
+    """Return the environment and the credentials that the process's environment variables name.
+
+    Raises:
+        InvalidRequest: Variables are missing or empty: the message names all of them. Or what they hold is wrong.
+    """
+    if missing := [name for name in _VARIABLES.values() if not variables.get(name)]:
+        raise InvalidRequest(f"environment variables that are missing: {', '.join(missing)}")
+    auth = SharedSecretAuth(**{argument: variables[name] for argument, name in _VARIABLES.items()})
+    return variables.get("CYBERSOURCE_ENVIRONMENT") or Environment.TEST.value, auth
+
+
+def _header(name: str, value: object, least: int, most: int) -> str:
+    if isinstance(value, str) and least <= len(value) <= most and _HEADER_VALUE.fullmatch(value):
+        return value
+    length = f"{least}" if least == most else f"{least} to {most}"
+    raise InvalidRequest(f"{name}: expected {length} characters of visible ASCII, without a line break")
+
+
+def _finite(timeout: float | httpx.Timeout) -> httpx.Timeout:
+    limits: list[Any] = list(timeout.as_dict().values()) if isinstance(timeout, httpx.Timeout) else [timeout]
+    if all(type(limit) in {int, float} and 0 < limit < math.inf for limit in limits):
+        return httpx.Timeout(timeout)
+    raise InvalidRequest("timeout: connect, read, write and pool each need a finite number of seconds above 0")
+
+
+def refuse_closed(client: httpx.Client | httpx.AsyncClient) -> None:
+    """Raise `InvalidRequest` if the client is closed."""
+    if client.is_closed:
+        raise InvalidRequest("this client is closed: make a new one")

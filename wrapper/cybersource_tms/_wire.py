@@ -1,0 +1,246 @@
+"""The one structural check, for what a caller gives and for what the service answers.
+
+The generated models take any value for any type, and their `from_dict` lets a wrong shape through or raises something
+of its own. What is right is read from their annotations, so it holds for every field that the spec will ever have.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
+
+import attrs
+from cybersource_tms_api import models
+from cybersource_tms_api.types import UNSET, Unset
+
+_JSON_NAMES: dict[type, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    NoneType: "null",
+    dict: "an object",
+    list: "a list",
+}
+
+
+Check = Callable[[Any], None]
+
+
+class Mismatch(Exception):
+    """A value does not fit. `path` names the field as on the wire; neither it nor `problem` holds a value."""
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(problem, path)
+        self.problem = problem
+        self.path = path
+
+    def inside(self, place: str | int) -> "Mismatch":
+        """Return the same, seen from outside `place`: a field's name or an index."""
+        outer = place if isinstance(place, str) else f"[{place}]"
+        joint = "." if self.path and not self.path.startswith("[") else ""
+        return Mismatch(self.problem, f"{outer}{joint}{self.path}")
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
+
+
+class Use(Enum):
+    """What a value is for, which says what is right beside the types."""
+
+    INPUT = "from a caller, to be compared: part of a customer will do, and unknown fields may be the service's"
+    PATCH = "to be sent: only fields of the spec, only values of JSON"
+    ANSWER = "from the service: what is required is there, and unknown fields are welcome"
+
+
+def check(value: object, model: type, use: Use) -> None:
+    """Check an instance of a generated model, or a mapping in wire form that stands for one, with all that is in it.
+
+    Raises:
+        Mismatch: Something does not fit.
+    """
+    (instance_check if isinstance(value, model) else mapping_check)(model, use)(value)
+
+
+@cache
+def mapping_check(model: type, use: Use) -> Check:
+    """Return the check of mappings in wire form that stand for a model."""
+    fields = {
+        name: (field.kind.needs_no_look(use), field.kind.check(use, mapping_check))
+        for name, field in shape_of(model).items()
+    }
+    required = [name for name, field in shape_of(model).items() if field.required and use is Use.ANSWER]
+
+    def check_mapping(value: Any) -> None:
+        if not is_object(value):
+            raise Mismatch(f"expected a {model.__name__} or a mapping, not {_json_name(value)}")
+        for name, given in value.items():
+            known = fields.get(name)
+            if known is None:
+                if use is Use.PATCH or type(name) is not str:
+                    raise unknown(str(name), fields)
+            elif type(given) not in known[0]:
+                inside(name, known[1], given)
+        for name in required:
+            if name not in value:
+                raise Mismatch("is missing", name)
+
+    return check_mapping
+
+
+@cache
+def instance_check(model: type, use: Use) -> Check:
+    """Return the check of a model's instances, in which there are instances of models too, and not mappings."""
+    fields = [
+        (name, field.attribute, field.kind.needs_no_look(use), field.kind.check(use, instance_check))
+        for name, field in shape_of(model).items()
+    ]
+
+    def check_instance(value: Any) -> None:
+        for name, attribute, needs_no_look, look in fields:
+            given = getattr(value, attribute)
+            if type(given) not in needs_no_look and given is not UNSET:
+                inside(name, look, given)
+        if extras := getattr(value, "additional_properties", None):
+            mapping_check(model, use)(extras)
+
+    return check_instance
+
+
+def inside(place: str | int, look: Check, value: object) -> None:
+    """Check what stands in a field or at an index, and say where a mismatch is."""
+    try:
+        look(value)
+    except Mismatch as mismatch:
+        raise mismatch.inside(place) from None
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Say whether JSON would call it an object."""
+    return type(value) is dict or isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Say whether JSON would call it an array."""
+    return isinstance(value, list)
+
+
+def unknown(key: str, shape: Iterable[str]) -> Mismatch:
+    """Return what to raise for a field that the spec does not have, with the nearest that it has."""
+    nearest = get_close_matches(key.lower(), names := {known.lower(): known for known in shape}, n=1)
+    return Mismatch("no such field" + "".join(f", did you mean {names[name]}?" for name in nearest), key)
+
+
+@attrs.frozen
+class Kind:
+    """What an annotation admits: all the members of a union together."""
+
+    scalars: tuple[type, ...] = ()
+    choices: tuple[object, ...] = ()
+    model: type | None = None
+    items: "Kind | None" = None
+    anything: bool = False
+
+    def needs_no_look(self, use: Use) -> tuple[type, ...]:
+        """Return the types of most values, for a short cut."""
+        return () if use is Use.PATCH else self.scalars
+
+    def check(self, use: Use, nested: Callable[[type, Use], Check]) -> Check:
+        """Return the check of values of this kind; `nested` makes the one of the models in it."""
+        items = self.items and self.items.check(use, nested)
+        typed = nested is instance_check
+
+        def check_value(value: Any) -> None:
+            if type(value) in self.scalars or self.anything or value in self.choices:
+                if use is Use.PATCH:
+                    _check_json(value)
+            elif self.model and (isinstance(value, self.model) if typed else is_object(value)):
+                nested(self.model, use)(value)
+            elif items and is_list(value):
+                for index, item in enumerate(value):
+                    inside(index, items, item)
+            else:
+                raise Mismatch(f"expected {self._names(typed=typed)}, not {_json_name(value)}")
+
+        return check_value
+
+    def _names(self, *, typed: bool) -> str:
+        names = [_JSON_NAMES[scalar] for scalar in self.scalars]
+        names += [f'"{choice}"' for choice in self.choices]
+        names += ["a list"] if self.items else []
+        names += [f"a {self.model.__name__}" if typed else "an object"] if self.model else []
+        return " or ".join(sorted(names, key="null".__eq__))
+
+
+@attrs.frozen
+class Field:
+    """One attribute of a generated model."""
+
+    attribute: str
+    kind: Kind
+    required: bool
+
+
+@cache
+def shape_of(model: type) -> Mapping[str, Field]:
+    """Return the fields of a generated model by their names on the wire."""
+    hints = get_type_hints(model, localns=vars(models))
+    return {
+        name: Field(field.name, _kind(hints[field.name]), field.default is attrs.NOTHING)
+        for name, field in _wire_names(model).items()
+    }
+
+
+def _kind(annotation: Any) -> Kind:
+    union = get_origin(annotation) in {Union, UnionType}
+    kind = Kind()
+    for member in get_args(annotation) if union else (annotation,):
+        if member is Any:
+            kind = attrs.evolve(kind, anything=True)
+        elif attrs.has(member):
+            kind = attrs.evolve(kind, model=member)
+        elif get_origin(member) is list:
+            kind = attrs.evolve(kind, items=_kind(get_args(member)[0]))
+        elif get_origin(member) is Literal:
+            kind = attrs.evolve(kind, choices=get_args(member))
+        elif member in _JSON_NAMES:
+            also = (int,) if member is float else ()  # JSON has one kind of number
+            kind = attrs.evolve(kind, scalars=(*kind.scalars, member, *also))
+        elif member is not Unset:
+            raise TypeError(f"spec/ now has fields of the type {member}, which _wire.py does not know yet")
+    return kind
+
+
+class _Probe:
+    """Passes through a generated `to_dict()` and tells afterwards which attribute it was."""
+
+    def __init__(self, field: "attrs.Attribute[Any]") -> None:
+        self.field = field
+
+    def to_dict(self) -> "_Probe":
+        return self
+
+    def __iter__(self) -> Iterator["_Probe"]:
+        yield self
+
+
+def _wire_names(model: type) -> dict[str, "attrs.Attribute[Any]"]:
+    probes = {field.alias: _Probe(field) for field in attrs.fields(model) if field.init}
+    came_out: dict[str, Iterable[_Probe]] = model(**probes).to_dict()
+    return {name: next(iter(probe)).field for name, probe in came_out.items()}
+
+
+def _json_name(value: object) -> str:
+    return _JSON_NAMES.get(type(value), f"a value of the type {type(value).__name__}")
+
+
+def _check_json(value: object) -> None:
+    if value is None or (type(value) is str and value.isascii()):
+        return
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise Mismatch("cannot be written as JSON") from None
