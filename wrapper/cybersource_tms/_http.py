@@ -22,7 +22,7 @@ class SyncHttp(httpx.Client):
         super().__init__(**settings, event_hooks={"response": [_judge]})
 
     @property  # type: ignore[misc]  # httpx has a setter too, for which there is no use
-    def cookies(self) -> httpx.Cookies:
+    def cookies(self) -> httpx.Cookies:  # pyright: ignore[reportIncompatibleMethodOverride]
         """There are none."""
         return _NO_COOKIES
 
@@ -34,7 +34,7 @@ class AsyncHttp(httpx.AsyncClient):
         super().__init__(**settings, event_hooks={"response": [_ajudge]})
 
     @property  # type: ignore[misc]  # httpx has a setter too, for which there is no use
-    def cookies(self) -> httpx.Cookies:
+    def cookies(self) -> httpx.Cookies:  # pyright: ignore[reportIncompatibleMethodOverride]
         """There are none."""
         return _NO_COOKIES
 
