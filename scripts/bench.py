@@ -13,14 +13,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from statistics import median
 
 import httpx
-from cybersource_tms_api import Client
-from cybersource_tms_api.api.customers import update_customer
 
 from bench_server import serve
-from cybersource_tms import BuyerInformation, Customer, CustomersClient, CustomerUpdate, SharedSecretAuth, changed_fields
+from cybersource_tms import (
+    BuyerInformation,
+    Customer,
+    CustomersClient,
+    CustomerUpdate,
+    SharedSecretAuth,
+    changed_fields,
+)
+from cybersource_tms_api import Client
+from cybersource_tms_api.api.customers import update_customer
 from sandbox import PAGE_CUSTOMER_ID, Sandbox
 
 ROUNDS, CALLS = 15, 200
@@ -37,8 +45,12 @@ def main() -> None:
     whole = deepcopy(before)
     whole.buyer_information = BuyerInformation(email="new@example.com")
     print("\nchanged_fields alone, the page's customer (mark: 25 µs)")
-    for what, after in {"against one group": desired, "against an edited copy of the whole": whole}.items():
-        print(f"  {what:40}{cpu(lambda after=after: changed_fields(before, after), 2000):8.1f} µs")
+    afters: dict[str, Customer | CustomerUpdate] = {
+        "against one group": desired,
+        "against an edited copy of the whole": whole,
+    }
+    for what, after in afters.items():
+        print(f"  {what:40}{cpu(partial(changed_fields, before, after), 2000):8.1f} µs")
 
 
 def calls(url: str, before: Customer, desired: CustomerUpdate) -> None:

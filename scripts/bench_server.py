@@ -15,10 +15,12 @@ class Answering(asyncio.Protocol):
         self.received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Answer each request that is whole."""
         self.received += data
         while (end := self.received.find(b"\r\n\r\n")) >= 0:
             length = re.search(rb"(?i)content-length: *(\d+)", self.received[:end])

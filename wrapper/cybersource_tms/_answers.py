@@ -9,6 +9,7 @@ from typing import cast
 
 import httpx
 from attrs import field, frozen
+
 from cybersource_tms_api.models import Customer, ErrorAnswer
 from cybersource_tms_api.types import Response
 

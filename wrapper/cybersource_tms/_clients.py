@@ -4,6 +4,7 @@ import os
 from typing import Self
 
 import httpx
+
 from cybersource_tms_api import Client
 from cybersource_tms_api.api.customers import update_customer
 from cybersource_tms_api.models import CustomerUpdate

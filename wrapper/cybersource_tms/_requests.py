@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+
 from cybersource_tms_api.models import CustomerUpdate
 from cybersource_tms_api.types import UNSET
 

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import attrs
+
 from cybersource_tms_api import models
 from cybersource_tms_api.types import UNSET, Unset
 
