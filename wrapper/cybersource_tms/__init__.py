@@ -17,15 +17,17 @@ from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
 from ._answers import CustomerRecord
-from ._auth import SharedSecretAuth
+from ._auth import CertificateAuth, HttpSignatureAuth, SharedSecretAuth
 from ._changes import changed_fields
 from ._clients import AsyncCustomersClient, CustomersClient
+from ._encryption import MessageEncryption
 from ._environment import Environment
 
 __all__ = [
     "UNSET",
     "AsyncCustomersClient",
     "BuyerInformation",
+    "CertificateAuth",
     "ClientReferenceInformation",
     "Customer",
     "CustomerLinks",
@@ -34,8 +36,10 @@ __all__ = [
     "CustomerUpdate",
     "CustomersClient",
     "Environment",
+    "HttpSignatureAuth",
     "Link",
     "MerchantDefinedInformation",
+    "MessageEncryption",
     "SharedSecretAuth",
     "Unset",
     "changed_fields",

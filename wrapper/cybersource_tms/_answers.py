@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -14,10 +15,12 @@ from cybersource_tms_api.models import Customer, ErrorAnswer
 from cybersource_tms_api.types import Response
 
 from . import errors
-from ._changes import leaves
 from ._wire import Mismatch, Use, check
 
-_log = logging.getLogger("cybersource_tms")
+log = logging.getLogger("cybersource_tms")
+
+# In a request's extensions, for the log: the paths of the fields that it changes.
+FIELDS = "cybersource_tms.fields"
 
 _BY_STATUS: dict[int, type[errors.StatusError]] = {
     400: errors.BadRequest,
@@ -30,6 +33,9 @@ _BY_STATUS: dict[int, type[errors.StatusError]] = {
     429: errors.TooManyRequests,
     **{status: errors.ServiceError for status in HTTPStatus if status >= HTTPStatus.INTERNAL_SERVER_ERROR},
 }
+
+# What may stand in a message as the service's reason: a name such as notFound.
+_REASON = re.compile("[A-Za-z]{1,40}")
 
 # Nothing was sent yet when httpx raises one of these. A NetworkError or time-out that is not here comes later.
 _NEVER_SENT = (
@@ -75,7 +81,7 @@ def boundary(method: str, path: str) -> Generator[None]:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
         failed = _failure(error, f"{method} {path}")
-        _log.debug("%s %s failed: %s", method, path, type(error).__name__)
+        log.debug("%s %s failed: %s", method, path, type(error).__name__)
         raise failed from error
 
 
@@ -120,7 +126,7 @@ def judge(response: httpx.Response) -> None:
         StatusError: Another status than 200.
         UnreadableResponse: A 200 whose body is not a customer.
     """
-    if _log.isEnabledFor(logging.DEBUG):
+    if log.isEnabledFor(logging.DEBUG):
         _log_exchange(response)
     if response.status_code != HTTPStatus.OK:
         raise status_error(response)
@@ -136,7 +142,7 @@ def status_error(response: httpx.Response) -> errors.StatusError:
     """Return the error for a status that is not 200, whatever the body is."""
     kind = _BY_STATUS.get(response.status_code, errors.StatusError)
     entries = _entries(response)
-    reason = entries[0].type if entries and entries[0].type.isalnum() else ""
+    reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     return kind(
         f"{' '.join(filter(None, [str(response.status_code), reason]))} ({_exchange(response)}): {kind.advice}",
         status_code=response.status_code,
@@ -157,14 +163,14 @@ def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableRespo
 
 def _log_exchange(response: httpx.Response) -> None:
     request = response.request
-    _log.debug(
+    log.debug(
         "%s %s -> %d in %.0f ms, correlation id %s, fields %s",
         request.method,
         request.url.path,
         response.status_code,
         response.elapsed.total_seconds() * 1000,
         response.headers.get("v-c-correlation-id"),
-        ", ".join(leaves(json.loads(request.content or b"{}"))),
+        ", ".join(request.extensions.get(FIELDS, ())),
     )
 
 

@@ -9,14 +9,15 @@ from cybersource_tms_api import Client
 from cybersource_tms_api.api.customers import update_customer
 from cybersource_tms_api.models import CustomerUpdate
 
+from . import _variables as variables
 from ._answers import CustomerRecord, boundary, record
+from ._encryption import MessageEncryption
 from ._environment import Environment
 from ._http import AsyncHttp, SyncHttp
 from ._requests import (
     DEFAULT_TIMEOUT,
     checked_profile_id,
     client_settings,
-    environment_variables,
     refuse_closed,
     update_arguments,
 )
@@ -31,6 +32,7 @@ class CustomersClient:
         timeout: Seconds, above 0 and finite, for each of connecting, writing, reading and waiting for a free
             connection, or an `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read, 10 s to wait.
         profile_id: The token profile to use, 36 characters, for merchants that have more than one.
+        encryption: A `MessageEncryption`, to encrypt requests, answers or both; `auth` has to be one that signs tokens.
         base_url: Another address for the environment's, for a proxy or a stand-in; plain http only to loopback.
         transport: Another `httpx.BaseTransport`, for tests, proxies and mTLS.
 
@@ -45,11 +47,12 @@ class CustomersClient:
         *,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         profile_id: str | None = None,
+        encryption: MessageEncryption | None = None,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._profile_id = checked_profile_id(profile_id)
-        settings = client_settings(environment, auth, timeout, base_url)
+        settings = client_settings(environment, auth, timeout, base_url, encryption)
         self._http = SyncHttp(**settings, transport=transport)
         self._api = Client(settings["base_url"]).set_httpx_client(self._http)
 
@@ -62,16 +65,26 @@ class CustomersClient:
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> Self:
-        """Make a client from environment variables, with a `SharedSecretAuth`. The arguments are those of the class.
+        """Make a client from environment variables. The arguments are those of the class.
 
-        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`), `CYBERSOURCE_MERCHANT_ID`, `CYBERSOURCE_KEY_ID` and
-        `CYBERSOURCE_SECRET_KEY`.
+        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`) and `CYBERSOURCE_MERCHANT_ID`; for a shared secret
+        `CYBERSOURCE_KEY_ID` and `CYBERSOURCE_SECRET_KEY`, or for a P12 `CYBERSOURCE_P12_PATH` and
+        `CYBERSOURCE_P12_PASSWORD`; `CYBERSOURCE_PORTFOLIO_ID` with a meta key; `CYBERSOURCE_MLE` (`off`, `request`,
+        `response` or `both`) for message-level encryption, with the keys of the P12 or of
+        `CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH`, `CYBERSOURCE_MLE_RESPONSE_KEY_PATH` and
+        `CYBERSOURCE_MLE_RESPONSE_KEY_ID`.
 
         Raises:
-            InvalidRequest: Variables are missing, all of which the message names, or hold something wrong.
+            InvalidRequest: Variables are missing or contradict each other, all of which the message names, or hold
+                something wrong.
         """
-        environment, auth = environment_variables(os.environ)
-        return cls(environment, auth, timeout=timeout, profile_id=profile_id, base_url=base_url, transport=transport)
+        return cls(
+            **variables.settings(os.environ),
+            timeout=timeout,
+            profile_id=profile_id,
+            base_url=base_url,
+            transport=transport,
+        )
 
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
@@ -117,6 +130,7 @@ class AsyncCustomersClient:
         auth: As for `CustomersClient`.
         timeout: As for `CustomersClient`.
         profile_id: As for `CustomersClient`.
+        encryption: As for `CustomersClient`.
         base_url: As for `CustomersClient`.
         transport: Another `httpx.AsyncBaseTransport`.
 
@@ -131,12 +145,13 @@ class AsyncCustomersClient:
         *,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         profile_id: str | None = None,
+        encryption: MessageEncryption | None = None,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._profile_id = checked_profile_id(profile_id)
-        settings = client_settings(environment, auth, timeout, base_url)
-        self._http = AsyncHttp(**settings, transport=transport)
+        settings = client_settings(environment, auth, timeout, base_url, encryption)
+        self._http = AsyncHttp(encryption, **settings, transport=transport)
         self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
 
     @classmethod
@@ -149,8 +164,13 @@ class AsyncCustomersClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> Self:
         """Make a client from environment variables, as `CustomersClient.from_env` does."""
-        environment, auth = environment_variables(os.environ)
-        return cls(environment, auth, timeout=timeout, profile_id=profile_id, base_url=base_url, transport=transport)
+        return cls(
+            **variables.settings(os.environ),
+            timeout=timeout,
+            profile_id=profile_id,
+            base_url=base_url,
+            transport=transport,
+        )
 
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""

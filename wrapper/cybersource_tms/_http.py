@@ -1,10 +1,15 @@
-"""The `httpx` clients underneath: every answer is judged before the generated parser sees it, and no cookie is kept."""
+"""The `httpx` clients underneath: they encrypt, judge each answer before it is parsed, and keep no cookie."""
 
+import json
+import logging
 from typing import Any
 
 import httpx
 
-from ._answers import judge, reading
+from ._answers import FIELDS, judge, log, reading
+from ._changes import leaves
+from ._encryption import MessageEncryption
+from .errors import InvalidRequest
 
 
 class _NoCookies(httpx.Cookies):
@@ -16,36 +21,90 @@ _NO_COOKIES = _NoCookies()
 
 
 class SyncHttp(httpx.Client):
-    """An `httpx.Client` that judges answers and keeps no cookies."""
+    """An `httpx.Client` that does all this."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, event_hooks={"response": [_judge]})
+    def __init__(self, encryption: MessageEncryption | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._encryption = encryption
 
     @property  # type: ignore[misc]  # httpx has a setter too, for which there is no use
     def cookies(self) -> httpx.Cookies:  # pyright: ignore[reportIncompatibleMethodOverride]
         """There are none."""
         return _NO_COOKIES
+
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        """Encrypt the body, if there is encryption."""
+        return super().build_request(method, url, **sealed(options, self._encryption))
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Return only answers that were judged good."""
+        options["stream"] = True
+        response = super().send(request, **options)
+        try:
+            with reading(response):
+                response.read()
+        finally:
+            response.close()
+        return judged(response, self._encryption)
 
 
 class AsyncHttp(httpx.AsyncClient):
-    """An `httpx.AsyncClient` that judges answers and keeps no cookies."""
+    """An `httpx.AsyncClient` that does all this."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, event_hooks={"response": [_ajudge]})
+    def __init__(self, encryption: MessageEncryption | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._encryption = encryption
 
     @property  # type: ignore[misc]  # httpx has a setter too, for which there is no use
     def cookies(self) -> httpx.Cookies:  # pyright: ignore[reportIncompatibleMethodOverride]
         """There are none."""
         return _NO_COOKIES
 
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        """Encrypt the body, if there is encryption."""
+        return super().build_request(method, url, **sealed(options, self._encryption))
 
-def _judge(response: httpx.Response) -> None:
-    with reading(response):
-        response.read()
-    judge(response)
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Return only answers that were judged good."""
+        options["stream"] = True
+        response = await super().send(request, **options)
+        try:
+            with reading(response):
+                await response.aread()
+        finally:
+            await response.aclose()
+        return judged(response, self._encryption)
 
 
-async def _ajudge(response: httpx.Response) -> None:
-    with reading(response):
-        await response.aread()
-    judge(response)
+def sealed(options: dict[str, Any], encryption: MessageEncryption | None) -> dict[str, Any]:
+    """Return the options of `build_request` with the body encrypted, and what is to be known of it in the extensions.
+
+    Raises:
+        InvalidRequest: The body cannot be encrypted.
+    """
+    body = options.get("json")
+    extensions: dict[str, object] = {}
+    if log.isEnabledFor(logging.DEBUG):
+        extensions[FIELDS] = leaves(body or {})
+    if encryption:
+        if any(options.get(kind) is not None for kind in ("content", "data", "files")):
+            raise InvalidRequest("encryption: only bodies of JSON can be encrypted, so nothing was sent")
+        extensions |= encryption.extensions
+        if body is not None:
+            plain = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            options |= {"json": None, "content": encryption.seal(plain)}
+    if extensions:
+        options["extensions"] = {**(options.get("extensions") or {}), **extensions}
+    return options
+
+
+def judged(response: httpx.Response, encryption: MessageEncryption | None) -> httpx.Response:
+    """Return the answer in plain text, once it is one that the generated parser understands.
+
+    Raises:
+        StatusError: Another status than 200.
+        UnreadableResponse: A 200 that is not a customer, or an answer that is not encrypted as it should be.
+    """
+    plain = encryption.open(response) if encryption else response
+    judge(plain)
+    return plain

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -10,8 +9,9 @@ import httpx
 from cybersource_tms_api.models import CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-from ._auth import SharedSecretAuth
+from ._auth import JsonWebTokenAuth
 from ._changes import leaves
+from ._encryption import MessageEncryption
 from ._environment import Environment, server
 from ._version import __version__
 from ._wire import Mismatch, Use, check
@@ -24,15 +24,13 @@ _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
-_VARIABLES = {
-    "merchant_id": "CYBERSOURCE_MERCHANT_ID",
-    "key_id": "CYBERSOURCE_KEY_ID",
-    "secret": "CYBERSOURCE_SECRET_KEY",
-}
-
 
 def client_settings(
-    environment: Environment | str, auth: object, timeout: float | httpx.Timeout, base_url: str | None
+    environment: Environment | str,
+    auth: object,
+    timeout: float | httpx.Timeout,
+    base_url: str | None,
+    encryption: object,
 ) -> dict[str, Any]:
     """Return the settings of an `httpx` client, from the arguments of ours.
 
@@ -41,7 +39,12 @@ def client_settings(
     """
     if not isinstance(auth, httpx.Auth):
         raise InvalidRequest("auth: expected credentials such as SharedSecretAuth, or another httpx.Auth")
+    if not isinstance(encryption, MessageEncryption | None):
+        raise InvalidRequest("encryption: expected a MessageEncryption")
+    if encryption and not isinstance(auth, JsonWebTokenAuth):
+        raise InvalidRequest("encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth")
     return {
+        "encryption": encryption,
         "base_url": server(environment, base_url),
         "auth": auth,
         "timeout": _finite(timeout),
@@ -82,18 +85,6 @@ def checked_customer_id(customer_id: object) -> str:
 def checked_profile_id(profile_id: object) -> str | None:
     """Return a profile's id, or raise `InvalidRequest`."""
     return None if profile_id is None else _header("profile_id", profile_id, 36, 36)
-
-
-def environment_variables(variables: Mapping[str, str]) -> tuple[str, SharedSecretAuth]:
-    """Return the environment and the credentials that the process's environment variables name.
-
-    Raises:
-        InvalidRequest: Variables are missing or empty: the message names all of them. Or what they hold is wrong.
-    """
-    if missing := [name for name in _VARIABLES.values() if not variables.get(name)]:
-        raise InvalidRequest(f"environment variables that are missing: {', '.join(missing)}")
-    auth = SharedSecretAuth(**{argument: variables[name] for argument, name in _VARIABLES.items()})
-    return variables.get("CYBERSOURCE_ENVIRONMENT") or Environment.TEST.value, auth
 
 
 def _header(name: str, value: object, least: int, most: int) -> str:

@@ -4,7 +4,7 @@ CybersourceError            `.may_have_been_applied` says whether the update can
 ├── InvalidRequest          refused before anything was sent: False (also a ValueError)
 ├── ConnectionFailed        no answer: False when no connection was made, True once the request may have left
 │   └── TimedOut            (also a TimeoutError)
-├── UnreadableResponse      an answer that cannot be understood: True
+├── UnreadableResponse      an answer that cannot be understood or decrypted: True
 └── StatusError             the service said no: False for 3xx and 4xx, True for all others
     ├── BadRequest          400
     ├── Unauthorized        401
@@ -66,7 +66,7 @@ class TimedOut(ConnectionFailed, TimeoutError):
 
 
 class UnreadableResponse(CybersourceError):
-    """The service answered 200, and the answer cannot be understood.
+    """The service answered, and the answer cannot be understood or decrypted.
 
     Attributes:
         status_code: The HTTP status of the answer.

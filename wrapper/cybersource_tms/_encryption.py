@@ -1,0 +1,165 @@
+"""Message-level encryption (MLE): what goes out is encrypted or nothing goes out, and answers are decrypted."""
+
+import json
+import time
+from pathlib import Path
+from typing import Self
+
+import httpx
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from joserfc.registry import HeaderParameter
+
+from ._answers import unreadable
+from ._auth import RESPONSE_KEY_ID
+from ._certificates import (
+    certificate_of,
+    good_now,
+    key_id_of,
+    public_key_of,
+    read_p12,
+    read_pem_certificates,
+    read_pem_key,
+)
+from ._wire import is_object
+from .errors import InvalidRequest
+
+_REQUEST_CERTIFICATE = "CyberSource_SJC_US"  # the common name of the service's certificate in a merchant's P12
+_ALGORITHMS = {"alg": "RSA-OAEP-256", "enc": "A256GCM"}
+_ISSUED_AT = {"iat": HeaderParameter("Issued At", "int")}
+_REQUESTS = jwe.JWERegistry(_ISSUED_AT, _ALGORITHMS.values())
+_ANSWERS = jwe.JWERegistry(_ISSUED_AT, _ALGORITHMS.values(), strict_check_header=False)
+_ANSWERS.max_ciphertext_length = 2**24  # joserfc stops at 64 KiB; an answer with _embedded can be larger
+_ABOUT_THE_ENVELOPE = {"content-encoding", "content-length", "transfer-encoding"}
+
+
+class MessageEncryption:
+    """Encrypts requests, asks for encrypted answers and decrypts them, errors too. A client takes it as `encryption=`.
+
+    Each part can be used alone. It needs credentials that sign with a JSON Web Token. Nothing is ever sent as plain
+    text instead: what cannot be encrypted is an error. Source: the service's guide, "Message-Level Encryption".
+
+    Args:
+        request_certificate: The service's certificate as PEM, to encrypt requests for; of several, the one of
+            `CyberSource_SJC_US`. None: requests are not encrypted.
+        response_key: Your private RSA key as PEM without a password, to decrypt answers with. None: answers are not
+            encrypted.
+        response_key_id: The id under which the service has its public key.
+
+    Raises:
+        InvalidRequest: One of them is wrong, the certificate is not valid now, or there is nothing to do.
+
+    Warns:
+        UserWarning: The certificate ends within 30 days.
+    """
+
+    def __init__(
+        self,
+        request_certificate: bytes | None = None,
+        response_key: bytes | None = None,
+        response_key_id: str | None = None,
+    ) -> None:
+        if request_certificate is None and response_key is None:
+            raise InvalidRequest("request_certificate, response_key: give one of them, or no encryption at all")
+        if (response_key is None) != (not response_key_id):
+            raise InvalidRequest("response_key, response_key_id: give both of them or none")
+        self._request_header, self._request_key = _recipient(request_certificate)
+        self._response_key = None if response_key is None else _decryption_key(response_key)
+        self._response_key_id = response_key_id
+
+    @classmethod
+    def from_p12(cls, path: str | Path, password: str | bytes, *, merchant_id: str) -> Self:
+        """Encrypt requests and answers, with a P12 that has the service's certificate beside the merchant's key.
+
+        Args:
+            path: The file.
+            password: Its password.
+            merchant_id: Whose key decrypts answers: the common name of its certificate.
+
+        Raises:
+            InvalidRequest: The file cannot be read, is no P12, has another password, or lacks one of the certificates.
+        """
+        key, certificates = read_p12(path, password)
+        found = read_pem_certificates("path", certificates)
+        merchants = certificate_of("path", merchant_id, found)
+        certificate_of("path", _REQUEST_CERTIFICATE, found)
+        return cls(certificates, key, key_id_of(merchants))
+
+    def __repr__(self) -> str:
+        request_key_id = self._request_header.get("kid")
+        return f"MessageEncryption(request_key_id={request_key_id!r}, response_key_id={self._response_key_id!r})"
+
+    def seal(self, content: bytes) -> bytes:
+        """Return what goes out for a request's body: the body inside of a compact JWE, if requests are encrypted.
+
+        Raises:
+            InvalidRequest: It cannot be encrypted.
+        """
+        if not self._request_key:
+            return content
+        header = {**self._request_header, "iat": int(time.time())}
+        try:
+            token = jwe.encrypt_compact(header, content, self._request_key, registry=_REQUESTS)
+        except (JoseError, ValueError) as error:
+            raise InvalidRequest("encryption: the request cannot be encrypted, so nothing was sent") from error
+        return json.dumps({"encryptedRequest": token}).encode()
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What a request's extensions tell the credentials: the id of the key to encrypt the answer for."""
+        return {RESPONSE_KEY_ID: self._response_key_id} if self._response_key_id else {}
+
+    def open(self, response: httpx.Response) -> httpx.Response:
+        """Return the answer in plain text.
+
+        An error in plain text is let through, although an encrypted one was asked for: whoever refuses a token, or has
+        no answer from the service behind it, cannot encrypt, and it holds no customer. A 200 in plain text is not.
+
+        Raises:
+            UnreadableResponse: A 200 that is not encrypted, or an answer that cannot be decrypted.
+        """
+        if not self._response_key:
+            return response
+        token = _token(response)
+        if token is None:
+            if response.is_success:
+                raise unreadable(response, "is in plain text, and an encrypted one was asked for")
+            return response
+        try:
+            plain = jwe.decrypt_compact(token, self._response_key, registry=_ANSWERS).plaintext
+        except Exception as error:
+            raise unreadable(response, f"cannot be decrypted ({type(error).__name__})") from error
+        opened = httpx.Response(
+            response.status_code,
+            headers=[item for item in response.headers.multi_items() if item[0] not in _ABOUT_THE_ENVELOPE],
+            content=plain,
+            request=response.request,
+        )
+        opened.elapsed = response.elapsed
+        return opened
+
+
+def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None]:
+    if pem is None:
+        return {}, None
+    found = read_pem_certificates("request_certificate", pem)
+    if len(found) == 1:
+        certificate = good_now("request_certificate", found[0])
+    else:
+        certificate = certificate_of("request_certificate", _REQUEST_CERTIFICATE, found)
+    key = RSAKey.import_key(public_key_of("request_certificate", certificate))
+    return {**_ALGORITHMS, "kid": key_id_of(certificate)}, key
+
+
+def _decryption_key(pem: bytes) -> RSAKey:
+    return RSAKey.import_key(read_pem_key("response_key", pem))
+
+
+def _token(response: httpx.Response) -> str | None:
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+    token = body["encryptedResponse"] if is_object(body) and set(body) == {"encryptedResponse"} else None
+    return token if isinstance(token, str) else None
