@@ -49,3 +49,11 @@ def test_a_copied_model_has_the_same_wire_form(name: str, copied: Callable[[Any]
     assert same is not original
     assert same == original
     assert same.to_dict() == original.to_dict() == wire
+
+
+def test_unset_takes_no_attributes() -> None:
+    """To set a field of a group that is not there is an error: it would be lost, and seen wherever UNSET is."""
+    customer = models.Customer(id="1")
+    with pytest.raises(AttributeError):
+        customer.buyer_information.email = "new@example.com"  # type: ignore[union-attr]
+    assert not hasattr(UNSET, "email")
