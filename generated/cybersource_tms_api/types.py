@@ -11,6 +11,8 @@ class Unset:
     def __bool__(self) -> Literal[False]:
         return False
 
+    __slots__ = ()
+
     def __repr__(self) -> str:
         return "UNSET"
 

@@ -1,7 +1,6 @@
 """What to send so that a customer becomes what is wanted: the changed-field rules."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -34,8 +33,8 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
     try:
         patch = _difference(old, new, shape_of(CustomerUpdate), shape_of(Customer))
         check(patch, CustomerUpdate, Use.PATCH)
-    except Mismatch as mismatch:
-        raise InvalidRequest(f"after: {mismatch}") from mismatch
+    except (Mismatch, RecursionError) as error:
+        raise InvalidRequest(f"after: {error}") from error
     return CustomerUpdate.from_dict(patch) if patch else None
 
 
@@ -63,12 +62,16 @@ def _difference(old: Wire, new: Wire, writable: Mapping[str, Field], readable: M
         known = writable.get(key)
         if known is None:
             if key not in old or not _same(was, value):
-                raise unknown(key, readable) if key not in readable else Mismatch("only the service writes this", key)
+                raise (
+                    Mismatch("only the service writes this", key)
+                    if key in readable or key in old
+                    else unknown(key, readable)
+                )
         elif known.kind.model and is_object(value):
             if changes := _inner_difference(key, was or {}, value, shape_of(known.kind.model)):
                 patch[key] = changes
         elif not _same(was, value):
-            patch[key] = deepcopy(value)
+            patch[key] = _copy(value)
     return patch
 
 
@@ -79,6 +82,12 @@ def _inner_difference(key: str, old: Wire, new: Wire, shape: Mapping[str, Field]
         raise mismatch.inside(key) from None
 
 
+def _copy(value: Any) -> Any:
+    if is_object(value):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if is_list(value) else value
+
+
 def _same(a: object, b: object) -> bool:
     """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
     if type(a) is str or a is None:
@@ -87,4 +96,4 @@ def _same(a: object, b: object) -> bool:
         return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
     if is_list(a) and is_list(b):
         return len(a) == len(b) and all(map(_same, a, b))
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
+    return a is b or (a == b and isinstance(a, bool) == isinstance(b, bool))

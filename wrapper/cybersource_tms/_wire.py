@@ -132,7 +132,8 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 def unknown(key: str, shape: Iterable[str]) -> Mismatch:
     """Return what to raise for a field that the spec does not have, with the nearest that it has."""
     nearest = get_close_matches(key.lower(), names := {known.lower(): known for known in shape}, n=1)
-    return Mismatch("no such field" + "".join(f", did you mean {names[name]}?" for name in nearest), key)
+    printable = key if key.isprintable() else key.encode("unicode_escape").decode()
+    return Mismatch("no such field" + "".join(f", did you mean {names[name]}?" for name in nearest), printable)
 
 
 @attrs.frozen
@@ -155,7 +156,7 @@ class Kind:
         typed = nested is instance_check
 
         def check_value(value: Any) -> None:
-            if type(value) in self.scalars or self.anything or value in self.choices:
+            if type(value) in self.scalars or self.anything:
                 if use is Use.PATCH:
                     _check_json(value)
             elif self.model and (isinstance(value, self.model) if typed else is_object(value)):
@@ -163,13 +164,13 @@ class Kind:
             elif items and is_list(value):
                 for index, item in enumerate(value):
                     inside(index, items, item)
-            else:
+            elif not any(value == choice and type(value) is type(choice) for choice in self.choices):
                 raise Mismatch(f"expected {self._names(typed=typed)}, not {_json_name(value)}")
 
         return check_value
 
     def _names(self, *, typed: bool) -> str:
-        names = [_JSON_NAMES[scalar] for scalar in self.scalars]
+        names = [_JSON_NAMES[scalar] for scalar in self.scalars if scalar is not int or float not in self.scalars]
         names += [f'"{choice}"' for choice in self.choices]
         names += ["a list"] if self.items else []
         names += [f"a {self.model.__name__}" if typed else "an object"] if self.model else []
@@ -189,9 +190,10 @@ class Field:
 def shape_of(model: type) -> Mapping[str, Field]:
     """Return the fields of a generated model by their names on the wire."""
     hints = get_type_hints(model, localns=vars(models))
+    kinds = {field: _kind(hints[field.name]) for field in attrs.fields(model) if field.init}
     return {
-        name: Field(field.name, _kind(hints[field.name]), field.default is attrs.NOTHING)
-        for name, field in _wire_names(model).items()
+        name: Field(field.name, kinds[field], field.default is attrs.NOTHING)
+        for name, field in _wire_names(model, kinds).items()
     }
 
 
@@ -201,17 +203,17 @@ def _kind(annotation: Any) -> Kind:
     for member in get_args(annotation) if union else (annotation,):
         if member is Any:
             kind = attrs.evolve(kind, anything=True)
-        elif attrs.has(member):
+        elif attrs.has(member) and not kind.model:
             kind = attrs.evolve(kind, model=member)
-        elif get_origin(member) is list:
+        elif get_origin(member) is list and not kind.items:
             kind = attrs.evolve(kind, items=_kind(get_args(member)[0]))
         elif get_origin(member) is Literal:
-            kind = attrs.evolve(kind, choices=get_args(member))
+            kind = attrs.evolve(kind, choices=(*kind.choices, *get_args(member)))
         elif member in _JSON_NAMES:
             also = (int,) if member is float else ()  # JSON has one kind of number
             kind = attrs.evolve(kind, scalars=(*kind.scalars, member, *also))
         elif member is not Unset:
-            raise TypeError(f"spec/ now has fields of the type {member}, which _wire.py does not know yet")
+            raise TypeError(f"spec/ now has fields of the type {annotation}, which _wire.py does not know yet")
     return kind
 
 
@@ -228,10 +230,13 @@ class _Probe:
         yield self
 
 
-def _wire_names(model: type) -> dict[str, "attrs.Attribute[Any]"]:
-    probes = {field.alias: _Probe(field) for field in attrs.fields(model) if field.init}
-    came_out: dict[str, Iterable[_Probe]] = model(**probes).to_dict()
-    return {name: next(iter(probe)).field for name, probe in came_out.items()}
+def _wire_names(model: type, fields: Iterable["attrs.Attribute[Any]"]) -> dict[str, "attrs.Attribute[Any]"]:
+    came_out: dict[str, Any] = model(**{str(field.alias): _Probe(field) for field in fields}).to_dict()
+    return {name: _probe_in(value).field for name, value in came_out.items()}
+
+
+def _probe_in(value: Any) -> _Probe:
+    return value if isinstance(value, _Probe) else _probe_in(value[0])
 
 
 def _json_name(value: object) -> str:

@@ -1,0 +1,59 @@
+"""What spec/templates/ is for: a generated model can be copied and pickled, and UNSET stays what it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.customers import COPIES, SCHEMAS, objects
+
+from cybersource_tms import UNSET, BuyerInformation, Unset
+from cybersource_tms_api import models
+
+copying = pytest.mark.parametrize("copied", COPIES.values(), ids=list(COPIES))
+
+
+@copying
+def test_unset_survives(copied: Callable[[Any], Any]) -> None:
+    """A copy of UNSET is UNSET itself, on its own and within a list."""
+    assert copied(UNSET) is UNSET
+    assert copied([UNSET])[0] is UNSET
+
+
+@copying
+def test_unset_survives_within_a_model(copied: Callable[[Any], Any]) -> None:
+    """A field that is not given is not given in the copy either, and so is not in the wire form."""
+    same = copied(BuyerInformation(email="new@example.com"))
+    assert same.merchant_customer_id is UNSET
+    assert same.to_dict() == {"email": "new@example.com"}
+
+
+def test_unset_reads_as_it_is_written() -> None:
+    """UNSET prints as UNSET, alone and in a model, is false, and is of the type that the annotations name."""
+    assert repr(UNSET) == str(UNSET) == "UNSET"
+    assert repr(BuyerInformation()).count("=UNSET") == 2
+    assert not UNSET
+    assert isinstance(UNSET, Unset)
+
+
+@copying
+@pytest.mark.parametrize("name", SCHEMAS)
+@settings(deadline=None, max_examples=20)
+@given(data=st.data())
+def test_a_copied_model_has_the_same_wire_form(name: str, copied: Callable[[Any], Any], data: st.DataObject) -> None:
+    """Any model, with any fields given or not, is equal to its copies, and all have the wire form they came from."""
+    wire = data.draw(objects(name, extras=True))
+    original = getattr(models, name).from_dict(wire)
+    same = copied(original)
+    assert same is not original
+    assert same == original
+    assert same.to_dict() == original.to_dict() == wire
+
+
+def test_unset_takes_no_attributes() -> None:
+    """To set a field of a group that is not there is an error: it would be lost, and seen wherever UNSET is."""
+    customer = models.Customer(id="1")
+    with pytest.raises(AttributeError):
+        customer.buyer_information.email = "new@example.com"  # type: ignore[union-attr]
+    assert not hasattr(UNSET, "email")
