@@ -10,8 +10,11 @@ from cybersource_tms_api.models import (
     CustomerLinks,
     CustomerMetadata,
     CustomerUpdate,
+    DefaultPaymentInstrument,
+    DefaultShippingAddress,
     Link,
     MerchantDefinedInformation,
+    ObjectInformation,
 )
 from cybersource_tms_api.types import UNSET, Unset
 
@@ -22,6 +25,7 @@ from ._changes import changed_fields
 from ._clients import AsyncCustomersClient, CustomersClient
 from ._encryption import MessageEncryption
 from ._environment import Environment
+from ._retries import Retries
 
 __all__ = [
     "UNSET",
@@ -35,11 +39,15 @@ __all__ = [
     "CustomerRecord",
     "CustomerUpdate",
     "CustomersClient",
+    "DefaultPaymentInstrument",
+    "DefaultShippingAddress",
     "Environment",
     "HttpSignatureAuth",
     "Link",
     "MerchantDefinedInformation",
     "MessageEncryption",
+    "ObjectInformation",
+    "Retries",
     "SharedSecretAuth",
     "Unset",
     "changed_fields",

@@ -3,18 +3,21 @@
 import json
 import logging
 import re
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import cast
 
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms_api.models import Customer, ErrorAnswer
+from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
 from cybersource_tms_api.types import Response
 
 from . import errors
+from ._changes import changed_fields, leaves
 from ._wire import Mismatch, Use, check
 
 log = logging.getLogger("cybersource_tms")
@@ -37,6 +40,8 @@ _BY_STATUS: dict[int, type[errors.StatusError]] = {
 # What may stand in a message as the service's reason: a name such as notFound.
 _REASON = re.compile("[A-Za-z]{1,40}")
 
+_SAFE = {"GET"}  # RFC 9110 section 9.2.1: there is nothing to apply
+
 # Nothing was sent yet when httpx raises one of these. A NetworkError or time-out that is not here comes later.
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -50,7 +55,7 @@ _NEVER_SENT = (
 
 @frozen
 class CustomerRecord:
-    """The service's answer to an update.
+    """The service's answer: a customer.
 
     Attributes:
         customer: The whole customer, as it now is. It holds personal data, so it is not in the `repr`.
@@ -69,6 +74,30 @@ def record(answer: Response[Customer | ErrorAnswer]) -> CustomerRecord:
     return CustomerRecord(customer, answer.headers.get("etag"), answer.headers.get("v-c-correlation-id"))
 
 
+def settled(refused: errors.PreconditionFailed, now: CustomerRecord, changes: CustomerUpdate) -> CustomerRecord:
+    """Return the customer as it is now, if it is what `changes` ask for: an earlier attempt was applied after all.
+
+    Raises:
+        PreconditionFailed: It is not, so somebody else has changed it.
+    """
+    missing = changed_fields(now.customer, changes)
+    if missing is None:
+        return now
+    refused.args = (f"{refused.args[0]}; somebody else changed {', '.join(leaves(missing.to_dict()))}",)
+    raise refused
+
+
+@contextmanager
+def unknown_outcome(refused: errors.PreconditionFailed) -> Generator[None]:
+    """If the customer cannot be read to find out, let the refusal stand, with what went wrong as its cause."""
+    try:
+        yield
+    except errors.CybersourceError as error:
+        if error is refused:
+            raise
+        raise refused from error
+
+
 @contextmanager
 def boundary(method: str, path: str) -> Generator[None]:
     """Turn what `httpx` raises when there is no answer into ours.
@@ -80,22 +109,22 @@ def boundary(method: str, path: str) -> Generator[None]:
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
-        failed = _failure(error, f"{method} {path}")
         log.debug("%s %s failed: %s", method, path, type(error).__name__)
-        raise failed from error
+        raise _failure(error, method, path) from error
 
 
-def _failure(error: Exception, exchange: str) -> errors.ConnectionFailed:
-    timed_out = isinstance(error, httpx.TimeoutException)
-    never_sent = isinstance(error, _NEVER_SENT)
+def _failure(error: Exception, method: str, path: str) -> errors.ConnectionFailed:
+    sent = not isinstance(error, _NEVER_SENT)
     # Only these two say what the system says; other messages of httpx can quote headers.
     why = f": {error}" if isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)) else ""
-    kind = errors.TimedOut if timed_out else errors.ConnectionFailed
-    return kind(
-        f"{type(error).__name__} ({exchange}){why}; "
-        + ("nothing was sent" if never_sent else "the update may have been applied: read the customer before deciding"),
-        may_have_been_applied=not never_sent,
-    )
+    kind = errors.TimedOut if isinstance(error, httpx.TimeoutException) else errors.ConnectionFailed
+    applied = sent and method not in _SAFE
+    outlook = _outlook(applied=applied) if sent else "; nothing was sent"
+    return kind(f"{type(error).__name__} ({method} {path}){why}{outlook}", may_have_been_applied=applied)
+
+
+def _outlook(*, applied: bool) -> str:
+    return "; the update may have been applied: read the customer before deciding" if applied else ""
 
 
 @contextmanager
@@ -143,19 +172,37 @@ def status_error(response: httpx.Response) -> errors.StatusError:
     kind = _BY_STATUS.get(response.status_code, errors.StatusError)
     entries = _entries(response)
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
+    retry_after = _retry_after(response.headers.get("retry-after", ""))
+    asked = "" if retry_after is None else f"; the service asks to wait {retry_after:.0f} s"
+    applied = response.status_code // 100 not in {3, 4} and response.request.method not in _SAFE
+    title = f"{response.status_code} {reason}".rstrip()
     return kind(
-        f"{' '.join(filter(None, [str(response.status_code), reason]))} ({_exchange(response)}): {kind.advice}",
+        f"{title} ({_exchange(response)}): {kind.advice}{asked}{_outlook(applied=applied)}",
+        may_have_been_applied=applied,
         status_code=response.status_code,
         errors=entries,
         correlation_id=response.headers.get("v-c-correlation-id"),
         unique_transaction_id=response.headers.get("uniqueTransactionID"),
+        retry_after=retry_after,
     )
+
+
+def _retry_after(value: str) -> float | None:
+    """Read a `Retry-After` header, RFC 9110 section 10.2.3: seconds, or a date."""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:
     """Return the error for a 200 that cannot be understood."""
+    applied = response.request.method not in _SAFE
     return errors.UnreadableResponse(
-        f"{response.status_code} ({_exchange(response)}): the answer {problem}; the update may have been applied",
+        f"{response.status_code} ({_exchange(response)}): the answer {problem}{_outlook(applied=applied)}",
+        may_have_been_applied=applied,
         status_code=response.status_code,
         correlation_id=response.headers.get("v-c-correlation-id"),
     )

@@ -1,36 +1,45 @@
 """The two clients. They are twins: what they do is in the functions that they share, here is only how they wait."""
 
 import os
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 import httpx
 
 from cybersource_tms_api import Client
-from cybersource_tms_api.api.customers import update_customer
-from cybersource_tms_api.models import CustomerUpdate
+from cybersource_tms_api.api.customers import retrieve_customer, update_customer
+from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
+from cybersource_tms_api.types import Response
 
 from . import _variables as variables
-from ._answers import CustomerRecord, boundary, record
+from ._answers import CustomerRecord, boundary, record, settled, unknown_outcome
+from ._edits import AsyncEdit, Edit
 from ._encryption import MessageEncryption
 from ._environment import Environment
 from ._http import AsyncHttp, SyncHttp
 from ._requests import (
+    DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
     checked_profile_id,
+    checked_retries,
     client_settings,
     refuse_closed,
+    retrieve_arguments,
     update_arguments,
 )
+from ._retries import Retries, arepeated, repeated
+from .errors import PreconditionFailed
 
 
 class CustomersClient:
-    """Updates customers. One client may be shared among threads; it keeps connections alive until it is closed.
+    """Reads and updates customers. One client may be shared among threads; it keeps connections until it is closed.
 
     Args:
         environment: An `Environment` or its text, such as `"production-india"`.
         auth: The credentials, such as `SharedSecretAuth`.
         timeout: Seconds, above 0 and finite, for each of connecting, writing, reading and waiting for a free
             connection, or an `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read, 10 s to wait.
+        retries: When to repeat a call that failed in passing, see `Retries`; None: never.
         profile_id: The token profile to use, 36 characters, for merchants that have more than one.
         encryption: A `MessageEncryption`, to encrypt requests, answers or both; `auth` has to be one that signs tokens.
         base_url: Another address for the environment's, for a proxy or a stand-in; plain http only to loopback.
@@ -46,12 +55,14 @@ class CustomersClient:
         auth: httpx.Auth,
         *,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        retries: Retries | None = DEFAULT_RETRIES,
         profile_id: str | None = None,
         encryption: MessageEncryption | None = None,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._profile_id = checked_profile_id(profile_id)
+        self._retries = checked_retries(retries)
         settings = client_settings(environment, auth, timeout, base_url, encryption)
         self._http = SyncHttp(**settings, transport=transport)
         self._api = Client(settings["base_url"]).set_httpx_client(self._http)
@@ -61,6 +72,7 @@ class CustomersClient:
         cls,
         *,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        retries: Retries | None = DEFAULT_RETRIES,
         profile_id: str | None = None,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
@@ -81,13 +93,36 @@ class CustomersClient:
         return cls(
             **variables.settings(os.environ),
             timeout=timeout,
+            retries=retries,
             profile_id=profile_id,
             base_url=base_url,
             transport=transport,
         )
 
+    def retrieve(self, customer_id: str) -> CustomerRecord:
+        """Read a customer: `GET /tms/v2/customers/{customerTokenId}`.
+
+        Args:
+            customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
+
+        Returns:
+            The whole customer, with its ETag and the correlation id.
+
+        Raises:
+            InvalidRequest: The id is none. Nothing was sent.
+            StatusError: The service refused, by one of its subclasses: `NotFound`, `TokenDeleted`, …
+            ConnectionFailed: There was no answer.
+            UnreadableResponse: The answer cannot be understood.
+        """
+        arguments = retrieve_arguments(customer_id, self._profile_id)
+        return self._call("GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments))
+
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
+
+        A repeat after a lost answer does no harm: the same merge patch gives the same customer twice (RFC 7396). Only
+        what somebody else wrote to the same fields in between would be overwritten. With `if_match`, such a repeat is
+        refused, and the customer is read to find out: if it is what `changes` ask for, that is success.
 
         Args:
             customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
@@ -104,9 +139,46 @@ class CustomersClient:
             UnreadableResponse: The answer cannot be understood; the update may have been applied.
         """
         arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        refuse_closed(self._http)
-        with boundary("PATCH", f"/tms/v2/customers/{customer_id}"):
-            return record(update_customer.sync_detailed(client=self._api, **arguments))
+        try:
+            return self._call(
+                "PATCH", customer_id, lambda: update_customer.sync_detailed(client=self._api, **arguments)
+            )
+        except PreconditionFailed as refused:
+            if not refused.may_have_been_applied:
+                raise
+            with unknown_outcome(refused):
+                return settled(refused, self.retrieve(customer_id), changes)
+
+    def edit(self, customer_id: str) -> Edit:
+        """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
+
+        In the copy, an empty group or list stands for each that the customer does not have, so that it can be filled
+        like one that is there. If nothing changed, nothing is sent; nor if an exception leaves the `with`.
+
+            with customers.edit(customer_id) as customer:
+                customer.buyer_information.email = "new@example.com"
+
+        Args:
+            customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
+
+        Returns:
+            A context manager, with `.read`, `.changes` and `.record` for afterwards.
+
+        Raises:
+            CybersourceError: On entering as `retrieve`, on leaving as `changed_fields` and `update`;
+                `PreconditionFailed` if somebody else has changed the customer in between.
+        """
+        return Edit(self, customer_id)
+
+    def _call(
+        self, method: str, customer_id: str, call: Callable[[], Response[Customer | ErrorAnswer]]
+    ) -> CustomerRecord:
+        def once() -> CustomerRecord:
+            refuse_closed(self._http)
+            with boundary(method, f"/tms/v2/customers/{customer_id}"):
+                return record(call())
+
+        return repeated(self._retries, once)
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
@@ -123,12 +195,13 @@ class CustomersClient:
 
 
 class AsyncCustomersClient:
-    """Updates customers as `CustomersClient` does, for asyncio. One client may be shared among tasks of one loop.
+    """Does what `CustomersClient` does, for asyncio. One client may be shared among the tasks of one event loop.
 
     Args:
         environment: As for `CustomersClient`.
         auth: As for `CustomersClient`.
         timeout: As for `CustomersClient`.
+        retries: As for `CustomersClient`.
         profile_id: As for `CustomersClient`.
         encryption: As for `CustomersClient`.
         base_url: As for `CustomersClient`.
@@ -144,14 +217,16 @@ class AsyncCustomersClient:
         auth: httpx.Auth,
         *,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        retries: Retries | None = DEFAULT_RETRIES,
         profile_id: str | None = None,
         encryption: MessageEncryption | None = None,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._profile_id = checked_profile_id(profile_id)
+        self._retries = checked_retries(retries)
         settings = client_settings(environment, auth, timeout, base_url, encryption)
-        self._http = AsyncHttp(encryption, **settings, transport=transport)
+        self._http = AsyncHttp(**settings, transport=transport)
         self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
 
     @classmethod
@@ -159,6 +234,7 @@ class AsyncCustomersClient:
         cls,
         *,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
+        retries: Retries | None = DEFAULT_RETRIES,
         profile_id: str | None = None,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -167,17 +243,45 @@ class AsyncCustomersClient:
         return cls(
             **variables.settings(os.environ),
             timeout=timeout,
+            retries=retries,
             profile_id=profile_id,
             base_url=base_url,
             transport=transport,
         )
 
+    async def retrieve(self, customer_id: str) -> CustomerRecord:
+        """Read a customer, as `CustomersClient.retrieve` does."""
+        arguments = retrieve_arguments(customer_id, self._profile_id)
+        return await self._call(
+            "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
+        )
+
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        refuse_closed(self._http)
-        with boundary("PATCH", f"/tms/v2/customers/{customer_id}"):
-            return record(await update_customer.asyncio_detailed(client=self._api, **arguments))
+        try:
+            return await self._call(
+                "PATCH", customer_id, lambda: update_customer.asyncio_detailed(client=self._api, **arguments)
+            )
+        except PreconditionFailed as refused:
+            if not refused.may_have_been_applied:
+                raise
+            with unknown_outcome(refused):
+                return settled(refused, await self.retrieve(customer_id), changes)
+
+    def edit(self, customer_id: str) -> AsyncEdit:
+        """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
+        return AsyncEdit(self, customer_id)
+
+    async def _call(
+        self, method: str, customer_id: str, call: Callable[[], Awaitable[Response[Customer | ErrorAnswer]]]
+    ) -> CustomerRecord:
+        async def once() -> CustomerRecord:
+            refuse_closed(self._http)
+            with boundary(method, f"/tms/v2/customers/{customer_id}"):
+                return record(await call())
+
+        return await arepeated(self._retries, once)
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""

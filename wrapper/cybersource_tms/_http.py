@@ -9,6 +9,7 @@ import httpx
 from ._answers import FIELDS, judge, log, reading
 from ._changes import leaves
 from ._encryption import MessageEncryption
+from ._retries import TimeLeft
 from .errors import InvalidRequest
 
 
@@ -34,7 +35,7 @@ class SyncHttp(httpx.Client):
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         """Encrypt the body, if there is encryption."""
-        return super().build_request(method, url, **sealed(options, self._encryption))
+        return super().build_request(method, url, **sealed(options, self.timeout, self._encryption))
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Return only answers that were judged good."""
@@ -62,7 +63,7 @@ class AsyncHttp(httpx.AsyncClient):
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         """Encrypt the body, if there is encryption."""
-        return super().build_request(method, url, **sealed(options, self._encryption))
+        return super().build_request(method, url, **sealed(options, self.timeout, self._encryption))
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Return only answers that were judged good."""
@@ -76,14 +77,14 @@ class AsyncHttp(httpx.AsyncClient):
         return judged(response, self._encryption)
 
 
-def sealed(options: dict[str, Any], encryption: MessageEncryption | None) -> dict[str, Any]:
+def sealed(options: dict[str, Any], timeout: httpx.Timeout, encryption: MessageEncryption | None) -> dict[str, Any]:
     """Return the options of `build_request` with the body encrypted, and what is to be known of it in the extensions.
 
     Raises:
         InvalidRequest: The body cannot be encrypted.
     """
     body = options.get("json")
-    extensions: dict[str, object] = {}
+    extensions: dict[str, object] = {"timeout": TimeLeft(timeout.as_dict())}
     if log.isEnabledFor(logging.DEBUG):
         extensions[FIELDS] = leaves(body or {})
     if encryption:
@@ -93,8 +94,7 @@ def sealed(options: dict[str, Any], encryption: MessageEncryption | None) -> dic
         if body is not None:
             plain = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
             options |= {"json": None, "content": encryption.seal(plain)}
-    if extensions:
-        options["extensions"] = {**(options.get("extensions") or {}), **extensions}
+    options["extensions"] = {**(options.get("extensions") or {}), **extensions}
     return options
 
 

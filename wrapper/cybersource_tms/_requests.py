@@ -13,11 +13,13 @@ from ._auth import JsonWebTokenAuth
 from ._changes import leaves
 from ._encryption import MessageEncryption
 from ._environment import Environment, server
+from ._retries import Retries
 from ._version import __version__
 from ._wire import Mismatch, Use, check
 from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
+DEFAULT_RETRIES = Retries()
 
 # `..` and `/` would reach other resources. The service's ids are 1 to 32 characters.
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -68,23 +70,33 @@ def update_arguments(customer_id: object, changes: object, if_match: object, pro
     if not leaves(changes.to_dict()):
         raise InvalidRequest("changes: there is no field in it; changed_fields returns None when nothing differs")
     return {
-        "customer_token_id": checked_customer_id(customer_id),
+        **retrieve_arguments(customer_id, profile_id),
         "body": changes,
         "if_match": UNSET if if_match is None else _header("if_match", if_match, 1, 32),
-        "profile_id": UNSET if profile_id is None else profile_id,
     }
 
 
-def checked_customer_id(customer_id: object) -> str:
-    """Return a customer's token id, or raise `InvalidRequest`."""
-    if isinstance(customer_id, str) and _CUSTOMER_ID.fullmatch(customer_id):
-        return customer_id
-    raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+def retrieve_arguments(customer_id: object, profile_id: str | None) -> dict[str, Any]:
+    """Return the arguments of the generated retrieve functions.
+
+    Raises:
+        InvalidRequest: The customer id is wrong.
+    """
+    if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
+        raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+    return {"customer_token_id": customer_id, "profile_id": UNSET if profile_id is None else profile_id}
 
 
 def checked_profile_id(profile_id: object) -> str | None:
     """Return a profile's id, or raise `InvalidRequest`."""
     return None if profile_id is None else _header("profile_id", profile_id, 36, 36)
+
+
+def checked_retries(retries: object) -> Retries | None:
+    """Return what `retries=` is, or raise `InvalidRequest`."""
+    if isinstance(retries, Retries | None):
+        return retries
+    raise InvalidRequest("retries: expected a Retries, or None")
 
 
 def _header(name: str, value: object, least: int, most: int) -> str:

@@ -31,9 +31,15 @@ class CybersourceError(Exception):
     Attributes:
         may_have_been_applied: Whether the update can have reached the customer. True means unknown, so read the
             customer before deciding; False means that the customer is certainly as it was.
+        attempts: How many attempts were made; the message says so if there was more than one.
     """
 
     may_have_been_applied: bool = True
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return message if self.attempts == 1 else f"{message} (after {self.attempts} attempts)"
 
     def __reduce__(self) -> tuple[Callable[..., "CybersourceError"], tuple[Any, ...]]:
         """Pickle without calling `__init__`, whose arguments are not `args`."""
@@ -73,8 +79,11 @@ class UnreadableResponse(CybersourceError):
         correlation_id: Names the exchange for the service's support; None where the answer had none.
     """
 
-    def __init__(self, message: str, *, status_code: int, correlation_id: str | None) -> None:
+    def __init__(
+        self, message: str, *, status_code: int, correlation_id: str | None, may_have_been_applied: bool = True
+    ) -> None:
         super().__init__(message)
+        self.may_have_been_applied = may_have_been_applied
         self.status_code = status_code
         self.correlation_id = correlation_id
 
@@ -102,6 +111,7 @@ class StatusError(CybersourceError):
         errors: The reasons that the service gave; empty when the body could not be read.
         correlation_id: Names the exchange for the service's support; None where the answer had none.
         unique_transaction_id: The service's own id of the transaction, for support as well.
+        retry_after: How many seconds the service asked to wait (`Retry-After`); None where it did not ask.
     """
 
     advice: ClassVar[str] = "the service answered with a status that its documentation does not have"
@@ -111,16 +121,19 @@ class StatusError(CybersourceError):
         message: str,
         *,
         status_code: int,
+        may_have_been_applied: bool = True,
         errors: tuple[ErrorEntry, ...] = (),
         correlation_id: str | None = None,
         unique_transaction_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
         self.errors = errors
         self.correlation_id = correlation_id
         self.unique_transaction_id = unique_transaction_id
-        self.may_have_been_applied = status_code // 100 not in {3, 4}
+        self.retry_after = retry_after
+        self.may_have_been_applied = may_have_been_applied
 
 
 class BadRequest(StatusError):
@@ -176,4 +189,4 @@ class TooManyRequests(StatusError):
 class ServiceError(StatusError):
     """500 to 511: the service or a gateway before it failed."""
 
-    advice = "the service failed, and the update may have been applied: read the customer before deciding"
+    advice = "the service or a gateway before it failed"

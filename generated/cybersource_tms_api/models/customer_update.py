@@ -11,7 +11,10 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from ..models.buyer_information import BuyerInformation
     from ..models.client_reference_information import ClientReferenceInformation
+    from ..models.default_payment_instrument import DefaultPaymentInstrument
+    from ..models.default_shipping_address import DefaultShippingAddress
     from ..models.merchant_defined_information import MerchantDefinedInformation
+    from ..models.object_information import ObjectInformation
 
 
 T = TypeVar("T", bound="CustomerUpdate")
@@ -27,16 +30,27 @@ class CustomerUpdate:
             client_reference_information (ClientReferenceInformation | None | Unset): The merchant's reference.
             merchant_defined_information (list[MerchantDefinedInformation] | None | Unset): The merchant's own data. An
                 update replaces all entries, so to change one, send all that shall be there.
+            object_information (None | ObjectInformation | Unset): A title and a comment.
+            default_payment_instrument (DefaultPaymentInstrument | None | Unset): The payment instrument to use where none
+                is named.
+            default_shipping_address (DefaultShippingAddress | None | Unset): The shipping address to use where none is
+                named.
     """
 
     buyer_information: BuyerInformation | None | Unset = UNSET
     client_reference_information: ClientReferenceInformation | None | Unset = UNSET
     merchant_defined_information: list[MerchantDefinedInformation] | None | Unset = UNSET
+    object_information: None | ObjectInformation | Unset = UNSET
+    default_payment_instrument: DefaultPaymentInstrument | None | Unset = UNSET
+    default_shipping_address: DefaultShippingAddress | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.buyer_information import BuyerInformation  # noqa: PLC0415
         from ..models.client_reference_information import ClientReferenceInformation  # noqa: PLC0415
+        from ..models.default_payment_instrument import DefaultPaymentInstrument  # noqa: PLC0415
+        from ..models.default_shipping_address import DefaultShippingAddress  # noqa: PLC0415
+        from ..models.object_information import ObjectInformation  # noqa: PLC0415
 
         buyer_information: dict[str, Any] | None | Unset
         if isinstance(self.buyer_information, Unset):
@@ -66,6 +80,30 @@ class CustomerUpdate:
         else:
             merchant_defined_information = self.merchant_defined_information
 
+        object_information: dict[str, Any] | None | Unset
+        if isinstance(self.object_information, Unset):
+            object_information = UNSET
+        elif isinstance(self.object_information, ObjectInformation):
+            object_information = self.object_information.to_dict()
+        else:
+            object_information = self.object_information
+
+        default_payment_instrument: dict[str, Any] | None | Unset
+        if isinstance(self.default_payment_instrument, Unset):
+            default_payment_instrument = UNSET
+        elif isinstance(self.default_payment_instrument, DefaultPaymentInstrument):
+            default_payment_instrument = self.default_payment_instrument.to_dict()
+        else:
+            default_payment_instrument = self.default_payment_instrument
+
+        default_shipping_address: dict[str, Any] | None | Unset
+        if isinstance(self.default_shipping_address, Unset):
+            default_shipping_address = UNSET
+        elif isinstance(self.default_shipping_address, DefaultShippingAddress):
+            default_shipping_address = self.default_shipping_address.to_dict()
+        else:
+            default_shipping_address = self.default_shipping_address
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update({})
@@ -75,6 +113,12 @@ class CustomerUpdate:
             field_dict["clientReferenceInformation"] = client_reference_information
         if merchant_defined_information is not UNSET:
             field_dict["merchantDefinedInformation"] = merchant_defined_information
+        if object_information is not UNSET:
+            field_dict["objectInformation"] = object_information
+        if default_payment_instrument is not UNSET:
+            field_dict["defaultPaymentInstrument"] = default_payment_instrument
+        if default_shipping_address is not UNSET:
+            field_dict["defaultShippingAddress"] = default_shipping_address
 
         return field_dict
 
@@ -82,7 +126,10 @@ class CustomerUpdate:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.buyer_information import BuyerInformation  # noqa: PLC0415
         from ..models.client_reference_information import ClientReferenceInformation  # noqa: PLC0415
+        from ..models.default_payment_instrument import DefaultPaymentInstrument  # noqa: PLC0415
+        from ..models.default_shipping_address import DefaultShippingAddress  # noqa: PLC0415
         from ..models.merchant_defined_information import MerchantDefinedInformation  # noqa: PLC0415
+        from ..models.object_information import ObjectInformation  # noqa: PLC0415
 
         d = dict(src_dict)
 
@@ -144,10 +191,64 @@ class CustomerUpdate:
 
         merchant_defined_information = _parse_merchant_defined_information(d.pop("merchantDefinedInformation", UNSET))
 
+        def _parse_object_information(data: object) -> None | ObjectInformation | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                object_information_type_0 = ObjectInformation.from_dict(data)
+
+                return object_information_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | ObjectInformation | Unset, data)
+
+        object_information = _parse_object_information(d.pop("objectInformation", UNSET))
+
+        def _parse_default_payment_instrument(data: object) -> DefaultPaymentInstrument | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                default_payment_instrument_type_0 = DefaultPaymentInstrument.from_dict(data)
+
+                return default_payment_instrument_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(DefaultPaymentInstrument | None | Unset, data)
+
+        default_payment_instrument = _parse_default_payment_instrument(d.pop("defaultPaymentInstrument", UNSET))
+
+        def _parse_default_shipping_address(data: object) -> DefaultShippingAddress | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                default_shipping_address_type_0 = DefaultShippingAddress.from_dict(data)
+
+                return default_shipping_address_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(DefaultShippingAddress | None | Unset, data)
+
+        default_shipping_address = _parse_default_shipping_address(d.pop("defaultShippingAddress", UNSET))
+
         customer_update = cls(
             buyer_information=buyer_information,
             client_reference_information=client_reference_information,
             merchant_defined_information=merchant_defined_information,
+            object_information=object_information,
+            default_payment_instrument=default_payment_instrument,
+            default_shipping_address=default_shipping_address,
         )
 
         customer_update.additional_properties = d

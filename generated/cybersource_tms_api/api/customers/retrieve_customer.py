@@ -1,0 +1,218 @@
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.customer import Customer
+from ...models.error_answer import ErrorAnswer
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    customer_token_id: str,
+    *,
+    profile_id: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(profile_id, Unset):
+        headers["profile-id"] = profile_id
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/tms/v2/customers/{customer_token_id}".format(
+            customer_token_id=quote(str(customer_token_id), safe=""),
+        ),
+    }
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Customer | ErrorAnswer | None:
+    if response.status_code == 200:
+        response_200 = Customer.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = ErrorAnswer.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 403:
+        response_403 = ErrorAnswer.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 404:
+        response_404 = ErrorAnswer.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 410:
+        response_410 = ErrorAnswer.from_dict(response.json())
+
+        return response_410
+
+    if response.status_code == 424:
+        response_424 = ErrorAnswer.from_dict(response.json())
+
+        return response_424
+
+    if response.status_code == 500:
+        response_500 = ErrorAnswer.from_dict(response.json())
+
+        return response_500
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Customer | ErrorAnswer]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    customer_token_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    profile_id: str | Unset = UNSET,
+) -> Response[Customer | ErrorAnswer]:
+    """Retrieve a customer
+
+     Returns the customer as it is now, with its ETag.
+
+    Args:
+        customer_token_id (str): The customer's token id, as the service returned it in id when
+            the customer was created.
+        profile_id (str | Unset): The id of the token profile to use, for merchants that have more
+            than one.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Customer | ErrorAnswer]
+    """
+
+    kwargs = _get_kwargs(
+        customer_token_id=customer_token_id,
+        profile_id=profile_id,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    customer_token_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    profile_id: str | Unset = UNSET,
+) -> Customer | ErrorAnswer | None:
+    """Retrieve a customer
+
+     Returns the customer as it is now, with its ETag.
+
+    Args:
+        customer_token_id (str): The customer's token id, as the service returned it in id when
+            the customer was created.
+        profile_id (str | Unset): The id of the token profile to use, for merchants that have more
+            than one.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Customer | ErrorAnswer
+    """
+
+    return sync_detailed(
+        customer_token_id=customer_token_id,
+        client=client,
+        profile_id=profile_id,
+    ).parsed
+
+
+async def asyncio_detailed(
+    customer_token_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    profile_id: str | Unset = UNSET,
+) -> Response[Customer | ErrorAnswer]:
+    """Retrieve a customer
+
+     Returns the customer as it is now, with its ETag.
+
+    Args:
+        customer_token_id (str): The customer's token id, as the service returned it in id when
+            the customer was created.
+        profile_id (str | Unset): The id of the token profile to use, for merchants that have more
+            than one.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Customer | ErrorAnswer]
+    """
+
+    kwargs = _get_kwargs(
+        customer_token_id=customer_token_id,
+        profile_id=profile_id,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    customer_token_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+    profile_id: str | Unset = UNSET,
+) -> Customer | ErrorAnswer | None:
+    """Retrieve a customer
+
+     Returns the customer as it is now, with its ETag.
+
+    Args:
+        customer_token_id (str): The customer's token id, as the service returned it in id when
+            the customer was created.
+        profile_id (str | Unset): The id of the token profile to use, for merchants that have more
+            than one.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Customer | ErrorAnswer
+    """
+
+    return (
+        await asyncio_detailed(
+            customer_token_id=customer_token_id,
+            client=client,
+            profile_id=profile_id,
+        )
+    ).parsed

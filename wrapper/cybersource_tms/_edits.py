@@ -1,0 +1,110 @@
+"""Editing: read a customer, change a copy of it, send what changed, guarded by the ETag."""
+
+from collections.abc import Awaitable
+from copy import copy, deepcopy
+from typing import Generic, Protocol, TypeVar
+
+from cybersource_tms_api.models import Customer, CustomerUpdate
+from cybersource_tms_api.types import UNSET
+
+from ._answers import CustomerRecord
+from ._changes import changed_fields
+from ._wire import Kind, shape_of
+from .errors import UnreadableResponse
+
+_Answer_co = TypeVar("_Answer_co", CustomerRecord, Awaitable[CustomerRecord], covariant=True)
+
+
+class Customers(Protocol[_Answer_co]):
+    """What an edit needs of a client."""
+
+    def retrieve(self, customer_id: str) -> _Answer_co:
+        """Read a customer."""
+        ...
+
+    def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> _Answer_co:
+        """Update a customer."""
+        ...
+
+
+class _Steps(Generic[_Answer_co]):
+    """What an edit reads and sends. It can be looked at afterwards.
+
+    Attributes:
+        read: The customer before, with its ETag; None before the edit began.
+        changes: What was to be sent; None if nothing has changed, or an exception came first.
+        record: The customer afterwards; what was read, if nothing has changed; None if there is no answer.
+    """
+
+    read: CustomerRecord | None = None
+    changes: CustomerUpdate | None = None
+    record: CustomerRecord | None = None
+
+    def __init__(self, customers: Customers[_Answer_co], customer_id: str) -> None:
+        self._customers: Customers[_Answer_co] = customers
+        self._customer_id = customer_id
+
+    def _begin(self, read: CustomerRecord) -> Customer:
+        if read.etag is None:
+            raise UnreadableResponse(
+                f"200 (correlation id {read.correlation_id}): the answer has no ETag, so an edit cannot be guarded",
+                may_have_been_applied=False,
+                status_code=200,
+                correlation_id=read.correlation_id,
+            )
+        self.read = read
+        self._copy = with_all_groups(read.customer)
+        return self._copy
+
+    def _end(self, read: CustomerRecord) -> CustomerUpdate | None:
+        self.record = read
+        self.changes = changed_fields(read.customer, without_empty_lists(self._copy, read.customer))
+        if self.changes:
+            self.record = None
+        return self.changes
+
+
+class Edit(_Steps[CustomerRecord]):
+    """An edit with a `CustomersClient`, see `CustomersClient.edit`."""
+
+    def __enter__(self) -> Customer:
+        return self._begin(self._customers.retrieve(self._customer_id))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self.read and (changes := self._end(self.read)):
+            self.record = self._customers.update(self._customer_id, changes, if_match=self.read.etag)
+
+
+class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
+    """An edit with an `AsyncCustomersClient`, see `CustomersClient.edit`."""
+
+    async def __aenter__(self) -> Customer:
+        return self._begin(await self._customers.retrieve(self._customer_id))
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self.read and (changes := self._end(self.read)):
+            self.record = await self._customers.update(self._customer_id, changes, if_match=self.read.etag)
+
+
+def with_all_groups(customer: Customer) -> Customer:
+    """Return a copy in which an empty group or list stands for each one that is not there."""
+    filled = deepcopy(customer)
+    for field in shape_of(CustomerUpdate).values():
+        if not getattr(filled, field.attribute):
+            setattr(filled, field.attribute, _empty(field.kind))
+    return filled
+
+
+def without_empty_lists(edited: Customer, before: Customer) -> Customer:
+    """Return a copy without the lists that `with_all_groups` made and nobody filled; empty groups change nothing."""
+    emptied = copy(edited)
+    for field in shape_of(CustomerUpdate).values():
+        if getattr(emptied, field.attribute) == [] and not getattr(before, field.attribute):
+            setattr(emptied, field.attribute, getattr(before, field.attribute))
+    return emptied
+
+
+def _empty(kind: Kind) -> object:
+    if kind.model:
+        return kind.model()
+    return [] if kind.items else UNSET
