@@ -151,7 +151,7 @@ class AsyncCustomersClient:
     ) -> None:
         self._profile_id = checked_profile_id(profile_id)
         settings = client_settings(environment, auth, timeout, base_url, encryption)
-        self._http = AsyncHttp(encryption, **settings, transport=transport)
+        self._http = AsyncHttp(**settings, transport=transport)
         self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
 
     @classmethod
