@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -30,6 +31,9 @@ _BY_STATUS: dict[int, type[errors.StatusError]] = {
     429: errors.TooManyRequests,
     **{status: errors.ServiceError for status in HTTPStatus if status >= HTTPStatus.INTERNAL_SERVER_ERROR},
 }
+
+# What may stand in a message as the service's reason: a name such as notFound.
+_REASON = re.compile("[A-Za-z]{1,40}")
 
 # Nothing was sent yet when httpx raises one of these. A NetworkError or time-out that is not here comes later.
 _NEVER_SENT = (
@@ -136,7 +140,7 @@ def status_error(response: httpx.Response) -> errors.StatusError:
     """Return the error for a status that is not 200, whatever the body is."""
     kind = _BY_STATUS.get(response.status_code, errors.StatusError)
     entries = _entries(response)
-    reason = entries[0].type if entries and entries[0].type.isalnum() else ""
+    reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     return kind(
         f"{' '.join(filter(None, [str(response.status_code), reason]))} ({_exchange(response)}): {kind.advice}",
         status_code=response.status_code,
