@@ -223,9 +223,9 @@ def _signer(merchant_id: str, portfolio_id: str | None) -> str:
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and value.isascii() and value.isprintable():  # it may go into a header
         return value
-    raise InvalidRequest(f"{name}: expected text that is not empty")
+    raise InvalidRequest(f"{name}: expected text of printable ASCII that is not empty")
 
 
 def _decoded(secret: str) -> bytes:
