@@ -8,14 +8,11 @@ import argparse
 import asyncio
 import base64
 import copy
-import hashlib
-import hmac
 import json
 import re
 import secrets
 import socket
 import threading
-import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,11 +24,29 @@ from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
+
+from sandbox_auth import Keyring, Received, Unauthenticated
+from sandbox_jose import decrypted, encrypted
+from sandbox_mle import MessageEncryption
+
+__all__ = [
+    "KEY_ID",
+    "MERCHANT_ID",
+    "PAGE_CUSTOMER_ID",
+    "PROFILE_ID",
+    "SECRET",
+    "Fault",
+    "Received",
+    "Sandbox",
+    "decrypted",
+    "encrypted",
+    "merge",
+    "page_customer",
+]
 
 PAGE_CUSTOMER_ID = "F2F3ADA770102B51E053A2598D0A9078"
 MERCHANT_ID = "testrest"
@@ -41,12 +56,8 @@ PROFILE_ID = "93b32398-ad51-4cc2-a682-ea3e93614eb1"
 
 PROFILE_ID_LENGTH = 36
 LONGEST_ETAG = 32
-LONGEST_TOKEN_LIFE = 120  # seconds
-CLOCK_LEEWAY = 5  # seconds by which a client's clock may be ahead
 UNAUTHENTICATED = {"response": {"rmsg": "Authentication Failed"}}
-UUID4 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 CUSTOMER_PATH = re.compile("/tms/v2/customers/([^/?]+)")
-ABSENT = object()  # equal to no JSON value, not even null
 
 
 def page_customer() -> dict[str, Any]:
@@ -93,29 +104,12 @@ class Fault:
 
 
 @dataclass
-class Received:
-    """One request to /tms: `path` is the target as sent, with its query; `status` is None until answered, or if cut."""
-
-    method: str
-    path: str
-    headers: Headers
-    body: bytes
-    status: int | None = None
-    reason: str = ""
-    claims: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
 class Stored:
     """What is kept of a customer."""
 
     customer: dict[str, Any]
     etag: str = field(default_factory=new_etag)
     deleted: bool = False
-
-
-class Unauthenticated(Exception):
-    """Why a request was not believed; the client is not told."""
 
 
 class Refused(Exception):
@@ -127,96 +121,6 @@ class Refused(Exception):
         self.error: dict[str, Any] = {"type": kind, "message": message}
         if details := [{"name": name, "location": location} for name in names]:
             self.error["details"] = details
-
-
-def require(fact: object, reason: str) -> None:
-    """Refuse to believe the request unless `fact` holds."""
-    if not fact:
-        raise Unauthenticated(reason)
-
-
-def decoded(part: str) -> bytes:
-    """Decode unpadded base64url, in its one canonical spelling."""
-    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part.encode():
-        raise ValueError(part)
-    return raw
-
-
-def require_all(said: Mapping[str, Any], expected: Mapping[str, object]) -> None:
-    """Refuse to believe the request unless `said` has all that is expected."""
-    for name, value in expected.items():
-        require(said.get(name, ABSENT) == value, f"{name} is wrong")
-
-
-def bare_host(header: str) -> str:
-    """Return the host without its port and, for IPv6, its brackets."""
-    return header[1:].partition("]")[0] if header.startswith("[") else header.partition(":")[0]
-
-
-def bearer_token(request: Received) -> str:
-    """Return the token of the one Authorization header."""
-    headers = request.headers.getlist("authorization")
-    require(len(headers) == 1, "Authorization is not there once")
-    require(headers[0].startswith("Bearer "), "Authorization is not Bearer")
-    for name in ("v-c-merchant-id", "date", "digest", "signature"):
-        require(name not in request.headers, f"{name} is a header of HTTP Signature")
-    return headers[0].removeprefix("Bearer ")
-
-
-def require_times(iat: object, exp: object) -> None:
-    """Refuse a token that is not of now, or that lives too long."""
-    if type(iat) is not int or type(exp) is not int:  # a bool is an int
-        raise Unauthenticated("iat or exp is not an integer")
-    require(1 <= exp - iat <= LONGEST_TOKEN_LIFE, "exp is too far from iat")
-    require(iat <= time.time() + CLOCK_LEEWAY, "iat is in the future")
-    require(time.time() < exp, "exp is in the past")
-
-
-class SharedSecretTokens:
-    """Checks a request's JSON Web Token, made with a shared secret in base64, and remembers every `jti`."""
-
-    def __init__(self, merchant_id: str, key_id: str, secret: str) -> None:
-        self._merchant_id = merchant_id
-        self._jose = {"alg": "HS256", "typ": "JWT", "kid": key_id}
-        self._secret = base64.b64decode(secret)
-        self._seen: set[str] = set()
-
-    def claims(self, request: Received) -> dict[str, Any]:
-        """Return what the request's token claims, all of it true."""
-        claims: dict[str, Any] = self._opened(bearer_token(request))
-        require_all(claims, self._expected(request))
-        require_times(claims.get("iat"), claims.get("exp"))
-        jti = str(claims.get("jti")).lower()
-        require(UUID4.fullmatch(jti), "jti is not a UUID v4")
-        require(jti not in self._seen, "jti was seen before")
-        self._seen.add(jti)
-        return claims
-
-    def _opened(self, token: str) -> Any:
-        try:
-            jose, claims, signature = map(decoded, token.split("."))
-            header, said = json.loads(jose), json.loads(claims)
-        except ValueError as error:
-            raise Unauthenticated("the token is not a compact JWS") from error
-        require(isinstance(header, dict) and isinstance(said, dict), "the token is not made of JSON objects")
-        require_all(header, self._jose)
-        right = hmac.digest(self._secret, token.rpartition(".")[0].encode(), "sha256")
-        require(hmac.compare_digest(signature, right), "the signature is wrong")
-        return said
-
-    def _expected(self, request: Received) -> dict[str, object]:
-        digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
-        return {
-            "digest": digest if request.body else ABSENT,
-            "digestAlgorithm": "SHA-256" if request.body else ABSENT,
-            "request-method": request.method.lower(),
-            "request-host": bare_host(request.headers.get("host", "")),
-            "request-resource-path": request.path,
-            "iss": self._merchant_id,
-            "v-c-merchant-id": self._merchant_id,
-            "v-c-jwt-version": "2",
-        }
 
 
 def text(longest: int | None = None) -> re.Pattern[str]:
@@ -268,7 +172,7 @@ def patch_in(request: Received) -> dict[str, Any]:
     if media_type != "application/json":
         raise Refused(400, "invalidHeaders", "Invalid header values", ["Content-Type"], "header")
     try:
-        patch = json.loads(request.body.decode(), parse_constant=int)  # int refuses NaN and Infinity
+        patch = json.loads(request.plain.decode(), parse_constant=int)  # int refuses NaN and Infinity
     except (ValueError, RecursionError) as error:
         raise Refused(400, "invalidRequest", "Request body is not JSON") from error
     if not isinstance(patch, dict):
@@ -323,19 +227,41 @@ class Sandbox:
     received: list[Received]
     profiles: set[str]
     forbidden_profiles: set[str]
+    requires_encryption: bool
 
     def __init__(self) -> None:
         self._failures: list[Exception] = []
+        self._keyring = Keyring()
+        self._encryption = MessageEncryption()
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the initial state."""
+        """Go back to the initial state, but for the keys: these stay trusted."""
         self.customers = {PAGE_CUSTOMER_ID: Stored(page_customer())}
         self.received = []
         self.profiles = {PROFILE_ID}
         self.forbidden_profiles = set()
-        self._tokens = SharedSecretTokens(MERCHANT_ID, KEY_ID, SECRET)
+        self.requires_encryption = False
+        self.trust_secret(MERCHANT_ID, KEY_ID, SECRET)
+        self._keyring.forget_tokens()
         self._faults: deque[Fault] = deque()
+
+    @property
+    def request_certificate(self) -> bytes:
+        """The certificate to encrypt requests for, in PEM; it stays the same over a reset."""
+        return self._encryption.own_key.certificate
+
+    def trust_secret(self, owner: str, key_id: str, secret: str, merchants: Iterable[str] = ()) -> None:
+        """Believe a shared secret, in base64. With merchants it is a meta key, and `owner` is their portfolio."""
+        self._keyring.trust_secret(owner, key_id, secret, merchants)
+
+    def trust_certificate(self, owner: str, certificate: bytes, merchants: Iterable[str] = ()) -> None:
+        """Believe a certificate, in PEM, whose subject has the owner as its CN and the `kid` as its serialNumber."""
+        self._keyring.trust_certificate(owner, certificate, merchants)
+
+    def trust_response_key(self, key_id: str, public_key: bytes) -> None:
+        """Encrypt the answers to tokens that name this key, in PEM, as `v-c-response-mle-kid`."""
+        self._encryption.trust(key_id, public_key)
 
     def customer(self, id: str = PAGE_CUSTOMER_ID) -> dict[str, Any]:  # noqa: A002 - the service's own name
         """Return a copy of a customer's JSON."""
@@ -434,26 +360,47 @@ class Sandbox:
     async def _receive(self, request: Request) -> Received:
         query = request.scope["query_string"].decode()
         path = request.scope["raw_path"].decode() + (f"?{query}" if query else "")
-        received = Received(request.method, path, request.headers, await request.body())
+        body = await request.body()
+        received = Received(request.method, path, request.headers, body, plain=body)
         try:
-            received.claims = self._tokens.claims(received)
+            received.claims = self._keyring.claims(received)
+            received.believed = True
+            self._decrypt(received)
         except Unauthenticated as error:
             received.reason = str(error)
         self.received.append(received)
         return received
 
+    def _decrypt(self, received: Received) -> None:
+        try:
+            plain = self._encryption.opened(received.body)
+        except ValueError as error:
+            received.reason = str(error)  # it is answered with this, unless a fault says otherwise
+        else:
+            received.encrypted = plain is not None
+            received.plain = received.body if plain is None else plain
+
     def _serve(self, received: Received) -> Response:
-        if not received.claims:
+        if not received.believed:
             return json_reply(401, UNAUTHENTICATED)
         try:
+            self._check_encryption(received)
             self._check_profile(received.headers.get("profile-id"))
             stored = self._stored(received)
             if received.method == "PATCH":
                 self._update(stored, received)
         except Refused as refused:
             received.reason = str(refused)
-            return json_reply(refused.status, {"errors": [refused.error]})
-        return json_reply(200, stored.customer, ETag=stored.etag)
+            return json_reply(refused.status, self._encryption.sealed({"errors": [refused.error]}, received.claims))
+        return json_reply(200, self._encryption.sealed(stored.customer, received.claims), ETag=stored.etag)
+
+    def _check_encryption(self, request: Received) -> None:
+        if request.reason:
+            raise Refused(400, "invalidRequest", request.reason)
+        if not self._encryption.can_answer(request.claims):
+            raise Refused(400, "invalidRequest", "v-c-response-mle-kid is unknown")
+        if self.requires_encryption and request.method == "PATCH" and not request.encrypted:
+            raise Refused(400, "invalidRequest", "Request body is not encrypted")
 
     def _check_profile(self, profile: str | None) -> None:
         if profile is None:

@@ -34,7 +34,7 @@ _BY_STATUS: dict[int, type[errors.StatusError]] = {
     412: errors.PreconditionFailed,
     424: errors.ProfileNotFound,
     429: errors.TooManyRequests,
-    **{status: errors.ServiceError for status in HTTPStatus if status >= HTTPStatus.INTERNAL_SERVER_ERROR},
+    **dict.fromkeys(range(500, 512), errors.ServiceError),
 }
 
 # What may stand in a message as the service's reason: a name such as notFound.
@@ -145,18 +145,19 @@ def reading(response: httpx.Response) -> Generator[None]:
         raise unreadable(response, "broke off or is wrongly compressed") from error
 
 
-def judge(response: httpx.Response) -> None:
+def judge(response: httpx.Response, seconds: float) -> None:
     """Let only an answer pass that the generated parser understands: a 200 with a whole customer.
 
     Args:
         response: The answer, with its body read.
+        seconds: How long it took, for the log.
 
     Raises:
         StatusError: Another status than 200.
         UnreadableResponse: A 200 whose body is not a customer.
     """
     if log.isEnabledFor(logging.DEBUG):
-        _log_exchange(response)
+        _log_exchange(response, seconds)
     if response.status_code != HTTPStatus.OK:
         raise status_error(response)
     try:
@@ -208,14 +209,14 @@ def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableRespo
     )
 
 
-def _log_exchange(response: httpx.Response) -> None:
+def _log_exchange(response: httpx.Response, seconds: float) -> None:
     request = response.request
     log.debug(
         "%s %s -> %d in %.0f ms, correlation id %s, fields %s",
         request.method,
         request.url.path,
         response.status_code,
-        response.elapsed.total_seconds() * 1000,
+        seconds * 1000,
         response.headers.get("v-c-correlation-id"),
         ", ".join(request.extensions.get(FIELDS, ())),
     )

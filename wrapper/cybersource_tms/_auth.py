@@ -1,7 +1,6 @@
 """Credentials: each is an `httpx.Auth`, so it works with any `httpx` client and does no I/O."""
 
 import base64
-import binascii
 import hmac
 import json
 import time
@@ -197,7 +196,7 @@ class HttpSignatureAuth(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request; `httpx` calls this for every request that goes out."""
         signed = {
-            "host": request.headers["Host"],
+            "host": request.url.raw_host.decode(),
             "date": formatdate(usegmt=True),
             "request-target": f"{request.method.lower()} {request.url.raw_path.decode()}",
         }
@@ -224,15 +223,16 @@ def _signer(merchant_id: str, portfolio_id: str | None) -> str:
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and value.isascii() and value.isprintable():  # it may go into a header
         return value
-    raise InvalidRequest(f"{name}: expected text that is not empty")
+    raise InvalidRequest(f"{name}: expected text of printable ASCII that is not empty")
 
 
 def _decoded(secret: str) -> bytes:
+    text = _text("secret", secret)
     try:
-        key = base64.b64decode(secret, validate=True)
-    except (binascii.Error, TypeError, ValueError):
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
         raise InvalidRequest("secret: not base64 text; copy it again from the Business Center") from None
     if len(key) < _MINIMUM_KEY:
         raise InvalidRequest(f"secret: too short for HS256, which needs {_MINIMUM_KEY} bytes (RFC 7518 section 3.2)")

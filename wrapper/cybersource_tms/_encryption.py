@@ -130,14 +130,8 @@ class MessageEncryption:
             plain = jwe.decrypt_compact(token, self._response_key, registry=_ANSWERS).plaintext
         except Exception as error:
             raise unreadable(response, f"cannot be decrypted ({type(error).__name__})") from error
-        opened = httpx.Response(
-            response.status_code,
-            headers=[item for item in response.headers.multi_items() if item[0] not in _ABOUT_THE_ENVELOPE],
-            content=plain,
-            request=response.request,
-        )
-        opened.elapsed = response.elapsed
-        return opened
+        headers = [item for item in response.headers.multi_items() if item[0] not in _ABOUT_THE_ENVELOPE]
+        return httpx.Response(response.status_code, headers=headers, content=plain, request=response.request)
 
 
 def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None]:

@@ -7,6 +7,8 @@ import httpx
 
 from .errors import InvalidRequest
 
+_LAST_PORT = 65535
+
 
 class Environment(Enum):
     """The service's five environments: the `servers` of `spec/customers.yaml`, from the page "Update a Customer".
@@ -58,11 +60,12 @@ def server(environment: Environment | str, base_url: str | None) -> str:
 def _checked(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError) as error:
+        url.host.encode("idna")  # as the system will, to look it up
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
         raise InvalidRequest("base_url: not a URL") from error
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > _LAST_PORT:
         raise InvalidRequest("base_url: give an absolute URL such as https://proxy.example")
-    if url.userinfo or url.query or url.fragment:
+    if url.userinfo or {"?", "#"} & set(base_url):
         raise InvalidRequest("base_url: give it without user name, password, query and fragment")
     if url.scheme == "http" and not _is_loopback(url.host):
         raise InvalidRequest("base_url: plain http is only for loopback addresses, use https")

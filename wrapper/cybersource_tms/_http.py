@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from typing import Any
 
 import httpx
@@ -40,13 +41,14 @@ class SyncHttp(httpx.Client):
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Return only answers that were judged good."""
         options["stream"] = True
+        started = time.perf_counter()
         response = super().send(request, **options)
         try:
             with reading(response):
                 response.read()
         finally:
             response.close()
-        return judged(response, self._encryption)
+        return judged(response, self._encryption, time.perf_counter() - started)
 
 
 class AsyncHttp(httpx.AsyncClient):
@@ -68,13 +70,14 @@ class AsyncHttp(httpx.AsyncClient):
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Return only answers that were judged good."""
         options["stream"] = True
+        started = time.perf_counter()
         response = await super().send(request, **options)
         try:
             with reading(response):
                 await response.aread()
         finally:
             await response.aclose()
-        return judged(response, self._encryption)
+        return judged(response, self._encryption, time.perf_counter() - started)
 
 
 def sealed(options: dict[str, Any], timeout: httpx.Timeout, encryption: MessageEncryption | None) -> dict[str, Any]:
@@ -98,7 +101,7 @@ def sealed(options: dict[str, Any], timeout: httpx.Timeout, encryption: MessageE
     return options
 
 
-def judged(response: httpx.Response, encryption: MessageEncryption | None) -> httpx.Response:
+def judged(response: httpx.Response, encryption: MessageEncryption | None, seconds: float) -> httpx.Response:
     """Return the answer in plain text, once it is one that the generated parser understands.
 
     Raises:
@@ -106,5 +109,5 @@ def judged(response: httpx.Response, encryption: MessageEncryption | None) -> ht
         UnreadableResponse: A 200 that is not a customer, or an answer that is not encrypted as it should be.
     """
     plain = encryption.open(response) if encryption else response
-    judge(plain)
+    judge(plain, seconds)
     return plain

@@ -1,6 +1,5 @@
 """What a caller gives, checked: everything here refuses before anything is sent."""
 
-import math
 import re
 from typing import Any
 
@@ -20,6 +19,8 @@ from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 DEFAULT_RETRIES = Retries()
+
+_A_DAY = 86_400  # seconds
 
 # `..` and `/` would reach other resources. The service's ids are 1 to 32 characters.
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -108,9 +109,9 @@ def _header(name: str, value: object, least: int, most: int) -> str:
 
 def _finite(timeout: float | httpx.Timeout) -> httpx.Timeout:
     limits: list[Any] = list(timeout.as_dict().values()) if isinstance(timeout, httpx.Timeout) else [timeout]
-    if all(type(limit) in {int, float} and 0 < limit < math.inf for limit in limits):
+    if all(type(limit) in {int, float} and 0 < limit <= _A_DAY for limit in limits):
         return httpx.Timeout(timeout)
-    raise InvalidRequest("timeout: connect, read, write and pool each need a finite number of seconds above 0")
+    raise InvalidRequest("timeout: connect, read, write and pool each need seconds, above 0 and at most a day")
 
 
 def refuse_closed(client: httpx.Client | httpx.AsyncClient) -> None:

@@ -1,0 +1,282 @@
+"""The credentials, cranked by hand: what is signed is checked with the standard library, not with what signed it."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import time
+import traceback
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jws
+from joserfc.errors import BadSignatureError
+from joserfc.jwk import OctKey
+
+from cybersource_tms import SharedSecretAuth, _auth
+from cybersource_tms.errors import InvalidRequest
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+
+KEY = b"never show this key to anybody!!"
+TOLD = base64.b64encode(KEY).decode()
+PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
+BODY = b'{"buyerInformation":{"email":"new@example.com"}}'
+JSON = {"Content-Type": "application/json;charset=utf-8"}
+
+
+def signed(request: httpx.Request, auth: SharedSecretAuth | None = None) -> httpx.Request:
+    """Crank the flow once: one request comes out, and whatever is answered, no other follows."""
+    flow = (auth or SharedSecretAuth("merchant", "key", TOLD)).sync_auth_flow(request)
+    out = next(flow)
+    with pytest.raises(StopIteration):
+        flow.send(httpx.Response(401, request=out))
+    return out
+
+
+def opened(request: httpx.Request, key: bytes = KEY) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the header and the claims of a request's token, once its signature is found right."""
+    [authorization] = request.headers.get_list("Authorization")
+    scheme, token = authorization.split(" ")
+    signing_input, signature = token.rsplit(".", 1)
+    assert scheme == "Bearer"
+    assert "=" not in token
+    assert hmac.compare_digest(decoded(signature), hmac.digest(key, signing_input.encode(), "sha256"))
+    header, claims = map(json.loads, map(decoded, signing_input.split(".")))
+    return header, claims
+
+
+def decoded(part: str) -> bytes:
+    """Decode base64url without its padding."""
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def claims_of(request: httpx.Request) -> dict[str, Any]:
+    """Sign a request and return the claims."""
+    return opened(signed(request))[1]
+
+
+def test_header() -> None:
+    """The JOSE header has these three members and no other."""
+    header, _ = opened(signed(httpx.Request("PATCH", "https://a.example/", content=BODY)))
+    assert header == {"alg": "HS256", "kid": "key", "typ": "JWT"}
+
+
+def test_claims() -> None:
+    """The claims are those of the guide and no others; the digest is of the very bytes."""
+    before = int(time.time())
+    request = signed(httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}", content=BODY))
+    claims = opened(request)[1]
+    iat, exp, jti = (claims.pop(name) for name in ("iat", "exp", "jti"))
+    assert claims == {
+        "digest": base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
+        "digestAlgorithm": "SHA-256",
+        "request-method": "patch",
+        "request-host": "apitest.cybersource.com",
+        "request-resource-path": PATH,
+        "iss": "merchant",
+        "v-c-jwt-version": "2",
+        "v-c-merchant-id": "merchant",
+    }
+    assert type(iat) is int
+    assert type(exp) is int
+    assert exp - iat == 120
+    assert before <= iat <= time.time()
+    assert str(uuid.UUID(jti)) == jti
+    assert uuid.UUID(jti).version == 4
+    assert request.content == BODY
+
+
+def test_only_authorization_is_added() -> None:
+    """Headers of the older scheme are not sent, and an Authorization of before is replaced."""
+    request = httpx.Request("PATCH", "https://a.example/", headers={"Authorization": "Basic x"}, content=BODY)
+    names = sorted(request.headers)
+    assert sorted(signed(request).headers) == names
+    opened(request)
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_no_digest_without_a_body(method: str) -> None:
+    """Without a body both claims of the digest are left out."""
+    claims = claims_of(httpx.Request(method, "https://a.example/"))
+    assert not {"digest", "digestAlgorithm"} & set(claims)
+    assert claims["request-method"] == method.lower()
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x00\xff\xfe", "é".encode(), b" ", b"a" * 100_000], ids=["no text", "not ASCII", "blank", "long"]
+)
+def test_digest_is_of_the_exact_bytes(body: bytes) -> None:
+    """The digest is of the bytes and not of what they mean, in the standard alphabet."""
+    claims = claims_of(httpx.Request("PATCH", "https://a.example/", content=body))
+    assert base64.b64decode(claims["digest"], validate=True) == hashlib.sha256(body).digest()
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "path"),
+    [
+        ("https://a.example", "a.example", "/"),
+        ("https://a.example:8443/x", "a.example", "/x"),
+        ("http://[::1]:8080/x", "::1", "/x"),
+        ("http://127.0.0.1:8080/x", "127.0.0.1", "/x"),
+        ("https://A.EXAMPLE/X", "a.example", "/X"),
+        ("https://bücher.example/x", "xn--bcher-kva.example", "/x"),
+        ("https://a.example/x%20y%2Fz/?q=%2f&r=1", "a.example", "/x%20y%2Fz/?q=%2f&r=1"),
+        ("https://a.example/é x?q=é", "a.example", "/%C3%A9%20x?q=%C3%A9"),
+        ("https://a.example/x#fragment", "a.example", "/x"),
+        ("https://user:password@a.example/x", "a.example", "/x"),
+    ],
+)
+def test_host_and_path(address: str, host: str, path: str) -> None:
+    """The host is bare; the path is the one that goes out, with its escapes and its query."""
+    request = httpx.Request("PATCH", address, content=BODY)
+    claims = claims_of(request)
+    assert (claims["request-host"], claims["request-resource-path"]) == (host, path)
+    assert request.url.raw_path.decode() == path
+
+
+def test_each_request_has_a_jti_of_its_own() -> None:
+    """Nobody can use a token twice: the same request signed again is another one."""
+    auth, request = SharedSecretAuth("merchant", "key", TOLD), httpx.Request("PATCH", "https://a.example/")
+    assert len({opened(signed(request, auth))[1]["jti"] for _ in range(100)}) == 100
+
+
+def test_portfolio() -> None:
+    """With a meta key the portfolio issues and the merchant is still the one that the request is for."""
+    auth = SharedSecretAuth("merchant", "key", TOLD, portfolio_id="portfolio")
+    _, claims = opened(signed(httpx.Request("PATCH", "https://a.example/", content=BODY), auth))
+    assert (claims["iss"], claims["v-c-merchant-id"]) == ("portfolio", "merchant")
+
+
+# https://www.rfc-editor.org/rfc/rfc7515#appendix-A.1
+RFC_KEY = decoded("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
+RFC_TOKEN = (
+    "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9"
+    ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+    ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+)
+
+
+def test_rfc_7515_example() -> None:
+    """The key, once through this module, makes the signature of the RFC's own example."""
+    auth = SharedSecretAuth("merchant", "key", base64.b64encode(RFC_KEY).decode())
+    token = jws.deserialize_compact(RFC_TOKEN, auth._key, registry=_auth._REGISTRY)
+    assert json.loads(token.payload) == {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
+    opened(signed(httpx.Request("GET", "https://a.example/"), auth), RFC_KEY)
+    with pytest.raises(BadSignatureError):
+        jws.deserialize_compact(RFC_TOKEN, OctKey.import_key(KEY), registry=_auth._REGISTRY)
+
+
+@pytest.mark.parametrize("body", [BODY, iter([BODY[:9], BODY[9:]])], ids=["bytes", "streamed"])
+def test_with_a_users_own_client(sandbox: Sandbox, url: str, body: Any) -> None:
+    """The credentials work with any `httpx.Client`, and a body that is made on the way is signed too."""
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    with httpx.Client(base_url=url, auth=auth) as http:
+        assert http.patch(PATH, content=body, headers=JSON).status_code == 200
+        assert http.get(PATH).status_code == 200
+    assert [received.body for received in sandbox.received] == [BODY, b""]
+
+
+async def parts() -> AsyncIterator[bytes]:
+    """Yield the body in two pieces."""
+    yield BODY[:9]
+    yield BODY[9:]
+
+
+@pytest.mark.parametrize("body", [BODY, parts()], ids=["bytes", "streamed"])
+def test_with_a_users_own_async_client(sandbox: Sandbox, url: str, body: Any) -> None:
+    """The same with any `httpx.AsyncClient`."""
+
+    async def call() -> None:
+        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+        async with httpx.AsyncClient(base_url=url, auth=auth) as http:
+            assert (await http.patch(PATH, content=body, headers=JSON)).status_code == 200
+            assert (await http.get(PATH)).status_code == 200
+
+    asyncio.run(call())
+    assert [received.body for received in sandbox.received] == [BODY, b""]
+
+
+def test_what_the_stand_in_would_refuse(sandbox: Sandbox, url: str) -> None:
+    """The two tests above can fail: another secret is not believed."""
+    with httpx.Client(base_url=url, auth=SharedSecretAuth(MERCHANT_ID, KEY_ID, TOLD)) as http:
+        assert http.get(PATH).status_code == 401
+    assert sandbox.received[-1].reason == "the signature is wrong"
+
+
+BAD: dict[str, tuple[str, dict[str, Any]]] = {
+    "secret that is not base64": ("secret", {"secret": "sekret!!" * 6}),
+    "secret that is base64url": ("secret", {"secret": "_-_-" * 11}),
+    "secret with a line break": ("secret", {"secret": TOLD + "\n"}),
+    "secret with a blank inside": ("secret", {"secret": TOLD[:8] + " " + TOLD[8:]}),
+    "secret cut short": ("secret", {"secret": TOLD[:-1]}),
+    "secret that is not ASCII": ("secret", {"secret": "ü" * 44}),
+    "secret with a lone surrogate": ("secret", {"secret": "\ud800" * 44}),
+    "empty secret": ("secret", {"secret": ""}),
+    "secret of 31 bytes": ("secret", {"secret": base64.b64encode(KEY[:31]).decode()}),
+    "secret in bytes": ("secret", {"secret": TOLD.encode()}),
+    "secret in a bytearray": ("secret", {"secret": bytearray(TOLD.encode())}),
+    "secret that is None": ("secret", {"secret": None}),
+    "secret that is a number": ("secret", {"secret": 424242}),
+    "secret that is a list": ("secret", {"secret": [TOLD]}),
+    "empty merchant": ("merchant_id", {"merchant_id": ""}),
+    "blank merchant": ("merchant_id", {"merchant_id": " "}),
+    "no merchant": ("merchant_id", {"merchant_id": None}),
+    "merchant in bytes": ("merchant_id", {"merchant_id": b"merchant"}),
+    "empty key": ("key_id", {"key_id": ""}),
+    "no key": ("key_id", {"key_id": None}),
+    "key that is a number": ("key_id", {"key_id": 424242}),
+    "empty portfolio": ("portfolio_id", {"portfolio_id": ""}),
+    "portfolio that is a number": ("portfolio_id", {"portfolio_id": 424242}),
+}
+
+
+@pytest.mark.parametrize(("culprit", "arguments"), BAD.values(), ids=BAD)
+def test_bad_credentials(culprit: str, arguments: dict[str, Any]) -> None:
+    """They are refused when they are made, by name, and what was given is in nothing that is printed."""
+    right: dict[str, Any] = {"merchant_id": "merchant", "key_id": "key", "secret": TOLD}
+    with pytest.raises(InvalidRequest, match=rf"^{culprit}\b") as caught:
+        SharedSecretAuth(**(right | arguments))
+    printed = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    given = arguments[culprit]
+    for told in (TOLD[:16], "424242", given if isinstance(given, str) and given.strip() else TOLD):
+        assert told not in printed
+
+
+@pytest.mark.parametrize("key", [KEY, bytes(32), bytes(64)], ids=["32 bytes", "zeros", "64 bytes"])
+def test_good_secrets(key: bytes) -> None:
+    """32 bytes are enough, and more are as good."""
+    auth = SharedSecretAuth("merchant", "key", base64.b64encode(key).decode())
+    opened(signed(httpx.Request("GET", "https://a.example/"), auth), key)
+
+
+def forms(key: bytes) -> Iterator[str]:
+    """Yield every form in which a key could show itself."""
+    yield from (base64.b64encode(key).decode().rstrip("="), base64.urlsafe_b64encode(key).decode().rstrip("="))
+    yield from (key.decode(), key.hex(), repr(list(key))[1:-1])
+
+
+def test_repr_shows_merchant_and_key() -> None:
+    """The `repr` says whose credentials they are, and nothing more."""
+    auth = SharedSecretAuth("merchant", "key", TOLD, portfolio_id="portfolio")
+    assert repr(auth) == str(auth) == f"{auth}" == "SharedSecretAuth(merchant_id='merchant', key_id='key')"
+
+
+def test_the_secret_is_nowhere(caplog: pytest.LogCaptureFixture, url: str) -> None:
+    """Neither `repr` nor `vars`, nor a log line or an exception of a whole call, shows the secret in any form."""
+    caplog.set_level(logging.DEBUG)
+    auth = SharedSecretAuth("merchant", "key", TOLD)
+    shown = [repr(auth), str(auth), repr(vars(auth)), repr([auth]), repr({"auth": auth})]
+    with httpx.Client(base_url=url, auth=auth) as http:
+        response = http.patch(PATH, content=BODY, headers=JSON)
+        shown += [repr(response.request.headers), repr(http), *caplog.messages]
+        with pytest.raises(httpx.HTTPStatusError) as caught:
+            response.raise_for_status()
+    shown += traceback.format_exception(caught.value)
+    assert caplog.messages
+    assert not [form for form in forms(KEY) if form in "".join(shown)]
+    assert response.request.headers["Authorization"].removeprefix("Bearer ") not in "".join(shown)

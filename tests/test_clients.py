@@ -1,0 +1,457 @@
+"""The two clients over real HTTP, against the stand-in: what they send, what they return, how they are shared."""
+
+import asyncio
+import base64
+import inspect
+import json
+import logging
+import re
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cybersource_tms import (
+    AsyncCustomersClient,
+    BuyerInformation,
+    ClientReferenceInformation,
+    CustomersClient,
+    CustomerUpdate,
+    MerchantDefinedInformation,
+    SharedSecretAuth,
+    errors,
+)
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Fault, Sandbox, page_customer
+
+if TYPE_CHECKING:
+    from tests.conftest import Canned, Twin
+
+PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
+TOLD = "jane.roe@example.com"
+CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email=TOLD))
+
+
+def claims_in(authorization: str) -> dict[str, Any]:
+    """Return the claims of a token whose signature does not matter here."""
+    part = authorization.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+# Updating
+
+UPDATES: dict[str, tuple[CustomerUpdate, bytes, dict[str, Any]]] = {
+    "one field": (
+        CHANGE,
+        b'{"buyerInformation":{"email":"jane.roe@example.com"}}',
+        {"buyerInformation": {"merchantCustomerID": "Your customer identifier", "email": TOLD}},
+    ),
+    "capital ID": (
+        CustomerUpdate(buyer_information=BuyerInformation(merchant_customer_id="7")),
+        b'{"buyerInformation":{"merchantCustomerID":"7"}}',
+        {"buyerInformation": {"merchantCustomerID": "7", "email": "test@cybs.com"}},
+    ),
+    "a field removed": (
+        CustomerUpdate(buyer_information=BuyerInformation(email=None)),
+        b'{"buyerInformation":{"email":null}}',
+        {"buyerInformation": {"merchantCustomerID": "Your customer identifier"}},
+    ),
+    "a group removed": (
+        CustomerUpdate(client_reference_information=None),
+        b'{"clientReferenceInformation":null}',
+        {"clientReferenceInformation": ...},
+    ),
+    "an array": (
+        CustomerUpdate(merchant_defined_information=[MerchantDefinedInformation("data2", "v")]),
+        b'{"merchantDefinedInformation":[{"name":"data2","value":"v"}]}',
+        {"merchantDefinedInformation": [{"name": "data2", "value": "v"}]},
+    ),
+    "two groups": (
+        CustomerUpdate(BuyerInformation(email="é"), ClientReferenceInformation("c")),
+        '{"buyerInformation":{"email":"é"},"clientReferenceInformation":{"code":"c"}}'.encode(),
+        {
+            "buyerInformation": {"merchantCustomerID": "Your customer identifier", "email": "é"},
+            "clientReferenceInformation": {"code": "c"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_update(twin: "Twin", sandbox: Sandbox, url: str, name: str) -> None:
+    """One request with exactly the changed fields goes out, and the whole customer, as it now is, comes back."""
+    changes, body, after = UPDATES[name]
+    record = twin.open(base_url=url).update(PAGE_CUSTOMER_ID, changes)
+    [received] = sandbox.received
+    assert (received.method, received.path, received.body) == ("PATCH", PATH, body)
+    customer = {name: value for name, value in (page_customer() | after).items() if value is not ...}
+    assert record.customer.to_dict() == sandbox.customer() == customer
+    assert record.etag == sandbox.etag()
+    assert re.fullmatch(r"[0-9a-f-]{36}", record.correlation_id or "")
+
+
+def test_headers_as_received(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The service sees who calls and in which format, once each, and nothing of the older scheme."""
+    from cybersource_tms._version import __version__
+
+    twin.open(base_url=url).update()
+    headers = sandbox.received[0].headers
+    assert headers.getlist("user-agent") == [f"cybersource-tms/{__version__}"]
+    assert headers.getlist("content-type") == ["application/json;charset=utf-8"]
+    assert [accepted.partition(";")[0] for accepted in headers.getlist("accept")] == ["application/json"]
+    assert not {"if-match", "profile-id", "cookie", "date", "digest", "v-c-merchant-id"} & set(headers)
+
+
+def test_if_match(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The ETag of the last record lets the next update through, and then it is stale."""
+    opened = twin.open(base_url=url)
+    first = opened.update(if_match=sandbox.etag())
+    assert first.etag == sandbox.etag()
+    second = opened.update(PAGE_CUSTOMER_ID, CHANGE, if_match=first.etag)
+    assert second.etag != first.etag
+    with pytest.raises(errors.PreconditionFailed) as caught:
+        opened.update(if_match=first.etag)
+    assert (caught.value.status_code, caught.value.errors[0].type) == (412, "conflict")
+    assert sandbox.etag() == second.etag
+    assert sandbox.customer()["buyerInformation"]["email"] == TOLD
+
+
+def test_profile(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The client's profile goes with every request; one that is not known, or may not, has its own error."""
+    opened = twin.open(base_url=url, profile_id=PROFILE_ID)
+    opened.update()
+    opened.update()
+    assert [received.headers["profile-id"] for received in sandbox.received] == [PROFILE_ID] * 2
+    sandbox.forbidden_profiles = {PROFILE_ID}
+    with pytest.raises(errors.Forbidden):
+        opened.update()
+    sandbox.forbidden_profiles, sandbox.profiles = set(), set()
+    with pytest.raises(errors.ProfileNotFound):
+        opened.update()
+
+
+def test_no_such_customer(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """A token that is not there and one that was deleted are told apart."""
+    opened = twin.open(base_url=url)
+    with pytest.raises(errors.NotFound, match=r"404 notFound .*PATCH /tms/v2/customers/NOBODY"):
+        opened.update("NOBODY")
+    sandbox.delete()
+    with pytest.raises(errors.TokenDeleted, match="410 notAvailable"):
+        opened.update()
+
+
+def test_fields_that_the_service_refuses(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """What only the service can judge it judges, and the error names the field."""
+    with pytest.raises(errors.BadRequest) as caught:
+        twin.open(base_url=url).update(PAGE_CUSTOMER_ID, CustomerUpdate(BuyerInformation(email=TOLD * 20)))
+    assert caught.value.errors[0].type == "invalidFields"
+    assert caught.value.errors[0].details == ("buyerInformation.email",)
+    assert caught.value.correlation_id
+    assert caught.value.unique_transaction_id
+    assert TOLD not in str(caught.value)
+    assert sandbox.customer() == page_customer()
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        SharedSecretAuth(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode()),
+        SharedSecretAuth("another", KEY_ID, SECRET),
+        SharedSecretAuth(MERCHANT_ID, "another", SECRET),
+        SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET, portfolio_id="another"),
+    ],
+    ids=["secret", "merchant", "key", "portfolio"],
+)
+def test_wrong_credentials(twin: "Twin", sandbox: Sandbox, url: str, auth: SharedSecretAuth) -> None:
+    """Credentials that the service does not know are refused, and the body of that answer is of another shape."""
+    with pytest.raises(errors.Unauthorized) as caught:
+        twin.open(auth=auth, base_url=url).update()
+    assert caught.value.errors == ()
+    assert caught.value.correlation_id
+    assert sandbox.customer() == page_customer()
+    assert len(sandbox.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host", "prefix"),
+    [
+        ("https://proxy.example/a/b", "proxy.example", "/a/b"),
+        ("https://proxy.example:8443/a%20b/", "proxy.example", "/a%20b"),
+        ("http://[::1]:8080", "::1", ""),
+    ],
+)
+def test_what_is_sent_is_signed(twin: "Twin", canned: type["Canned"], base_url: str, host: str, prefix: str) -> None:
+    """Behind a proxy with a path of its own, the token covers the path and the host of the request that goes out."""
+    transport = canned()
+    twin.open(base_url=base_url, transport=transport).update()
+    [request] = transport.requests
+    claims = claims_in(request.headers["Authorization"])
+    assert request.url.raw_path.decode() == claims["request-resource-path"] == prefix + PATH
+    assert claims["request-host"] == host
+
+
+def test_an_update_is_not_changed(twin: "Twin", url: str) -> None:
+    """What a caller hands in is as it was afterwards, and can be used again."""
+    changes = CustomerUpdate(BuyerInformation(email=TOLD), None, [MerchantDefinedInformation("data1", "v")])
+    before = json.dumps(changes.to_dict())
+    opened = twin.open(base_url=url)
+    assert opened.update(PAGE_CUSTOMER_ID, changes).etag == opened.update(PAGE_CUSTOMER_ID, changes).etag
+    assert json.dumps(changes.to_dict()) == before
+
+
+# Sharing and closing
+
+
+def connections(caplog: pytest.LogCaptureFixture) -> int:
+    """Return how many connections were made while DEBUG was logged."""
+    return sum(record.getMessage().startswith("connect_tcp.started") for record in caplog.records)
+
+
+def test_connections_are_reused(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One connection is enough for updates that follow each other, also after a refusal, and each is signed anew."""
+    caplog.set_level(logging.DEBUG, "httpcore.connection")
+    opened = twin.open(base_url=url)
+    opened.update()
+    with pytest.raises(errors.NotFound):
+        opened.update("NOBODY")
+    opened.update()
+    assert connections(caplog) == 1
+    assert len({received.claims["jti"] for received in sandbox.received}) == 3
+    twin.open(base_url=url).update()
+    assert connections(caplog) == 2
+
+
+def email(number: int) -> CustomerUpdate:
+    """Return an update that can be told from its neighbours."""
+    return CustomerUpdate(BuyerInformation(email=f"{number}@example.com"))
+
+
+def assert_each_got_its_own(sandbox: Sandbox, records: list[Any], count: int) -> None:
+    """Check that many updates at once were not mixed up."""
+    for number, record in enumerate(records):
+        assert record.customer.id == f"C{number}"
+        assert record.customer.buyer_information.email == f"{number}@example.com"
+        assert record.etag == sandbox.etag(f"C{number}")
+    assert len({record.correlation_id for record in records}) == count
+    assert len({received.claims["jti"] for received in sandbox.received}) == count
+    assert {received.status for received in sandbox.received} == {200}
+
+
+def test_shared_among_threads(sandbox: Sandbox, url: str) -> None:
+    """8 threads can use one client at once, and each gets its own customer."""
+    for number in range(40):
+        sandbox.put({"id": f"C{number}"})
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    with CustomersClient("test", auth, base_url=url) as customers, ThreadPoolExecutor(8) as threads:
+        records = [*threads.map(lambda number: customers.update(f"C{number}", email(number)), range(40))]
+    assert_each_got_its_own(sandbox, records, 40)
+
+
+def test_shared_among_tasks(sandbox: Sandbox, url: str) -> None:
+    """50 tasks can use one client at once, and each gets its own customer."""
+    for number in range(50):
+        sandbox.put({"id": f"C{number}"})
+
+    async def all_at_once() -> list[Any]:
+        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+        async with AsyncCustomersClient("test", auth, base_url=url) as customers:
+            return await asyncio.gather(*(customers.update(f"C{number}", email(number)) for number in range(50)))
+
+    assert_each_got_its_own(sandbox, asyncio.run(all_at_once()), 50)
+
+
+def test_a_cancelled_task(sandbox: Sandbox, url: str) -> None:
+    """Cancelling is not turned into an error of ours, and the client is still good for the next update."""
+
+    async def cancel() -> Any:
+        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+        async with AsyncCustomersClient("test", auth, base_url=url) as customers:
+            sandbox.fail(Fault(delay=0.3))
+            with pytest.raises(asyncio.TimeoutError) as caught:
+                await asyncio.wait_for(customers.update(PAGE_CUSTOMER_ID, CHANGE), 0.05)
+            assert not isinstance(caught.value, errors.CybersourceError)
+            return await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+
+    assert asyncio.run(cancel()).customer.id == PAGE_CUSTOMER_ID
+
+
+def test_with(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """`with` gives the client itself and closes its connections at the end, also after an exception."""
+    caplog.set_level(logging.DEBUG, "httpcore")
+    client = CustomersClient("test", SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET), base_url=url)
+
+    def fail() -> None:
+        with client as customers:
+            assert customers is client
+            customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert "close.started" not in caplog.text
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert "close.complete" in caplog.text
+    with pytest.raises(errors.InvalidRequest):
+        client.update(PAGE_CUSTOMER_ID, CHANGE)
+
+
+def test_async_with(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """`async with` does the same."""
+    caplog.set_level(logging.DEBUG, "httpcore")
+    client = AsyncCustomersClient("test", SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET), base_url=url)
+
+    async def fail() -> None:
+        async with client as customers:
+            assert customers is client
+            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert "close.started" not in caplog.text
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        asyncio.run(fail())
+    assert "close.complete" in caplog.text
+    with pytest.raises(errors.InvalidRequest):
+        asyncio.run(client.update(PAGE_CUSTOMER_ID, CHANGE))
+
+
+def test_tls_with_a_private_authority(twin: "Twin", tls: tuple[str, ssl.SSLContext]) -> None:
+    """A transport that trusts a private authority reaches a server of its own."""
+    url, trust = tls
+    record = twin.open(base_url=url, transport=twin.transport(verify=trust)).update(PAGE_CUSTOMER_ID, CHANGE)
+    assert record.customer.to_dict()["buyerInformation"]["email"] == TOLD
+
+
+# What is shown
+
+
+def test_repr(twin: "Twin") -> None:
+    """The `repr` says which client it is and where it sends, and nothing of the credentials."""
+    client = twin.open("production-india", SharedSecretAuth("merchant", "the-key", SECRET)).client
+    shown = repr(client) + str(client)
+    assert twin.kind.__name__ in shown
+    assert "https://api.in.cybersource.com" in shown
+    assert not [told for told in (SECRET, "merchant", "the-key") if told in shown]
+
+
+def assert_silent(caplog: pytest.LogCaptureFixture, sandbox: Sandbox) -> None:
+    """Check that no log line of anybody has a value, a secret or a token, and that ours are for debugging only."""
+    text = "\n".join(f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records)
+    tokens = [received.headers["authorization"].removeprefix("Bearer ") for received in sandbox.received]
+    told = [SECRET, TOLD, "test@cybs.com", "Your customer", "TC50171_3", *tokens]
+    assert not [value for value in told if value in text]
+    ours = [record for record in caplog.records if record.name.startswith("cybersource_tms")]
+    assert {record.levelno for record in ours} <= {logging.DEBUG}
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what our logger said."""
+    return [record.getMessage() for record in caplog.records if record.name == "cybersource_tms"]
+
+
+def test_log_of_an_update(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG there is one line: method, path, status, milliseconds, correlation id, the names of the fields."""
+    caplog.set_level(logging.DEBUG)
+    changes = CustomerUpdate(BuyerInformation(email=TOLD, merchant_customer_id=None), None, [])
+    record = twin.open(base_url=url).update(PAGE_CUSTOMER_ID, changes)
+    [line] = lines(caplog)
+    fields = (
+        "buyerInformation.email",
+        "buyerInformation.merchantCustomerID",
+        "clientReferenceInformation",
+        "merchantDefinedInformation",
+    )
+    for part in ("PATCH", PATH, "200", str(record.correlation_id), *fields):
+        assert part in line
+    assert re.search(r"\b\d+(\.\d+)? ms\b", line)
+    assert_silent(caplog, sandbox)
+
+
+def test_log_of_a_refusal(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal is logged as an answer is, without what the service says of it."""
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps({"errors": [{"type": "invalidFields", "message": f"{TOLD} is wrong"}]}).encode()
+    sandbox.fail(Fault(status=400, body=body))
+    with pytest.raises(errors.BadRequest) as caught:
+        twin.open(base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    [line] = lines(caplog)
+    for part in ("PATCH", PATH, "400", str(caught.value.correlation_id), "buyerInformation.email"):
+        assert part in line
+    assert_silent(caplog, sandbox)
+
+
+def test_log_of_no_answer(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """That there was no answer is logged, with what happened."""
+    caplog.set_level(logging.DEBUG)
+    sandbox.fail(Fault(cut="before"))
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        twin.open(base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    [line] = lines(caplog)
+    for part in ("PATCH", PATH, type(caught.value.__cause__).__name__):
+        assert part in line
+    assert_silent(caplog, sandbox)
+
+
+def test_nothing_is_logged_at_info(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Above DEBUG the library has nothing to say, whatever happens."""
+    caplog.set_level(logging.INFO)
+    opened = twin.open(base_url=url)
+    opened.update(PAGE_CUSTOMER_ID, CHANGE)
+    sandbox.fail(Fault(status=503), Fault(cut="before"), Fault(cut="middle"))
+    for _ in range(3):
+        with pytest.raises(errors.CybersourceError):
+            opened.update(PAGE_CUSTOMER_ID, CHANGE)
+    assert lines(caplog) == []
+    assert_silent(caplog, sandbox)
+
+
+def test_logging_is_left_alone(twin: "Twin", url: str) -> None:
+    """How to log is the application's choice: no handler, level or filter is set, not even by a call."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    twin.open(base_url=url).update()
+    logger = logging.getLogger("cybersource_tms")
+    assert (logger.handlers, logger.filters, logger.level) == ([], [], logging.NOTSET)
+    assert logger.propagate
+    assert not logger.disabled
+    assert (root.handlers, root.level) == (handlers, level)
+
+
+# The twins
+
+
+def public(client: type) -> dict[str, Any]:
+    """Return what is public in a class, and the constructor."""
+    return {name: thing for name, thing in vars(client).items() if name == "__init__" or not name.startswith("_")}
+
+
+def test_twins_have_the_same_methods() -> None:
+    """But for the names of closing, the clients have the same public names."""
+    ours, theirs = set(public(CustomersClient)), set(public(AsyncCustomersClient))
+    assert (ours - theirs, theirs - ours) == ({"close"}, {"aclose"})
+    assert ours >= {"__init__", "from_env", "update"}
+
+
+def same(function: Any) -> inspect.Signature:
+    """Return a signature without the one annotation that may differ."""
+    signature = inspect.signature(getattr(function, "__func__", function))
+    parameters = [
+        parameter.replace(annotation=None) if name == "transport" else parameter
+        for name, parameter in signature.parameters.items()
+    ]
+    return signature.replace(parameters=parameters)
+
+
+@pytest.mark.parametrize("name", sorted(set(public(CustomersClient)) - {"close"}))
+def test_twins_have_the_same_signatures(name: str) -> None:
+    """Names, order, kinds, defaults, annotations and what is returned are equal; only the transport's type differs."""
+    assert same(public(CustomersClient)[name]) == same(public(AsyncCustomersClient)[name])
+
+
+def test_from_env_takes_what_the_constructor_takes() -> None:
+    """The settings by keyword are the same, with the same defaults."""
+    for client in (CustomersClient, AsyncCustomersClient):
+        made, read = (inspect.signature(function).parameters for function in (client, client.from_env))
+        by_keyword = {name: each for name, each in made.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
+        del by_keyword["encryption"]  # that is in the variables
+        assert dict(read) == by_keyword
+        assert inspect.iscoroutinefunction(client.update) is (client is AsyncCustomersClient)

@@ -1,0 +1,260 @@
+"""What goes wrong between here and there, over real connections; and no cookie is kept."""
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from cybersource_tms.errors import ConnectionFailed, NotFound, ServiceError, TimedOut, UnreadableResponse
+from sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
+
+if TYPE_CHECKING:
+    from tests.conftest import Raw, Twin
+
+BODY = json.dumps(page_customer()).encode()
+SHORT = httpx.Timeout(5, read=0.1)  # where nothing comes
+LONGER = httpx.Timeout(5, read=0.4)  # where something comes, also on a slow machine, and then nothing
+
+
+@pytest.fixture
+def deaf() -> Iterator[socket.socket]:
+    """Return a socket whose connections nobody ever serves."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def port_of(listener: socket.socket) -> int:
+    """Return the port that a socket is bound to."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+# Nothing was sent
+
+
+def assert_never_sent(twin: "Twin", kind: type[ConnectionFailed], cause: type[Exception], **settings: object) -> str:
+    """Return the message of an update that certainly never left."""
+    with pytest.raises(ConnectionFailed) as caught:
+        twin.open(**settings).update()
+    assert type(caught.value) is kind
+    assert type(caught.value.__cause__) is cause
+    assert caught.value.may_have_been_applied is False
+    return str(caught.value)
+
+
+def test_connection_refused(twin: "Twin") -> None:
+    """Where nobody listens, nothing is sent."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        message = assert_never_sent(
+            twin, ConnectionFailed, httpx.ConnectError, base_url=f"http://127.0.0.1:{port_of(bound)}"
+        )
+    assert f"PATCH /tms/v2/customers/{PAGE_CUSTOMER_ID}" in message
+
+
+def test_name_not_found(twin: "Twin", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the host's name is not known, nothing is sent, and the message has the system's reason."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    message = assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, base_url="https://customers.invalid")
+    assert "Name or service not known" in message
+
+
+def test_tls_is_verified(twin: "Twin", tls: tuple[str, ssl.SSLContext]) -> None:
+    """A server whose certificate nobody vouches for gets nothing, and so it is said."""
+    message = assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, base_url=tls[0])
+    assert "certificate" in message.lower()
+
+
+def test_tls_of_another_host(twin: "Twin", tls: tuple[str, ssl.SSLContext]) -> None:
+    """A certificate of a trusted authority that is for another host is not enough."""
+    url, trust = tls
+    settings = {"base_url": url.replace("127.0.0.1", "localhost"), "transport": twin.transport(verify=trust)}
+    assert "mismatch" in assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, **settings).lower()
+
+
+def test_a_server_that_does_not_speak_tls(twin: "Twin", url: str, sandbox: Sandbox) -> None:
+    """Nothing is sent in the clear where https was asked for."""
+    assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, base_url=url.replace("http:", "https:"))
+    assert sandbox.received == []
+
+
+def test_connecting_takes_too_long(twin: "Twin", deaf: socket.socket) -> None:
+    """Who waits too long for a connection, here for its TLS, has sent nothing."""
+    settings = {"base_url": f"https://127.0.0.1:{port_of(deaf)}", "timeout": httpx.Timeout(5, connect=0.1)}
+    start = time.monotonic()
+    assert_never_sent(twin, TimedOut, httpx.ConnectTimeout, **settings)
+    assert time.monotonic() - start < 3
+
+
+def test_no_free_connection(twin: "Twin", url: str, sandbox: Sandbox) -> None:
+    """Who waits too long for a free connection has sent nothing."""
+    transport = twin.transport(limits=httpx.Limits(max_connections=1))
+    handle = transport.handle_request if twin.name == "sync" else transport.handle_async_request
+    held = twin.run(handle(httpx.Request("GET", url)))
+    assert_never_sent(
+        twin, TimedOut, httpx.PoolTimeout, base_url=url, transport=transport, timeout=httpx.Timeout(5, pool=0.1)
+    )
+    assert sandbox.received == []
+    twin.run(held.close() if twin.name == "sync" else held.aclose())
+
+
+# Something may have been sent
+
+
+def assert_unknown(twin: "Twin", url: str, kind: type[ConnectionFailed], timeout: object = 5) -> None:
+    """Check that an update got no answer, and that nobody can say what became of it."""
+    start = time.monotonic()
+    with pytest.raises(ConnectionFailed) as caught:
+        twin.open(base_url=url, timeout=timeout).update()
+    assert type(caught.value) is kind
+    assert isinstance(caught.value, TimeoutError) is (kind is TimedOut)
+    assert isinstance(caught.value.__cause__, httpx.TransportError)
+    assert caught.value.may_have_been_applied is True
+    assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize(("cut", "applied"), [("before", False), ("after", True)])
+def test_no_answer(twin: "Twin", sandbox: Sandbox, url: str, cut: str, *, applied: bool) -> None:
+    """A connection that ends without an answer looks the same whether the update was applied or not."""
+    sandbox.fail(Fault(cut=cut))  # type: ignore[arg-type]
+    assert_unknown(twin, url, ConnectionFailed)
+    assert (sandbox.customer() != page_customer()) is applied
+
+
+def test_an_answer_that_takes_too_long(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """Who waits too long for an answer has sent the update."""
+    sandbox.fail(Fault(delay=0.4))
+    assert_unknown(twin, url, TimedOut, SHORT)
+    assert len(sandbox.received) == 1
+
+
+HALVES = {
+    "nothing": b"",
+    "half a status line": b"HTTP/1.1 20",
+    "half a head": b"HTTP/1.1 200 OK\r\nv-c-corr",
+}
+
+
+@pytest.mark.parametrize("answer", HALVES.values(), ids=HALVES)
+def test_half_a_head(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+    """Before the head has ended there is no answer."""
+    assert_unknown(twin, raw.serve(answer), ConnectionFailed)
+
+
+@pytest.mark.parametrize("answer", HALVES.values(), ids=HALVES)
+def test_half_a_head_and_then_silence(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+    """The same where the connection stays."""
+    assert_unknown(twin, raw.serve(answer, hang=True), TimedOut, SHORT)
+
+
+NO_HTTP = {
+    "no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
+    "no status": b"HTTP/1.1 xyz OK\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}",
+    "a head that never ends": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
+def test_what_is_no_http(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+    """What cannot be understood as HTTP is no answer."""
+    assert_unknown(twin, raw.serve(answer), ConnectionFailed)
+
+
+def head(status: str, length: int, *more: str) -> bytes:
+    """Return the head of an answer."""
+    lines = [f"HTTP/1.1 {status}", "v-c-correlation-id: c0ffee", f"Content-Length: {length}", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nv-c-correlation-id: c0ffee\r\nTransfer-Encoding: chunked\r\n\r\n"
+CUT = {
+    "no body": head("200 OK", len(BODY)),
+    "half a body": head("200 OK", len(BODY)) + BODY[:100],
+    "one byte short": head("200 OK", len(BODY) + 1) + BODY,
+    "no last chunk": CHUNKED + b"%x\r\n%b\r\n" % (len(BODY), BODY),
+    "half a chunk": CHUNKED + b"%x\r\n%b" % (len(BODY), BODY[:100]),
+    "no chunk": CHUNKED + b"customer",
+}
+
+
+@pytest.mark.parametrize("answer", CUT.values(), ids=CUT)
+def test_a_200_that_is_cut(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+    """A 200 whose body breaks off is an answer that cannot be understood, also where all of a customer was there."""
+    with pytest.raises(UnreadableResponse) as caught:
+        twin.open(base_url=raw.serve(answer)).update()
+    assert (caught.value.status_code, caught.value.correlation_id) == (200, "c0ffee")
+    assert caught.value.may_have_been_applied
+
+
+def test_a_200_whose_connection_is_cut(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The same where the connection is reset in the middle of the body; the update was applied."""
+    sandbox.fail(Fault(cut="middle"))
+    with pytest.raises(UnreadableResponse) as caught:
+        twin.open(base_url=url).update()
+    assert caught.value.status_code == 200
+    assert caught.value.correlation_id
+    assert caught.value.may_have_been_applied
+    assert sandbox.customer() != page_customer()
+
+
+def test_a_200_that_takes_too_long(twin: "Twin", raw: "Raw") -> None:
+    """A body that does not end in time is a time-out, after which nobody knows."""
+    assert_unknown(twin, raw.serve(CUT["half a body"], hang=True), TimedOut, SHORT)
+
+
+@pytest.mark.parametrize("hang", [False, True])
+@pytest.mark.parametrize(("status", "kind"), [("404 Not Found", NotFound), ("502 Bad Gateway", ServiceError)])
+def test_a_refusal_that_is_cut(
+    twin: "Twin", raw: "Raw", status: str, kind: type[NotFound | ServiceError], *, hang: bool
+) -> None:
+    """The status of a refusal is enough, whether its body breaks off or does not come in time."""
+    url = raw.serve(head(status, 100) + b"{", hang=hang)
+    with pytest.raises(kind) as caught:
+        twin.open(base_url=url, timeout=LONGER).update()
+    assert (caught.value.errors, caught.value.correlation_id) == ((), "c0ffee")
+
+
+def test_the_raw_server_can_answer_well(twin: "Twin", raw: "Raw") -> None:
+    """The tests above can fail: with the whole of the body there is a record."""
+    record = twin.open(base_url=raw.serve(head("200 OK", len(BODY)) + BODY)).update()
+    assert record.customer.to_dict() == page_customer()
+    assert record.correlation_id == "c0ffee"
+
+
+def test_the_next_update_after_a_failure(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """A client outlives what goes wrong with one connection."""
+    opened = twin.open(base_url=url, timeout=LONGER)
+    sandbox.fail(Fault(cut="before"), Fault(cut="middle"), Fault(status=503), Fault(delay=1))
+    for kind in (ConnectionFailed, UnreadableResponse, ServiceError, TimedOut):
+        with pytest.raises(kind):
+            opened.update()
+    assert opened.update().customer.id == PAGE_CUSTOMER_ID
+
+
+# Cookies
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_cookies_are_not_kept(twin: "Twin", sandbox: Sandbox, url: str, status: int) -> None:
+    """Many share a client: what the service hands to one is not sent with the next one's request."""
+    opened = twin.open(base_url=url)
+    sandbox.fail(Fault(status=status, body=BODY, headers={"Set-Cookie": "session=secret; Path=/"}))
+    if status == 200:
+        opened.update()
+    else:
+        with pytest.raises(NotFound):
+            opened.update()
+    opened.update()
+    assert [received.headers.get("cookie") for received in sandbox.received] == [None, None]
+    assert not opened.client._http.cookies
