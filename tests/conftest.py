@@ -93,9 +93,9 @@ class Twin:
         self._opened: list[Opened] = []
 
     def open(self, environment: Any = "test", auth: Any = None, **settings: Any) -> "Opened":
-        """Make a client that ends with the test."""
+        """Make a client that ends with the test; it repeats nothing, unless the test asks for it."""
         auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET) if auth is None else auth
-        return self.adopt(self.kind(environment, auth, **settings))
+        return self.adopt(self.kind(environment, auth, **{"retries": None, **settings}))
 
     def adopt(self, client: Any) -> "Opened":
         """Take a client that was made in another way; it ends with the test too."""

@@ -213,7 +213,9 @@ def test_message(twin: "Twin", canned: type["Canned"]) -> None:
 def test_every_message_gives_advice(twin: "Twin", canned: type["Canned"], status: int) -> None:
     """Without any body there is still what happened, to which call, and what to do about it."""
     kind = STATUSES[status][0]
-    assert str(status_error(twin, canned(status, b""))) == f"{status} {EXCHANGE}: {kind.advice}"
+    error = status_error(twin, canned(status, b""))
+    outlook = "; the update may have been applied: read the customer before deciding"
+    assert str(error) == f"{status} {EXCHANGE}: {kind.advice}{outlook if error.may_have_been_applied else ''}"
     assert len(kind.advice) > 10
 
 

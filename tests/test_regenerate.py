@@ -103,12 +103,12 @@ def test_a_new_field_needs_no_change_in_the_wrapper(copy: Path) -> None:
         copy,
         SPEC,
         "        clientReferenceInformation:\n          description",
-        "        objectInformation:\n"
+        "        loyalty:\n"
         "          oneOf:\n"
         "            - type: object\n"
-        "              title: ObjectInformation\n"
+        "              title: Loyalty\n"
         "              properties:\n"
-        '                title: {type: [string, "null"]}\n'
+        '                tier: {type: [string, "null"]}\n'
         '            - type: "null"\n'
         "        clientReferenceInformation:\n          description",
     )
@@ -118,7 +118,7 @@ def test_a_new_field_needs_no_change_in_the_wrapper(copy: Path) -> None:
         before = Customer.from_dict({"id": "1", "buyerInformation": {"loyaltyPoints": 1, "email": "a@example.com"}})
         after = CustomerUpdate(buyer_information=BuyerInformation(loyalty_points=2, email="a@example.com"))
         print(changed_fields(before, after).to_dict())
-        print(changed_fields(before, {"objectInformation": {"title": "Dr"}}).to_dict())
+        print(changed_fields(before, {"loyalty": {"tier": "gold"}}).to_dict())
         print(changed_fields(before, {"buyerInformation": {"loyaltyPoints": None}}).to_dict())
         try:
             changed_fields(before, CustomerUpdate(buyer_information=BuyerInformation(loyalty_points="many")))
@@ -130,7 +130,7 @@ def test_a_new_field_needs_no_change_in_the_wrapper(copy: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": roots}, check=True)
     assert done.stdout.splitlines() == [
         "{'buyerInformation': {'loyaltyPoints': 2}}",
-        "{'objectInformation': {'title': 'Dr'}}",
+        "{'loyalty': {'tier': 'gold'}}",
         "{'buyerInformation': {'loyaltyPoints': None}}",
         "after: buyerInformation.loyaltyPoints: expected a whole number or null, not text",
     ]

@@ -17,6 +17,7 @@ from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
 from cybersource_tms_api.types import Response
 
 from . import errors
+from ._auth import LIFETIME
 from ._changes import changed_fields, leaves
 from ._wire import Mismatch, Use, check
 
@@ -175,27 +176,41 @@ def status_error(response: httpx.Response) -> errors.StatusError:
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     retry_after = _retry_after(response.headers.get("retry-after", ""))
     asked = "" if retry_after is None else f"; the service asks to wait {retry_after:.0f} s"
-    applied = response.status_code // 100 not in {3, 4} and response.request.method not in _SAFE
     title = f"{response.status_code} {reason}".rstrip()
-    return kind(
-        f"{title} ({_exchange(response)}): {kind.advice}{asked}{_outlook(applied=applied)}",
-        may_have_been_applied=applied,
+    error = kind(
+        f"{title} ({_exchange(response)}): {kind.advice}{asked}{_wrong_clock(response)}",
         status_code=response.status_code,
         errors=entries,
         correlation_id=response.headers.get("v-c-correlation-id"),
         unique_transaction_id=response.headers.get("uniqueTransactionID"),
         retry_after=retry_after,
     )
+    error.may_have_been_applied &= response.request.method not in _SAFE
+    error.args = (error.args[0] + _outlook(applied=error.may_have_been_applied),)
+    return error
 
 
 def _retry_after(value: str) -> float | None:
     """Read a `Retry-After` header, RFC 9110 section 10.2.3: seconds, or a date."""
     if value.isascii() and value.isdigit():
         return float(value)
+    ahead = _seconds_until(value)
+    return None if ahead is None else max(0.0, ahead)
+
+
+def _seconds_until(date: str) -> float | None:
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        return parsedate_to_datetime(date).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
+
+
+def _wrong_clock(response: httpx.Response) -> str:
+    """Say so if a token was refused and our clock is further from the service's than a token is good for."""
+    ahead = _seconds_until(response.headers.get("date", ""))
+    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= LIFETIME:
+        return ""
+    return f"; this machine's clock is likely wrong: it is {abs(ahead):.0f} s {'behind' if ahead > 0 else 'ahead of'} theirs"
 
 
 def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:

@@ -24,7 +24,7 @@ RESPONSE_KEY_ID = "cybersource_tms.response_key_id"
 
 _RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _REGISTRY = jws.JWSRegistry(algorithms=["HS256", *_RSA_ALGORITHMS])
-_LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
+LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
 _MINIMUM_KEY = 32  # bytes; RFC 7518 section 3.2: an HS256 key is at least as long as the hash
 
 
@@ -53,7 +53,7 @@ class JsonWebTokenAuth(httpx.Auth):
         now = int(time.time())
         claims: dict[str, object] = {
             "iat": now,
-            "exp": now + _LIFETIME,
+            "exp": now + LIFETIME,
             "request-method": request.method.lower(),
             "request-host": request.url.raw_host.decode(),
             "request-resource-path": request.url.raw_path.decode(),

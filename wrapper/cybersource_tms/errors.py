@@ -121,7 +121,6 @@ class StatusError(CybersourceError):
         message: str,
         *,
         status_code: int,
-        may_have_been_applied: bool = True,
         errors: tuple[ErrorEntry, ...] = (),
         correlation_id: str | None = None,
         unique_transaction_id: str | None = None,
@@ -133,7 +132,7 @@ class StatusError(CybersourceError):
         self.correlation_id = correlation_id
         self.unique_transaction_id = unique_transaction_id
         self.retry_after = retry_after
-        self.may_have_been_applied = may_have_been_applied
+        self.may_have_been_applied = status_code // 100 not in {3, 4}
 
 
 class BadRequest(StatusError):
