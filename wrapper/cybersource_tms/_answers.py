@@ -210,7 +210,8 @@ def _wrong_clock(response: httpx.Response) -> str:
     ahead = _seconds_until(response.headers.get("date", ""))
     if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= LIFETIME:
         return ""
-    return f"; this machine's clock is likely wrong: it is {abs(ahead):.0f} s {'behind' if ahead > 0 else 'ahead of'} theirs"
+    where = "behind" if ahead > 0 else "ahead of"
+    return f"; this machine's clock is likely wrong: it is {abs(ahead):.0f} s {where} the service's"
 
 
 def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:
