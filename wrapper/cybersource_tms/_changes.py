@@ -5,10 +5,9 @@ from typing import Any
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
-from ._wire import Field, Mismatch, Use, check, is_list, is_object, shape_of, unknown
+from ._wire import Field, Mismatch, Use, Wire, check, instance_of, is_list, is_object, shape_of, unknown
 from .errors import InvalidRequest
 
-Wire = Mapping[str, Any]
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 
 
@@ -35,7 +34,8 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
         check(patch, CustomerUpdate, Use.PATCH)
     except (Mismatch, RecursionError) as error:
         raise InvalidRequest(f"after: {error}") from error
-    return CustomerUpdate.from_dict(patch) if patch else None
+    update: CustomerUpdate | None = instance_of(CustomerUpdate, patch) if patch else None
+    return update
 
 
 def leaves(patch: Wire, prefix: str = "") -> list[str]:
@@ -49,10 +49,9 @@ def leaves(patch: Wire, prefix: str = "") -> list[str]:
 def _read(name: str, customer: CustomerLike) -> Wire:
     model = CustomerUpdate if isinstance(customer, CustomerUpdate) else Customer
     try:
-        check(customer, model, Use.INPUT)
+        return check(customer, model, Use.INPUT)
     except Mismatch as mismatch:
         raise InvalidRequest(f"{name}: {mismatch}") from mismatch
-    return customer.to_dict() if isinstance(customer, (Customer, CustomerUpdate)) else customer
 
 
 def _difference(old: Wire, new: Wire, writable: Mapping[str, Field], readable: Mapping[str, Field]) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def _difference(old: Wire, new: Wire, writable: Mapping[str, Field], readable: M
             if changes := _inner_difference(key, was or {}, value, shape_of(known.kind.model)):
                 patch[key] = changes
         elif not _same(was, value):
-            patch[key] = _copy(value)
+            patch[key] = value
     return patch
 
 
@@ -80,12 +79,6 @@ def _inner_difference(key: str, old: Wire, new: Wire, shape: Mapping[str, Field]
         return _difference(old, new, shape, shape)
     except Mismatch as mismatch:
         raise mismatch.inside(key) from None
-
-
-def _copy(value: Any) -> Any:
-    if is_object(value):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if is_list(value) else value
 
 
 def _same(a: object, b: object) -> bool:

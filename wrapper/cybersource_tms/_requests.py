@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import httpx
+from attrs import frozen
 
 from cybersource_tms_api.models import CustomerUpdate
 from cybersource_tms_api.types import UNSET
@@ -14,7 +15,7 @@ from ._encryption import MessageEncryption
 from ._environment import Environment, server
 from ._retries import Retries
 from ._version import __version__
-from ._wire import Mismatch, Use, check
+from ._wire import Mismatch, Use, Wire, check
 from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
@@ -26,6 +27,16 @@ _A_DAY = 86_400  # seconds
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+@frozen(repr=False)
+class _Checked:
+    """What was checked is what is sent, in every attempt: of a body, the generated functions only want the wire form."""
+
+    patch: Wire
+
+    def to_dict(self) -> Wire:
+        return self.patch
 
 
 def client_settings(
@@ -65,14 +76,14 @@ def update_arguments(customer_id: object, changes: object, if_match: object, pro
     if not isinstance(changes, CustomerUpdate):
         raise InvalidRequest("changes: expected a CustomerUpdate, as changed_fields returns it")
     try:
-        check(changes, CustomerUpdate, Use.PATCH)
+        patch = check(changes, CustomerUpdate, Use.PATCH)
     except Mismatch as mismatch:
         raise InvalidRequest(f"changes: {mismatch}") from mismatch
-    if not leaves(changes.to_dict()):
+    if not leaves(patch):
         raise InvalidRequest("changes: there is no field in it; changed_fields returns None when nothing differs")
     return {
         **retrieve_arguments(customer_id, profile_id),
-        "body": changes,
+        "body": _Checked(patch),
         "if_match": UNSET if if_match is None else _header("if_match", if_match, 1, 32),
     }
 

@@ -28,7 +28,8 @@ _JSON_NAMES: dict[type, str] = {
 }
 
 
-Check = Callable[[Any], None]
+Wire = Mapping[str, Any]
+Check = Callable[[Any], Any]
 
 
 class Mismatch(Exception):
@@ -57,13 +58,18 @@ class Use(Enum):
     ANSWER = "from the service: what is required is there, and unknown fields are welcome"
 
 
-def check(value: object, model: type, use: Use) -> None:
+def check(value: object, model: type, use: Use) -> Wire:
     """Check an instance of a generated model, or a mapping in wire form that stands for one, with all that is in it.
+
+    Returns:
+        The wire form, to be read only: made of the instance, or the mapping itself. The generated `to_dict` would make
+        the same, but takes several times as long.
 
     Raises:
         Mismatch: Something does not fit.
     """
-    (instance_check if isinstance(value, model) else mapping_check)(model, use)(value)
+    wire: Wire = (instance_check if isinstance(value, model) else mapping_check)(model, use)(value)
+    return wire
 
 
 @cache
@@ -75,7 +81,7 @@ def mapping_check(model: type, use: Use) -> Check:
     }
     required = [name for name, field in shape_of(model).items() if field.required and use is Use.ANSWER]
 
-    def check_mapping(value: Any) -> None:
+    def check_mapping(value: Any) -> Any:
         if not is_object(value):
             raise Mismatch(f"expected a {model.__name__} or a mapping, not {_json_name(value)}")
         for name, given in value.items():
@@ -88,6 +94,7 @@ def mapping_check(model: type, use: Use) -> Check:
         for name in required:
             if name not in value:
                 raise Mismatch("is missing", name)
+        return value
 
     return check_mapping
 
@@ -100,23 +107,40 @@ def instance_check(model: type, use: Use) -> Check:
         for name, field in shape_of(model).items()
     ]
 
-    def check_instance(value: Any) -> None:
+    def check_instance(value: Any) -> Any:
+        extras = getattr(value, "additional_properties", None)
+        wire: dict[str, Any] = {**mapping_check(model, use)(extras)} if extras else {}
         for name, attribute, needs_no_look, look in fields:
             given = getattr(value, attribute)
-            if type(given) not in needs_no_look and given is not UNSET:
-                inside(name, look, given)
-        if extras := getattr(value, "additional_properties", None):
-            mapping_check(model, use)(extras)
+            if type(given) in needs_no_look:
+                wire[name] = given
+            elif given is not UNSET:
+                wire[name] = inside(name, look, given)
+        return wire
 
     return check_instance
 
 
-def inside(place: str | int, look: Check, value: object) -> None:
+def inside(place: str | int, look: Check, value: object) -> Any:
     """Check what stands in a field or at an index, and say where a mismatch is."""
     try:
-        look(value)
+        return look(value)
     except Mismatch as mismatch:
         raise mismatch.inside(place) from None
+
+
+def instance_of(model: type, wire: Wire) -> Any:
+    """Return an instance of a generated model for a wire form that was checked, and share nothing with it."""
+    shape = shape_of(model)
+    return model(**{shape[name].attribute: _built(value, shape[name].kind) for name, value in wire.items()})
+
+
+def _built(value: Any, kind: "Kind | None") -> Any:
+    if is_object(value):
+        if kind and kind.model:
+            return instance_of(kind.model, value)
+        return {name: _built(inner, None) for name, inner in value.items()}
+    return [_built(item, kind and kind.items) for item in value] if is_list(value) else value
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -155,17 +179,16 @@ class Kind:
         items = self.items and self.items.check(use, nested)
         typed = nested is instance_check
 
-        def check_value(value: Any) -> None:
+        def check_value(value: Any) -> Any:
             if type(value) in self.scalars or self.anything:
-                if use is Use.PATCH:
-                    _check_json(value)
-            elif self.model and (isinstance(value, self.model) if typed else is_object(value)):
-                nested(self.model, use)(value)
-            elif items and is_list(value):
-                for index, item in enumerate(value):
-                    inside(index, items, item)
-            elif not any(value == choice and type(value) is type(choice) for choice in self.choices):
-                raise Mismatch(f"expected {self._names(typed=typed)}, not {_json_name(value)}")
+                return _json_only(value) if use is Use.PATCH else value
+            if self.model and (isinstance(value, self.model) if typed else is_object(value)):
+                return nested(self.model, use)(value)
+            if items and is_list(value):
+                return [inside(index, items, item) for index, item in enumerate(value)]
+            if any(value == choice and type(value) is type(choice) for choice in self.choices):
+                return value
+            raise Mismatch(f"expected {self._names(typed=typed)}, not {_json_name(value)}")
 
         return check_value
 
@@ -243,10 +266,11 @@ def _json_name(value: object) -> str:
     return _JSON_NAMES.get(type(value), f"a value of the type {type(value).__name__}")
 
 
-def _check_json(value: object) -> None:
+def _json_only(value: object) -> object:
     if value is None or (type(value) is str and value.isascii()):
-        return
+        return value
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         raise Mismatch("cannot be written as JSON") from None
+    return value
