@@ -13,85 +13,138 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from statistics import median
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from bench_server import serve
 from cybersource_tms import (
     BuyerInformation,
+    CertificateAuth,
     Customer,
     CustomersClient,
     CustomerUpdate,
+    MessageEncryption,
     SharedSecretAuth,
     changed_fields,
 )
 from cybersource_tms_api import Client
 from cybersource_tms_api.api.customers import update_customer
-from sandbox import PAGE_CUSTOMER_ID, Sandbox
+from sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, page_customer
 
-ROUNDS, CALLS = 15, 200
-PAGE_CUSTOMER = Sandbox().customer()
+ROUNDS, CALLS = 25, 100
+BEFORE = Customer.from_dict(page_customer())
+DESIRED = CustomerUpdate(buyer_information=BuyerInformation(email="new@example.com"))
+KEY = rsa.generate_private_key(65537, 2048)
 
 
 def main() -> None:
     """Print everything."""
-    before = Customer.from_dict(PAGE_CUSTOMER)
-    desired = CustomerUpdate(buyer_information=BuyerInformation(email="new@example.com"))
     with a_server() as url:
-        calls(url, before, desired)
+        costs = measured(ways(url))
+    print(f"CPU time, µs, median of {ROUNDS} rounds of {CALLS} calls")
+    for what, rounds in costs.items():
+        print(f"  {what:45}{median(rounds):8.1f}")
+    print("\nRatios, median of the rounds")
+    show("changed_fields + update / bare httpx", costs, lambda cost: cost["HS256"] / cost["bare httpx"], 1.45)
+    show("generated call / bare httpx", costs, lambda cost: cost["generated"] / cost["bare httpx"])
+    show("RS256 / (HS256 + raw RSA signature)", costs, lambda cost: cost["RS256"] / (cost["HS256"] + cost["RSA"]), 1.2)
+    show("(MLE - HS256) / raw RSA-OAEP", costs, lambda cost: (cost["MLE"] - cost["HS256"]) / cost["OAEP"], 3)
+    show("retries on / off", costs, lambda cost: cost["HS256"] / cost["no retries"], 1.05)
     imports()
-    whole = deepcopy(before)
-    whole.buyer_information = BuyerInformation(email="new@example.com")
-    print("\nchanged_fields alone, the page's customer (mark: 25 µs)")
-    afters: dict[str, Customer | CustomerUpdate] = {
-        "against one group": desired,
-        "against an edited copy of the whole": whole,
-    }
-    for what, after in afters.items():
-        print(f"  {what:40}{cpu(partial(changed_fields, before, after), 2000):8.1f} µs")
+    diffs()
 
 
-def calls(url: str, before: Customer, desired: CustomerUpdate) -> None:
-    """Print the cost of one update, three ways."""
+def ways(url: str) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by its name."""
+    path = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
     body = json.dumps({"buyerInformation": {"email": "new@example.com"}}, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/json;charset=utf-8"}
-    secret = base64.b64encode(os.urandom(32)).decode()
     bare = httpx.Client(base_url=url)
     generated = Client(url).set_httpx_client(httpx.Client(base_url=url))
-    ours = CustomersClient("test", SharedSecretAuth("testrest", "key", secret), base_url=url)
-
-    def ours_update() -> None:
-        changes = changed_fields(before, desired)
-        assert changes
-        ours.update(PAGE_CUSTOMER_ID, changes)
-
-    path = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-    ways: dict[str, Callable[[], object]] = {
-        "bare httpx.Client.patch, ready body": lambda: bare.patch(path, content=body, headers=headers),
-        "generated call": lambda: update_customer.sync_detailed(PAGE_CUSTOMER_ID, client=generated, body=desired),
-        "changed_fields + update, HS256": ours_update,
+    shared = SharedSecretAuth(MERCHANT_ID, "key", base64.b64encode(os.urandom(32)).decode())
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    return {
+        "bare httpx": lambda: bare.patch(path, content=body, headers=headers),
+        "generated": lambda: update_customer.sync_detailed(PAGE_CUSTOMER_ID, client=generated, body=DESIRED),
+        "HS256": update(CustomersClient("test", shared, base_url=url)),
+        "no retries": update(CustomersClient("test", shared, base_url=url, retries=None)),
+        "RS256": update(CustomersClient("test", certificate_auth(), base_url=url)),
+        "MLE": update(CustomersClient("test", shared, base_url=url, encryption=MessageEncryption(certificate()))),
+        "RSA": lambda: KEY.sign(bytes(600), padding.PKCS1v15(), hashes.SHA256()),
+        "OAEP": lambda: KEY.public_key().encrypt(bytes(32), oaep),
     }
-    print(f"CPU time a call, median of {ROUNDS} rounds of {CALLS} (mark: the last at most 1.45 times the first)")
-    rounds: dict[str, list[float]] = {what: [] for what in ways}
+
+
+def update(customers: CustomersClient) -> Callable[[], object]:
+    """Return a call of `changed_fields` and `update` with one of the clients."""
+
+    def call() -> None:
+        if changes := changed_fields(BEFORE, DESIRED):
+            customers.update(PAGE_CUSTOMER_ID, changes)
+
+    return call
+
+
+def certificate_auth() -> CertificateAuth:
+    """Return credentials of a certificate that is made here."""
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return CertificateAuth(private_key=pem, certificate=certificate(), merchant_id=MERCHANT_ID)
+
+
+def certificate() -> bytes:
+    """Return a self-signed certificate of the merchant's, good for a year."""
+    subject = [(NameOID.COMMON_NAME, MERCHANT_ID), (NameOID.SERIAL_NUMBER, "1")]
+    name = x509.Name([x509.NameAttribute(oid, value) for oid, value in subject])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(
+        name, name, KEY.public_key(), 1, now - timedelta(days=1), now + timedelta(days=365)
+    )
+    return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def measured(ways: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Return the CPU times of each, round by round, in turns."""
+    costs: dict[str, list[float]] = {what: [] for what in ways}
     for _ in range(ROUNDS):
         for what, way in ways.items():
-            rounds[what].append(cpu(way, CALLS))
-    first = rounds[next(iter(ways))]
-    for what, costs in rounds.items():
-        ratio = median(cost / base for cost, base in zip(costs, first, strict=True))
-        print(f"  {what:40}{median(costs):8.1f} µs{ratio:8.2f}")
+            costs[what].append(cpu(way, CALLS))
+    return costs
+
+
+def show(
+    what: str, costs: dict[str, list[float]], ratio: Callable[[dict[str, float]], float], mark: float | None = None
+) -> None:
+    """Print a ratio, and the mark to keep."""
+    rounds = [dict(zip(costs, each, strict=True)) for each in zip(*costs.values(), strict=True)]
+    print(f"  {what:45}{median(map(ratio, rounds)):8.2f}" + (f"   mark: {mark:g}" if mark else ""))
 
 
 def imports() -> None:
     """Print what importing costs, each time in a new process."""
-    print("\nimport, CPU time of a new process less that of an empty one (mark: at most 2.5 times)")
     rounds = [[process(f"import {name}") for name in ("sys", "httpx", "cybersource_tms")] for _ in range(ROUNDS)]
-    httpx_cost = median(each[1] - each[0] for each in rounds)
-    ours_cost = median(each[2] - each[0] for each in rounds)
-    print(f"  {'httpx':40}{httpx_cost * 1e3:8.1f} ms")
-    print(f"  {'cybersource_tms':40}{ours_cost * 1e3:8.1f} ms{ours_cost / httpx_cost:8.2f}")
+    bare, ours = (median(each[index] - each[0] for each in rounds) for index in (1, 2))
+    print("\nimport, CPU time of a new process less that of an empty one, ms")
+    print(f"  {'httpx':45}{bare * 1e3:8.1f}")
+    print(f"  {'cybersource_tms':45}{ours * 1e3:8.1f}")
+    print(f"  {'ratio':45}{ours / bare:8.2f}   mark: 2.5")
+
+
+def diffs() -> None:
+    """Print what `changed_fields` costs on its own."""
+    whole = deepcopy(BEFORE)
+    whole.buyer_information = BuyerInformation(email="new@example.com")
+    print("\nchanged_fields alone, the page's customer, µs")
+    afters: dict[str, Customer | CustomerUpdate] = {"against one group": DESIRED, "against an edited whole": whole}
+    for what, after in afters.items():
+        print(f"  {what:45}{cpu(partial(changed_fields, BEFORE, after), 2000):8.1f}   mark: 25")
 
 
 def cpu(call: Callable[[], object], times: int) -> float:
@@ -115,7 +168,7 @@ def process(code: str) -> float:
 def a_server() -> Iterator[str]:
     """Run the raw server in another process."""
     ready, port = multiprocessing.Pipe(duplex=False)
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(port, PAGE_CUSTOMER), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(port, page_customer()), daemon=True)
     server.start()
     yield f"http://127.0.0.1:{ready.recv()}"
     server.terminate()

@@ -9,12 +9,16 @@ from cybersource_tms import (
     UNSET,
     AsyncCustomersClient,
     BuyerInformation,
+    CertificateAuth,
     Customer,
     CustomerRecord,
     CustomersClient,
     CustomerUpdate,
     Environment,
+    HttpSignatureAuth,
     MerchantDefinedInformation,
+    MessageEncryption,
+    Retries,
     SharedSecretAuth,
     Unset,
     changed_fields,
@@ -35,6 +39,13 @@ def construct() -> None:
     assert_type(Environment("test").base_url, str)
     assert_type(Environment.PRODUCTION.host, str)
     httpx.Client(auth=auth)
+    CustomersClient("test", auth, retries=Retries(attempts=2, total_time=10), encryption=MessageEncryption(b"PEM"))
+    CustomersClient(
+        "test", auth, retries=None, encryption=MessageEncryption.from_p12("p12", "password", merchant_id="m")
+    )
+    assert_type(CertificateAuth.from_p12("p12", b"password", merchant_id="m", algorithm="PS256"), CertificateAuth)
+    CertificateAuth(private_key=b"PEM", certificate=b"PEM", merchant_id="m", portfolio_id="p")
+    HttpSignatureAuth("testrest", "key", "c2VjcmV0")
 
 
 def update(customers: CustomersClient, before: Customer) -> str | None:
@@ -63,6 +74,23 @@ def update(customers: CustomersClient, before: Customer) -> str | None:
     assert_type(record, CustomerRecord)
     assert_type(record.customer, Customer)
     return record.etag
+
+
+def edit(customers: CustomersClient) -> str | None:
+    assert_type(customers.retrieve("id"), CustomerRecord)
+    editing = customers.edit("id")
+    with editing as customer:
+        assert_type(customer, Customer)
+        customer.buyer_information = BuyerInformation(email="new@example.com")
+    assert_type(editing.read, CustomerRecord | None)
+    assert_type(editing.changes, CustomerUpdate | None)
+    return editing.record.etag if editing.record else None
+
+
+async def edit_async(customers: AsyncCustomersClient) -> None:
+    assert_type(await customers.retrieve("id"), CustomerRecord)
+    async with customers.edit("id") as customer:
+        assert_type(customer, Customer)
 
 
 def narrow(customer: Customer) -> str | None | Unset:

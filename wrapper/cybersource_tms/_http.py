@@ -91,7 +91,7 @@ def sealed(options: dict[str, Any], timeout: httpx.Timeout, encryption: MessageE
     if log.isEnabledFor(logging.DEBUG):
         extensions[FIELDS] = leaves(body or {})
     if encryption:
-        if any(options.get(kind) is not None for kind in ("content", "data", "files")):
+        if not options.get("content") is options.get("data") is options.get("files") is None:
             raise InvalidRequest("encryption: only bodies of JSON can be encrypted, so nothing was sent")
         extensions |= encryption.extensions
         if body is not None:

@@ -31,7 +31,7 @@ _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 @frozen(repr=False)
 class _Checked:
-    """What was checked is what is sent, in every attempt: of a body, the generated functions only want the wire form."""
+    """What was checked is what is sent, in every attempt: the generated functions only want its wire form."""
 
     patch: Wire
 
