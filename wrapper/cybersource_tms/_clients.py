@@ -27,7 +27,7 @@ from ._requests import (
     retrieve_arguments,
     update_arguments,
 )
-from ._retries import Retries, arepeated, repeated
+from ._retries import Retries, arepeated, repeated, within
 from .errors import PreconditionFailed
 
 
@@ -115,7 +115,10 @@ class CustomersClient:
             UnreadableResponse: The answer cannot be understood.
         """
         arguments = retrieve_arguments(customer_id, self._profile_id)
-        return self._call("GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments))
+        with within(self._retries):
+            return self._call(
+                "GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments)
+            )
 
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
@@ -139,15 +142,16 @@ class CustomersClient:
             UnreadableResponse: The answer cannot be understood; the update may have been applied.
         """
         arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        try:
-            return self._call(
-                "PATCH", customer_id, lambda: update_customer.sync_detailed(client=self._api, **arguments)
-            )
-        except PreconditionFailed as refused:
-            if not refused.may_have_been_applied:
-                raise
-            with unknown_outcome(refused):
-                return settled(refused, self.retrieve(customer_id), changes)
+        with within(self._retries):
+            try:
+                return self._call(
+                    "PATCH", customer_id, lambda: update_customer.sync_detailed(client=self._api, **arguments)
+                )
+            except PreconditionFailed as refused:
+                if not refused.may_have_been_applied:
+                    raise
+                with unknown_outcome(refused):
+                    return settled(refused, self.retrieve(customer_id), changes)
 
     def edit(self, customer_id: str) -> Edit:
         """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
@@ -252,22 +256,24 @@ class AsyncCustomersClient:
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
         arguments = retrieve_arguments(customer_id, self._profile_id)
-        return await self._call(
-            "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
-        )
+        with within(self._retries):
+            return await self._call(
+                "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
+            )
 
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        try:
-            return await self._call(
-                "PATCH", customer_id, lambda: update_customer.asyncio_detailed(client=self._api, **arguments)
-            )
-        except PreconditionFailed as refused:
-            if not refused.may_have_been_applied:
-                raise
-            with unknown_outcome(refused):
-                return settled(refused, await self.retrieve(customer_id), changes)
+        with within(self._retries):
+            try:
+                return await self._call(
+                    "PATCH", customer_id, lambda: update_customer.asyncio_detailed(client=self._api, **arguments)
+                )
+            except PreconditionFailed as refused:
+                if not refused.may_have_been_applied:
+                    raise
+                with unknown_outcome(refused):
+                    return settled(refused, await self.retrieve(customer_id), changes)
 
     def edit(self, customer_id: str) -> AsyncEdit:
         """Edit a customer within an `async with`, as `CustomersClient.edit` does."""

@@ -58,19 +58,28 @@ class Retries:
                 raise InvalidRequest(f"{name}: expected a finite number of seconds, {least:g} or more")
 
 
+@contextmanager
+def within(retries: Retries | None) -> Generator[None]:
+    """Let what is done here, with all its calls, end in the total time."""
+    token = _DEADLINE.set(min(_DEADLINE.get(), time.monotonic() + retries.total_time if retries else math.inf))
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
 class Course:
     """One call with all of its attempts: it decides whether there is another one, and what their errors add up to."""
 
     def __init__(self, retries: Retries) -> None:
         self._retries = retries
-        self._deadline = time.monotonic() + retries.total_time
+        self._deadline = _DEADLINE.get()
         self._attempts = 0
         self._may_have_been_applied = False
 
     @contextmanager
     def attempt(self) -> Generator[None]:
-        """Make one attempt, within the time that is left."""
-        token = _DEADLINE.set(self._deadline)
+        """Make one attempt, and add its error to the others."""
         self._attempts += 1
         try:
             yield
@@ -80,8 +89,6 @@ class Course:
             # An earlier attempt may have been applied, even if this one certainly was not.
             error.may_have_been_applied = self._may_have_been_applied
             raise
-        finally:
-            _DEADLINE.reset(token)
 
     def wait(self, error: Exception) -> float | bool:
         """Return the seconds to wait before the next attempt, or False if this was the last one: a hook for stamina."""
