@@ -104,7 +104,8 @@ class Course:
         asked = error.retry_after if isinstance(error, StatusError) else None
         if asked is not None:
             return asked if asked <= self._retries.longest_wait else None
-        longest = min(self._retries.longest_wait, self._retries.first_wait * 2.0 ** (self._attempts - 1))
+        doubled = self._retries.first_wait * 2.0 ** min(self._attempts - 1, 64)
+        longest = min(self._retries.longest_wait, doubled)
         return longest * random.uniform(0.5, 1)  # noqa: S311 - so that many clients do not come back at once
 
 
