@@ -5,7 +5,6 @@ import hmac
 import json
 import time
 import uuid
-import warnings
 from collections.abc import Generator
 from email.utils import formatdate
 from hashlib import sha256
@@ -16,7 +15,15 @@ import httpx
 from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 
-from ._certificates import certificate_of, key_id_of, public_key_of, read_p12, read_pem_certificates, read_pem_key
+from ._certificates import (
+    certificate_of,
+    good_now,
+    key_id_of,
+    read_p12,
+    read_pem_certificates,
+    read_pem_key,
+)
+from ._discreet import discreet, warn
 from .errors import InvalidRequest
 
 # In a request's extensions: the id of the key to encrypt the answer for. See _encryption.py.
@@ -84,8 +91,9 @@ class SharedSecretAuth(JsonWebTokenAuth):
         InvalidRequest: One of them is not text or empty, or the secret is not base64 or too short.
     """
 
+    @discreet
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
-        header = {"alg": "HS256", "kid": _text("key_id", key_id)}
+        header = {"alg": "HS256", "kid": printable("key_id", key_id)}
         issuer = _signer(merchant_id, portfolio_id)
         super().__init__(header, OctKey.import_key(_decoded(secret)), merchant_id, issuer)
 
@@ -109,6 +117,7 @@ class CertificateAuth(JsonWebTokenAuth):
         UserWarning: The certificate ends within 30 days.
     """
 
+    @discreet
     def __init__(
         self,
         *,
@@ -122,12 +131,13 @@ class CertificateAuth(JsonWebTokenAuth):
         if algorithm not in _RSA_ALGORITHMS:
             raise InvalidRequest(f"algorithm: expected one of {', '.join(_RSA_ALGORITHMS)}")
         key = read_pem_key("private_key", private_key)
-        signing = certificate_of("certificate", signer, read_pem_certificates("certificate", certificate))
-        if public_key_of("certificate", signing) != key.public_key():
-            raise InvalidRequest("private_key: it does not belong to the certificate")
+        found = read_pem_certificates("certificate", certificate)
+        signing = good_now("certificate", certificate_of("certificate", signer, found))
+        refuse_others_key("private_key", key, signing)
         super().__init__({"alg": algorithm, "kid": key_id_of(signing)}, RSAKey.import_key(key), merchant_id, signer)
 
     @classmethod
+    @discreet
     def from_p12(
         cls,
         path: str | Path,
@@ -179,15 +189,15 @@ class HttpSignatureAuth(httpx.Auth):
 
     requires_request_body = True
 
+    @discreet
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
         self._signer = _signer(merchant_id, portfolio_id)
         self._merchant_id = merchant_id
-        self._key_id = _text("key_id", key_id)
+        self._key_id = printable("key_id", key_id)
         self._key = _decoded(secret)
-        warnings.warn(
+        warn(
             "CyberSource has deprecated HTTP Signature: use SharedSecretAuth with the same key id and secret",
             DeprecationWarning,
-            stacklevel=2,
         )
 
     def __repr__(self) -> str:
@@ -218,18 +228,19 @@ def _digest(content: bytes) -> str:
 
 
 def _signer(merchant_id: str, portfolio_id: str | None) -> str:
-    merchant = _text("merchant_id", merchant_id)
-    return merchant if portfolio_id is None else _text("portfolio_id", portfolio_id)
+    merchant = printable("merchant_id", merchant_id)
+    return merchant if portfolio_id is None else printable("portfolio_id", portfolio_id)
 
 
-def _text(name: str, value: object) -> str:
+def printable(name: str, value: object) -> str:
+    """Return an id that can stand in a header and a token, or raise `InvalidRequest`."""
     if isinstance(value, str) and value.strip() and value.isascii() and value.isprintable():  # it may go into a header
         return value
     raise InvalidRequest(f"{name}: expected text of printable ASCII that is not empty")
 
 
 def _decoded(secret: str) -> bytes:
-    text = _text("secret", secret)
+    text = printable("secret", secret)
     try:
         key = base64.b64decode(text, validate=True)
     except ValueError:

@@ -1,11 +1,11 @@
 """Certificates and RSA keys, from a P12 file or as PEM: read once, and checked before anything is signed with them."""
 
-import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from ._discreet import warn
 from .errors import InvalidRequest
 
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
@@ -37,7 +38,7 @@ def read_p12(path: str | Path, password: str | bytes) -> tuple[bytes, bytes]:
         raise InvalidRequest("path: the file is not a P12")
     try:
         store = pkcs12.load_pkcs12(data, password.encode() if isinstance(password, str) else password)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, UnsupportedAlgorithm):
         raise InvalidRequest("password: it is not the one of the P12, or the file is damaged") from None
     if not isinstance(store.key, RSAPrivateKey):
         raise InvalidRequest("path: there is no RSA key in the P12")
@@ -54,7 +55,7 @@ def read_pem_key(name: str, pem: bytes) -> RSAPrivateKey:
     """
     try:
         key = load_pem_private_key(pem, None)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, UnsupportedAlgorithm):
         raise InvalidRequest(f"{name}: expected a private RSA key as PEM bytes, without a password") from None
     if not isinstance(key, RSAPrivateKey):
         raise InvalidRequest(f"{name}: expected an RSA key")
@@ -68,21 +69,34 @@ def read_pem_certificates(name: str, pem: bytes) -> tuple[x509.Certificate, ...]
         InvalidRequest: They are no certificates.
     """
     try:
-        return tuple(x509.load_pem_x509_certificates(pem))
+        found = tuple(x509.load_pem_x509_certificates(pem))
+        for certificate in found:
+            key_id_of(certificate)  # a subject is not parsed before it is asked for
     except (TypeError, ValueError) as error:
         raise InvalidRequest(f"{name}: expected a certificate as PEM bytes") from error
+    return found
 
 
 def certificate_of(name: str, owner: str, certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
-    """Return the certificate whose subject's common name is `owner`, compared without case, if it is good now.
+    """Return the certificate whose subject's common name is `owner`, compared without case; of several, the last to end.
 
     Raises:
-        InvalidRequest: There is none, or it is not valid now.
+        InvalidRequest: There is none.
     """
-    for certificate in certificates:
-        if owner.casefold() in {common_name.casefold() for common_name in _subject(certificate, NameOID.COMMON_NAME)}:
-            return good_now(name, certificate)
-    raise InvalidRequest(f"{name}: there is no certificate for {owner} in it")
+    found = [
+        certificate
+        for certificate in certificates
+        if owner.casefold() in {each.casefold() for each in _subject(certificate, NameOID.COMMON_NAME)}
+    ]
+    if not found:
+        raise InvalidRequest(f"{name}: there is no certificate for {owner} in it")
+    return max(found, key=lambda certificate: certificate.not_valid_after_utc)
+
+
+def refuse_others_key(name: str, key: RSAPrivateKey, certificate: x509.Certificate) -> None:
+    """Raise `InvalidRequest` unless the key is the one that the certificate is for."""
+    if public_key_of(name, certificate) != key.public_key():
+        raise InvalidRequest(f"{name}: the private key does not belong to the certificate")
 
 
 def good_now(name: str, certificate: x509.Certificate) -> x509.Certificate:
@@ -98,7 +112,7 @@ def good_now(name: str, certificate: x509.Certificate) -> x509.Certificate:
     if now > ends:
         raise InvalidRequest(f"{name}: the certificate has expired on {ends:%Y-%m-%d}; get a new one")
     if now > ends - _SOON:
-        warnings.warn(f"{name}: the certificate expires on {ends:%Y-%m-%d}; get a new one", stacklevel=4)
+        warn(f"{name}: the certificate expires on {ends:%Y-%m-%d}; get a new one", UserWarning)
     return certificate
 
 
@@ -113,7 +127,10 @@ def public_key_of(name: str, certificate: x509.Certificate) -> RSAPublicKey:
     Raises:
         InvalidRequest: It is no RSA key, or too short.
     """
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, RSAPublicKey):
         raise InvalidRequest(f"{name}: the certificate's key is no RSA key")
     return _long_enough(name, key)

@@ -5,12 +5,14 @@ from typing import Any
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
+from ._discreet import discreet
 from ._wire import Field, Mismatch, Use, Wire, check, instance_of, is_list, is_object, shape_of, unknown
 from .errors import InvalidRequest
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 
 
+@discreet
 def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate | None:
     """Return the smallest update that does to `before` what sending the whole of `after` would do.
 

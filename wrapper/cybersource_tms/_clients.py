@@ -13,6 +13,7 @@ from cybersource_tms_api.types import Response
 
 from . import _variables as variables
 from ._answers import CustomerRecord, boundary, record, settled, unknown_outcome
+from ._discreet import discreet
 from ._edits import AsyncEdit, Edit
 from ._encryption import MessageEncryption
 from ._environment import Environment
@@ -49,6 +50,7 @@ class CustomersClient:
         InvalidRequest: An argument is wrong; the message names it.
     """
 
+    @discreet
     def __init__(
         self,
         environment: Environment | str,
@@ -68,6 +70,7 @@ class CustomersClient:
         self._api = Client(settings["base_url"]).set_httpx_client(self._http)
 
     @classmethod
+    @discreet
     def from_env(
         cls,
         *,
@@ -99,6 +102,7 @@ class CustomersClient:
             transport=transport,
         )
 
+    @discreet
     def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer: `GET /tms/v2/customers/{customerTokenId}`.
 
@@ -120,6 +124,7 @@ class CustomersClient:
                 "GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments)
             )
 
+    @discreet
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
 
@@ -215,6 +220,7 @@ class AsyncCustomersClient:
         InvalidRequest: An argument is wrong; the message names it.
     """
 
+    @discreet
     def __init__(
         self,
         environment: Environment | str,
@@ -234,6 +240,7 @@ class AsyncCustomersClient:
         self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
 
     @classmethod
+    @discreet
     def from_env(
         cls,
         *,
@@ -253,6 +260,7 @@ class AsyncCustomersClient:
             transport=transport,
         )
 
+    @discreet
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
         arguments = retrieve_arguments(customer_id, self._profile_id)
@@ -261,6 +269,7 @@ class AsyncCustomersClient:
                 "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
             )
 
+    @discreet
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         arguments = update_arguments(customer_id, changes, if_match, self._profile_id)

@@ -9,6 +9,7 @@ from cybersource_tms_api.types import UNSET
 
 from ._answers import CustomerRecord
 from ._changes import changed_fields
+from ._discreet import discreet
 from ._wire import Kind, shape_of
 from .errors import UnreadableResponse
 
@@ -67,9 +68,11 @@ class _Steps(Generic[_Answer_co]):
 class Edit(_Steps[CustomerRecord]):
     """An edit with a `CustomersClient`, see `CustomersClient.edit`."""
 
+    @discreet
     def __enter__(self) -> Customer:
         return self._begin(self._customers.retrieve(self._customer_id))
 
+    @discreet
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.read and (changes := self._end(self.read)):
             self.record = self._customers.update(self._customer_id, changes, if_match=self.read.etag)
@@ -78,9 +81,11 @@ class Edit(_Steps[CustomerRecord]):
 class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
     """An edit with an `AsyncCustomersClient`, see `CustomersClient.edit`."""
 
+    @discreet
     async def __aenter__(self) -> Customer:
         return self._begin(await self._customers.retrieve(self._customer_id))
 
+    @discreet
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.read and (changes := self._end(self.read)):
             self.record = await self._customers.update(self._customer_id, changes, if_match=self.read.etag)

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
 from ._answers import unreadable
-from ._auth import RESPONSE_KEY_ID
+from ._auth import RESPONSE_KEY_ID, printable
 from ._certificates import (
     certificate_of,
     good_now,
@@ -21,7 +22,9 @@ from ._certificates import (
     read_p12,
     read_pem_certificates,
     read_pem_key,
+    refuse_others_key,
 )
+from ._discreet import discreet
 from ._wire import is_object
 from .errors import InvalidRequest
 
@@ -54,6 +57,7 @@ class MessageEncryption:
         UserWarning: The certificate ends within 30 days.
     """
 
+    @discreet
     def __init__(
         self,
         request_certificate: bytes | None = None,
@@ -62,13 +66,14 @@ class MessageEncryption:
     ) -> None:
         if request_certificate is None and response_key is None:
             raise InvalidRequest("request_certificate, response_key: give one of them, or no encryption at all")
-        if (response_key is None) != (not response_key_id):
+        if (response_key is None) != (response_key_id is None):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
         self._request_header, self._request_key = _recipient(request_certificate)
         self._response_key = None if response_key is None else _decryption_key(response_key)
-        self._response_key_id = response_key_id
+        self._response_key_id = None if response_key_id is None else printable("response_key_id", response_key_id)
 
     @classmethod
+    @discreet
     def from_p12(cls, path: str | Path, password: str | bytes, *, merchant_id: str) -> Self:
         """Encrypt requests and answers, with a P12 that has the service's certificate beside the merchant's key.
 
@@ -82,9 +87,9 @@ class MessageEncryption:
         """
         key, certificates = read_p12(path, password)
         found = read_pem_certificates("path", certificates)
-        merchants = certificate_of("path", merchant_id, found)
-        certificate_of("path", _REQUEST_CERTIFICATE, found)
-        return cls(certificates, key, key_id_of(merchants))
+        merchants = good_now("path", certificate_of("path", printable("merchant_id", merchant_id), found))
+        refuse_others_key("path", read_pem_key("path", key), merchants)
+        return cls(service_certificate("path", certificates), key, key_id_of(merchants))
 
     def __repr__(self) -> str:
         request_key_id = self._request_header.get("kid")
@@ -127,21 +132,32 @@ class MessageEncryption:
                 raise unreadable(response, "is in plain text, and an encrypted one was asked for")
             return response
         try:
-            plain = jwe.decrypt_compact(token, self._response_key, registry=_ANSWERS).plaintext
+            opened = jwe.decrypt_compact(token, self._response_key, registry=_ANSWERS)
         except Exception as error:
             raise unreadable(response, f"cannot be decrypted ({type(error).__name__})") from error
+        if "crit" in opened.protected:  # RFC 7516 section 4.1.13: there is no extension that we understand
+            raise unreadable(response, "is encrypted with an extension that is not known")
         headers = [item for item in response.headers.multi_items() if item[0] not in _ABOUT_THE_ENVELOPE]
-        return httpx.Response(response.status_code, headers=headers, content=plain, request=response.request)
+        return httpx.Response(response.status_code, headers=headers, content=opened.plaintext, request=response.request)
+
+
+def service_certificate(name: str, pem: bytes) -> bytes:
+    """Return the service's certificate out of several in PEM; `name` is the argument that they came in.
+
+    Raises:
+        InvalidRequest: It is not there.
+    """
+    found = certificate_of(name, _REQUEST_CERTIFICATE, read_pem_certificates(name, pem))
+    return found.public_bytes(Encoding.PEM)
 
 
 def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None]:
     if pem is None:
         return {}, None
     found = read_pem_certificates("request_certificate", pem)
-    if len(found) == 1:
-        certificate = good_now("request_certificate", found[0])
-    else:
-        certificate = certificate_of("request_certificate", _REQUEST_CERTIFICATE, found)
+    alone = len(found) == 1
+    certificate = found[0] if alone else certificate_of("request_certificate", _REQUEST_CERTIFICATE, found)
+    good_now("request_certificate", certificate)
     key = RSAKey.import_key(public_key_of("request_certificate", certificate))
     return {**_ALGORITHMS, "kid": key_id_of(certificate)}, key
 

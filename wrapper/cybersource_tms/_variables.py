@@ -8,7 +8,8 @@ import httpx
 
 from ._auth import CertificateAuth, SharedSecretAuth
 from ._certificates import certificate_of, key_id_of, read_p12, read_pem_certificates
-from ._encryption import MessageEncryption
+from ._discreet import discreet
+from ._encryption import MessageEncryption, service_certificate
 from ._environment import Environment
 from .errors import InvalidRequest
 
@@ -21,6 +22,7 @@ REQUEST_CERTIFICATE = "CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH"
 RESPONSE_KEY = ("CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID")
 
 
+@discreet
 def settings(variables: Mapping[str, str]) -> dict[str, Any]:
     """Return a client's `environment`, `auth` and `encryption`. An empty variable counts as a missing one.
 
@@ -29,56 +31,60 @@ def settings(variables: Mapping[str, str]) -> dict[str, Any]:
             something wrong.
     """
     given = {name: value for name, value in variables.items() if value}
-    if _any(given, SECRET) and _any(given, P12):
-        raise _contradiction(name for name in (*SECRET, *P12) if name in given)
-    return {
-        "environment": given.get("CYBERSOURCE_ENVIRONMENT", Environment.TEST.value),
-        "auth": _auth(given),
-        "encryption": _encryption(given),
-    }
-
-
-def _auth(given: Mapping[str, str]) -> httpx.Auth:
-    portfolio_id = given.get(PORTFOLIO)
-    if _any(given, P12):
-        merchant_id, path, password = _required(given, MERCHANT, *P12)
-        return CertificateAuth.from_p12(path, password, merchant_id=merchant_id, portfolio_id=portfolio_id)
-    merchant_id, key_id, secret = _required(given, MERCHANT, *SECRET)
-    return SharedSecretAuth(merchant_id, key_id, secret, portfolio_id=portfolio_id)
-
-
-def _encryption(given: Mapping[str, str]) -> MessageEncryption | None:
     mode = given.get(MLE, "off")
     if mode not in {"off", "request", "response", "both"}:
         raise InvalidRequest(f"{MLE}: expected off, request, response or both")
     requests, answers = mode in {"request", "both"}, mode in {"response", "both"}
-    idle = [REQUEST_CERTIFICATE] * (not requests) + [*RESPONSE_KEY] * (not answers)
-    if _any(given, idle):
-        raise _contradiction([MLE, *(name for name in idle if name in given)])
-    if mode == "off":
+    if _any(given, SECRET) and _any(given, P12):
+        raise _contradiction(given, *SECRET, *P12)
+    if _any(given, idle := [REQUEST_CERTIFICATE] * (not requests) + [*RESPONSE_KEY] * (not answers)):
+        raise _contradiction({MLE: mode, **given}, MLE, *idle)
+    p12 = _any(given, P12)
+    needed = [MERCHANT, *(P12 if p12 else SECRET)]
+    needed += [REQUEST_CERTIFICATE] * (requests and not p12)
+    needed += RESPONSE_KEY * (answers and (not p12 or _any(given, RESPONSE_KEY)))
+    if missing := [name for name in needed if name not in given]:
+        raise InvalidRequest(f"environment variables that are missing: {', '.join(missing)}")
+    return {
+        "environment": given.get("CYBERSOURCE_ENVIRONMENT", Environment.TEST.value),
+        "auth": _auth(given),
+        "encryption": _encryption(given, requests=requests, answers=answers),
+    }
+
+
+def _auth(given: Mapping[str, str]) -> httpx.Auth:
+    merchant_id, portfolio_id = given[MERCHANT], given.get(PORTFOLIO)
+    if P12[0] in given:
+        path, password = (given[name] for name in P12)
+        return CertificateAuth.from_p12(path, password, merchant_id=merchant_id, portfolio_id=portfolio_id)
+    key_id, secret = (given[name] for name in SECRET)
+    return SharedSecretAuth(merchant_id, key_id, secret, portfolio_id=portfolio_id)
+
+
+def _encryption(given: Mapping[str, str], *, requests: bool, answers: bool) -> MessageEncryption | None:
+    if not requests and not answers:
         return None
     key, key_id = _response_key(given) if answers else (None, None)
     return MessageEncryption(_request_certificate(given) if requests else None, key, key_id)
 
 
 def _request_certificate(given: Mapping[str, str]) -> bytes:
-    if _any(given, P12) and REQUEST_CERTIFICATE not in given:
-        return read_p12(*_required(given, *P12))[1]
-    return _read(REQUEST_CERTIFICATE, *_required(given, REQUEST_CERTIFICATE))
+    if REQUEST_CERTIFICATE in given:
+        return _read(given, REQUEST_CERTIFICATE)
+    return service_certificate(P12[0], read_p12(*(given[name] for name in P12))[1])
 
 
 def _response_key(given: Mapping[str, str]) -> tuple[bytes, str]:
-    if _any(given, P12) and not _any(given, RESPONSE_KEY):
-        key, certificates = read_p12(*_required(given, *P12))
-        owner = given.get(PORTFOLIO, given[MERCHANT])
-        return key, key_id_of(certificate_of(P12[0], owner, read_pem_certificates(P12[0], certificates)))
-    path, key_id = _required(given, *RESPONSE_KEY)
-    return _read(RESPONSE_KEY[0], path), key_id
+    if RESPONSE_KEY[0] in given:
+        return _read(given, RESPONSE_KEY[0]), given[RESPONSE_KEY[1]]
+    key, certificates = read_p12(*(given[name] for name in P12))
+    owner = given.get(PORTFOLIO, given[MERCHANT])
+    return key, key_id_of(certificate_of(P12[0], owner, read_pem_certificates(P12[0], certificates)))
 
 
-def _read(name: str, path: str) -> bytes:
+def _read(given: Mapping[str, str], name: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return Path(given[name]).read_bytes()
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{name}: the file cannot be read ({type(error).__name__})") from error
 
@@ -87,11 +93,6 @@ def _any(given: Mapping[str, str], names: Iterable[str]) -> bool:
     return any(name in given for name in names)
 
 
-def _required(given: Mapping[str, str], *names: str) -> list[str]:
-    if missing := [name for name in names if name not in given]:
-        raise InvalidRequest(f"environment variables that are missing: {', '.join(missing)}")
-    return [given[name] for name in names]
-
-
-def _contradiction(names: Iterable[str]) -> InvalidRequest:
-    return InvalidRequest(f"environment variables that contradict each other: {', '.join(names)}")
+def _contradiction(given: Mapping[str, str], *names: str) -> InvalidRequest:
+    found = ", ".join(name for name in names if name in given)
+    return InvalidRequest(f"environment variables that contradict each other: {found}")
