@@ -124,6 +124,26 @@ class Opened:
         record: CustomerRecord = self._run(self.client.update(customer_id, changes, **options))
         return record
 
+    def retrieve(self, customer_id: Any = PAGE_CUSTOMER_ID) -> CustomerRecord:
+        """Read a customer and wait for the record."""
+        record: CustomerRecord = self._run(self.client.retrieve(customer_id))
+        return record
+
+    def edit(self, change: Callable[[Any], object], customer_id: Any = PAGE_CUSTOMER_ID) -> Any:
+        """Edit a customer with a function, within `with` or `async with`; return the edit, also as `.edited`."""
+        self.edited = self.client.edit(customer_id)
+
+        async def awaited() -> None:
+            async with self.edited as customer:
+                change(customer)
+
+        if isinstance(self.client, AsyncCustomersClient):
+            self._run(awaited())
+        else:
+            with self.edited as customer:
+                change(customer)
+        return self.edited
+
     def close(self) -> None:
         """Call `close` or `aclose`."""
         self._run(self._close())

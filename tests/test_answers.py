@@ -542,7 +542,7 @@ def test_every_exception_of_httpx_becomes_ours(name: str, *, applied: bool) -> N
     assert f"PATCH {PATH}" in str(error)
     assert name in str(error)
     assert ("may have been applied" in str(error)) is applied
-    assert ("nothing was sent" in str(error)) is not applied
+    assert ("no connection was made" in str(error)) is not applied
 
 
 @pytest.mark.parametrize("name", [name for name in HTTPX if name not in {"ConnectError", "UnsupportedProtocol"}])

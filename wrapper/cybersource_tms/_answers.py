@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import cast
@@ -119,13 +120,11 @@ def _failure(error: Exception, method: str, path: str) -> errors.ConnectionFaile
     # Only these two say what the system says; other messages of httpx can quote headers.
     why = f": {error}" if isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)) else ""
     kind = errors.TimedOut if isinstance(error, httpx.TimeoutException) else errors.ConnectionFailed
-    applied = sent and method not in _SAFE
-    outlook = _outlook(applied=applied) if sent else "; nothing was sent"
-    return kind(f"{type(error).__name__} ({method} {path}){why}{outlook}", may_have_been_applied=applied)
-
-
-def _outlook(*, applied: bool) -> str:
-    return "; the update may have been applied: read the customer before deciding" if applied else ""
+    outcome = "" if sent else "; no connection was made"
+    return kind(
+        f"{type(error).__name__} ({method} {path}){why}{outcome}",
+        may_have_been_applied=sent and method not in _SAFE,
+    )
 
 
 @contextmanager
@@ -186,7 +185,6 @@ def status_error(response: httpx.Response) -> errors.StatusError:
         retry_after=retry_after,
     )
     error.may_have_been_applied &= response.request.method not in _SAFE
-    error.args = (error.args[0] + _outlook(applied=error.may_have_been_applied),)
     return error
 
 
@@ -200,7 +198,8 @@ def _retry_after(value: str) -> float | None:
 
 def _seconds_until(date: str) -> float | None:
     try:
-        return parsedate_to_datetime(date).timestamp() - time.time()
+        then = parsedate_to_datetime(date)
+        return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
 
@@ -216,10 +215,9 @@ def _wrong_clock(response: httpx.Response) -> str:
 
 def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:
     """Return the error for a 200 that cannot be understood."""
-    applied = response.request.method not in _SAFE
     return errors.UnreadableResponse(
-        f"{response.status_code} ({_exchange(response)}): the answer {problem}{_outlook(applied=applied)}",
-        may_have_been_applied=applied,
+        f"{response.status_code} ({_exchange(response)}): the answer {problem}",
+        may_have_been_applied=response.request.method not in _SAFE,
         status_code=response.status_code,
         correlation_id=response.headers.get("v-c-correlation-id"),
     )

@@ -22,6 +22,7 @@ from ._certificates import (
     read_p12,
     read_pem_certificates,
     read_pem_key,
+    refuse_others_key,
 )
 from ._discreet import discreet, warn
 from .errors import InvalidRequest
@@ -133,7 +134,7 @@ class CertificateAuth(JsonWebTokenAuth):
         key = read_pem_key("private_key", private_key)
         found = read_pem_certificates("certificate", certificate)
         signing = good_now("certificate", certificate_of("certificate", signer, found))
-        refuse_others_key("private_key", key, signing)
+        refuse_others_key("private_key", key, "certificate", signing)
         super().__init__({"alg": algorithm, "kid": key_id_of(signing)}, RSAKey.import_key(key), merchant_id, signer)
 
     @classmethod

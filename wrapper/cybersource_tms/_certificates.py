@@ -78,7 +78,7 @@ def read_pem_certificates(name: str, pem: bytes) -> tuple[x509.Certificate, ...]
 
 
 def certificate_of(name: str, owner: str, certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
-    """Return the certificate whose subject's common name is `owner`, compared without case; of several, the last to end.
+    """Return the certificate whose subject's common name is `owner`, without case; of several, the last to end.
 
     Raises:
         InvalidRequest: There is none.
@@ -93,9 +93,9 @@ def certificate_of(name: str, owner: str, certificates: tuple[x509.Certificate, 
     return max(found, key=lambda certificate: certificate.not_valid_after_utc)
 
 
-def refuse_others_key(name: str, key: RSAPrivateKey, certificate: x509.Certificate) -> None:
+def refuse_others_key(name: str, key: RSAPrivateKey, certificate_name: str, certificate: x509.Certificate) -> None:
     """Raise `InvalidRequest` unless the key is the one that the certificate is for."""
-    if public_key_of(name, certificate) != key.public_key():
+    if public_key_of(certificate_name, certificate) != key.public_key():
         raise InvalidRequest(f"{name}: the private key does not belong to the certificate")
 
 

@@ -58,10 +58,8 @@ class _Steps(Generic[_Answer_co]):
         return self._copy
 
     def _end(self, read: CustomerRecord) -> CustomerUpdate | None:
-        self.record = read
         self.changes = changed_fields(read.customer, without_empty_lists(self._copy, read.customer))
-        if self.changes:
-            self.record = None
+        self.record = None if self.changes else read
         return self.changes
 
 

@@ -19,6 +19,14 @@ log = logging.getLogger("cybersource_tms")
 
 _Outcome = TypeVar("_Outcome")
 _RETRIED = {429, 500, 502, 503, 504}
+# What httpx raises for mistakes in the settings, and not for what happens on the network.
+_MISTAKES = (
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+)
 _SHORTEST = 0.001  # seconds; to a socket, 0 would mean not to wait at all
 
 # The time.monotonic() at which the present call ends, whatever its attempts' own time-outs are.
@@ -153,7 +161,7 @@ def may_be_retried(error: Exception) -> bool:
         return error.status_code in _RETRIED
     if isinstance(error, UnreadableResponse):
         return isinstance(error.__cause__, httpx.TransportError)  # the connection was cut within the answer
-    return isinstance(error, ConnectionFailed)
+    return isinstance(error, ConnectionFailed) and not isinstance(error.__cause__, _MISTAKES)
 
 
 class TimeLeft(dict[str, Any]):

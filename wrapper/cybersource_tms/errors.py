@@ -38,8 +38,9 @@ class CybersourceError(Exception):
     attempts: int = 1
 
     def __str__(self) -> str:
-        message = super().__str__()
-        return message if self.attempts == 1 else f"{message} (after {self.attempts} attempts)"
+        outlook = "; the update may have been applied: read the customer before deciding"
+        attempts = f" (after {self.attempts} attempts)"
+        return super().__str__() + outlook * self.may_have_been_applied + attempts * (self.attempts > 1)
 
     def __reduce__(self) -> tuple[Callable[..., "CybersourceError"], tuple[Any, ...]]:
         """Pickle without calling `__init__`, whose arguments are not `args`."""

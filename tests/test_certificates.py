@@ -1,0 +1,343 @@
+"""Keys and certificates of credentials: what is taken from a P12 or PEM, and what is refused at once."""
+
+import base64
+import json
+import traceback
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, PrivateFormat, pkcs12
+from tests.keys import (
+    DAY,
+    PASSWORD,
+    SERIAL,
+    X509_SERIAL,
+    certificate,
+    ec_key,
+    key_pem,
+    p12,
+    p12_without_key,
+    pem,
+    protection,
+    public_pem,
+    rsa_key,
+    service_certificate,
+    written,
+)
+
+from cybersource_tms import CertificateAuth
+from cybersource_tms.errors import InvalidRequest
+
+HOUR = timedelta(hours=1)
+OWNER = "merchant"
+
+# A key and a certificate on secp112r1, a curve that `cryptography` does not know.
+OTHER_CURVE_KEY = b"""-----BEGIN PRIVATE KEY-----
+ME4CAQAwEAYHKoZIzj0CAQYFK4EEAAYENzA1AgEBBA6SJEayYXAGAOKU+pBpv6Eg
+Ax4ABG05bzXCCVVpx1tM1XzQR7o6vIj0HXce9FU62go=
+-----END PRIVATE KEY-----
+"""
+OTHER_CURVE_CERTIFICATE = b"""-----BEGIN CERTIFICATE-----
+MIIBMDCB/KADAgECAhRGGUSVklagfGsOA3YEbHrdpnzwDTAKBggqhkjOPQQDAjAT
+MREwDwYDVQQDDAhtZXJjaGFudDAgFw0yNjExMjIyMjExMDJaGA8yMTI2MTAyOTIy
+MTEwMlowEzERMA8GA1UEAwwIbWVyY2hhbnQwMjAQBgcqhkjOPQIBBgUrgQQABgMe
+AARtOW81wglVacdbTNV80Ee6OryI9B13HvRVOtoKo1MwUTAdBgNVHQ4EFgQUGCRf
+y0k+ojRuwFxtnk+hsPmu4QcwHwYDVR0jBBgwFoAUGCRfy0k+ojRuwFxtnk+hsPmu
+4QcwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgMjADAgAg53kdIbBY4KQHc4
+r1vjrwIOXhbhtKzjwkoQL1egn+s=
+-----END CERTIFICATE-----
+"""
+
+
+def of_pem(certificates: bytes | None = None, **options: Any) -> CertificateAuth:
+    """Make credentials of PEM, good ones but for what is given."""
+    given = {"private_key": key_pem(rsa_key()), "certificate": certificates or pem(certificate(OWNER))}
+    return CertificateAuth(**(given | {"merchant_id": OWNER} | options))
+
+
+def of_p12(folder: Path, *certificates: x509.Certificate, **options: Any) -> CertificateAuth:
+    """Make credentials of a P12 that has these certificates and the merchant's key."""
+    return CertificateAuth.from_p12(written(folder, p12(*certificates)), PASSWORD, **({"merchant_id": OWNER} | options))
+
+
+def header_of(auth: CertificateAuth) -> dict[str, Any]:
+    """Return the header of a token that the credentials sign, once its signature is found to be the merchant's."""
+    request = next(auth.sync_auth_flow(httpx.Request("PATCH", "https://a.example/", content=b"{}")))
+    signed, _, signature = request.headers["Authorization"].removeprefix("Bearer ").rpartition(".")
+    rsa_key().public_key().verify(decoded(signature), signed.encode(), PKCS1v15(), hashes.SHA256())
+    header: dict[str, Any] = json.loads(decoded(signed.partition(".")[0]))
+    return header
+
+
+def decoded(part: str) -> bytes:
+    """Decode base64url without its padding."""
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def test_key_id_is_the_serial_number_of_the_subject(tmp_path: Path) -> None:
+    """The `kid` is the serialNumber in the subject, whether it comes from PEM or from a P12."""
+    expected = {"alg": "RS256", "kid": SERIAL, "typ": "JWT"}
+    assert header_of(of_pem()) == header_of(of_p12(tmp_path, certificate(OWNER))) == expected
+
+
+def test_key_id_without_a_serial_number() -> None:
+    """Where the subject has no serialNumber, the `kid` is the certificate's own serial in decimal."""
+    assert header_of(of_pem(pem(certificate(OWNER, serial=None))))["kid"] == str(X509_SERIAL)
+
+
+@pytest.mark.parametrize(("owner", "position"), [("merchant", 0), ("MERCHANT", 1), ("MerChant", 2)])
+def test_the_certificate_is_found_by_its_name(tmp_path: Path, owner: str, position: int) -> None:
+    """Among several the one with the merchant's name is taken, wherever it stands and however it is capitalised."""
+    others = [certificate("merchant2", rsa_key("other"), "another"), service_certificate()]
+    several = [*others[:position], certificate(owner), *others[position:]]
+    assert header_of(of_pem(pem(*several)))["kid"] == SERIAL
+    own = several.pop(position)
+    assert header_of(of_p12(tmp_path, own, *several))["kid"] == SERIAL
+    assert header_of(of_pem(pem(own), merchant_id="mErChAnT"))["kid"] == SERIAL
+
+
+def test_a_renewed_certificate() -> None:
+    """Beside the expired certificate of the same name, the one that is good now is taken."""
+    old = certificate(OWNER, rsa_key("other"), "old", starts=-9 * DAY, ends=-DAY)
+    assert header_of(of_pem(pem(certificate(OWNER), old)))["kid"] == SERIAL
+    assert header_of(of_pem(pem(old, certificate(OWNER))))["kid"] == SERIAL
+
+
+def test_the_portfolio_s_certificate(tmp_path: Path) -> None:
+    """With a meta key the certificate is the portfolio's, also where there is one of the merchant."""
+    both = certificate("portfolio", serial="meta"), certificate(OWNER)
+    assert header_of(of_p12(tmp_path, *both, portfolio_id="portfolio"))["kid"] == "meta"
+    assert header_of(of_pem(pem(*both), portfolio_id="portfolio"))["kid"] == "meta"
+
+
+def test_the_file_is_read_once(tmp_path: Path) -> None:
+    """Once they are made, the credentials need no file."""
+    auth = of_p12(tmp_path, certificate(OWNER))
+    (tmp_path / "store.p12").unlink()
+    assert header_of(auth)["kid"] == SERIAL
+
+
+LEGACY = (
+    PrivateFormat.PKCS12.encryption_builder()
+    .kdf_rounds(2000)
+    .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+    .hmac_hash(hashes.SHA1())
+    .build(PASSWORD.encode())
+)
+
+
+@pytest.mark.parametrize("form", [str, bytes], ids=["text", "bytes"])
+@pytest.mark.parametrize("encryption", [BestAvailableEncryption(PASSWORD.encode()), LEGACY], ids=["new", "3DES"])
+def test_forms_of_a_p12(tmp_path: Path, encryption: Any, form: type) -> None:
+    """Path and password may be text or not, and the older encryption of the Business Center is read too."""
+    path = written(tmp_path, p12(certificate(OWNER), service_certificate(), encryption=encryption))
+    password = PASSWORD if form is str else PASSWORD.encode()
+    given = str(path) if form is str else path
+    assert header_of(CertificateAuth.from_p12(given, password, merchant_id=OWNER))["kid"] == SERIAL
+
+
+# Refused
+
+BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "expired": ("certificate: .*expired", lambda: {"certificate": pem(certificate(OWNER, ends=-HOUR))}),
+    "not yet valid": ("certificate: .*not valid before", lambda: {"certificate": pem(certificate(OWNER, starts=HOUR))}),
+    "another's key": ("private_key: ", lambda: {"private_key": key_pem(rsa_key("other"))}),
+    "no certificate for the merchant": (
+        "certificate: .*merchant",
+        lambda: {"certificate": pem(certificate("merchant2"), service_certificate())},
+    ),
+    "no certificate for the portfolio": ("certificate: .*portfolio", lambda: {"portfolio_id": "portfolio"}),
+    "key that is garbage": ("private_key: ", lambda: {"private_key": b"garbage"}),
+    "key that is damaged": ("private_key: ", lambda: {"private_key": key_pem(rsa_key()).replace(b"\nM", b"\nX", 1)}),
+    "key that is cut": ("private_key: ", lambda: {"private_key": key_pem(rsa_key())[:-100]}),
+    "key with a password": (
+        "private_key: .*password",
+        lambda: {"private_key": key_pem(rsa_key(), BestAvailableEncryption(b"x"))},
+    ),
+    "public key": ("private_key: ", lambda: {"private_key": public_pem(rsa_key())}),
+    "no key": ("private_key: ", lambda: {"private_key": None}),
+    "empty key": ("private_key: ", lambda: {"private_key": b""}),
+    "key as text": ("private_key: ", lambda: {"private_key": key_pem(rsa_key()).decode()}),
+    "elliptic key": ("private_key: .*RSA", lambda: {"private_key": key_pem(ec_key())}),
+    "key of an unknown curve": ("private_key: ", lambda: {"private_key": OTHER_CURVE_KEY}),
+    "short key": (
+        "private_key: .*2048",
+        lambda: {
+            "private_key": key_pem(rsa_key(bits=1024)),
+            "certificate": pem(certificate(OWNER, rsa_key(bits=1024))),
+        },
+    ),
+    "certificate of a short key": (
+        "certificate: .*2048",
+        lambda: {"certificate": pem(certificate(OWNER, rsa_key(bits=1024)))},
+    ),
+    "certificate of an elliptic key": (
+        "certificate: .*RSA",
+        lambda: {"certificate": pem(certificate(OWNER, ec_key()))},
+    ),
+    "certificate of an unknown curve": ("certificate: ", lambda: {"certificate": OTHER_CURVE_CERTIFICATE}),
+    "certificate whose subject is damaged": (
+        "certificate: ",
+        lambda: {"certificate": pem(certificate(OWNER, serial="\u00fc"))},
+    ),
+    "certificate that is garbage": ("certificate: ", lambda: {"certificate": b"garbage"}),
+    "certificate that is cut": ("certificate: ", lambda: {"certificate": pem(certificate(OWNER))[:-100]}),
+    "empty certificate": ("certificate: ", lambda: {"certificate": b""}),
+    "no certificate": ("certificate: ", lambda: {"certificate": None}),
+    "certificate as text": ("certificate: ", lambda: {"certificate": pem(certificate(OWNER)).decode()}),
+    "key for certificate": ("certificate: ", lambda: {"certificate": key_pem(rsa_key())}),
+    "merchant None": ("merchant_id: ", lambda: {"merchant_id": None}),
+    "merchant empty": ("merchant_id: ", lambda: {"merchant_id": ""}),
+    "merchant in bytes": ("merchant_id: ", lambda: {"merchant_id": b"merchant"}),
+    "merchant a number": ("merchant_id: ", lambda: {"merchant_id": 5}),
+    "portfolio empty": ("portfolio_id: ", lambda: {"portfolio_id": ""}),
+    "portfolio a number": ("portfolio_id: ", lambda: {"portfolio_id": 5}),
+}
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "none", "ES256", "", "rs256", "RS256 ", None, 256, ["RS256"]], ids=repr)
+def test_bad_algorithms(algorithm: Any) -> None:
+    """An algorithm that is none of the six is refused, and they are named."""
+    with pytest.raises(InvalidRequest, match=r"^algorithm: .*RS256") as caught:
+        of_pem(algorithm=algorithm)
+    assert_untold(caught.value)
+
+
+@pytest.mark.parametrize(("match", "options"), BAD_PEM.values(), ids=BAD_PEM)
+def test_bad_pem(match: str, options: Callable[[], dict[str, Any]]) -> None:
+    """What is wrong is refused when the credentials are made, by name, and the key is in nothing that is printed."""
+    given = options()
+    with pytest.raises(InvalidRequest, match=f"^{match}") as caught:
+        of_pem(**given)
+    assert_untold(caught.value, given.get("private_key"))
+
+
+def assert_untold(error: Exception, *keys: object) -> None:
+    """Check that neither the password nor a line of a key is printed with an error."""
+    printed = "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
+    told = [line for key in (key_pem(rsa_key()), *keys) if isinstance(key, bytes) for line in key.decode().split("\n")]
+    assert not [line for line in [PASSWORD, *told] if len(line) > 16 and "-----" not in line and line in printed]
+
+
+def of_elliptic_key() -> bytes:
+    """Return a P12 with a key that is no RSA key."""
+    return p12(certificate(OWNER, ec_key()), key=ec_key())
+
+
+BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "text": ("path: .*not a P12", lambda: b"just some text"),
+    "text that begins as DER does": ("path: .*not a P12", lambda: b"0123456789"),
+    "PEM": ("path: .*not a P12", lambda: key_pem(rsa_key()) + pem(certificate(OWNER))),
+    "certificate": ("path: .*not a P12", lambda: certificate(OWNER).tbs_certificate_bytes),
+    "empty": ("path: .*not a P12", lambda: b""),
+    "one byte": ("path: .*not a P12", lambda: b"\x30"),
+    "cut in half": ("password: .*damaged", lambda: p12(certificate(OWNER))[:-900]),
+    "one byte short": ("password: .*damaged", lambda: p12(certificate(OWNER))[:-1]),
+    "damaged": ("password: .*damaged", lambda: p12(certificate(OWNER)).replace(b"\x06\x09", b"\x06\x08")),
+    "another password": ("password: ", lambda: p12(certificate(OWNER), encryption=protection("another"))),
+    "no key": ("path: .*key", lambda: p12_without_key([certificate(OWNER)])),
+    "elliptic key": ("path: .*RSA", of_elliptic_key),
+    "short key": (
+        "private_key: .*2048",
+        lambda: p12(certificate(OWNER, rsa_key(bits=1024)), key=rsa_key(bits=1024)),
+    ),
+    "no certificate": ("certificate: ", lambda: p12(None)),
+    "no certificate for the merchant": ("certificate: .*merchant", lambda: p12(certificate("merchant2"))),
+    "another's key": (
+        "private_key: ",
+        lambda: p12(certificate("other", rsa_key("other")), certificate(OWNER), key=rsa_key("other")),
+    ),
+    "expired": ("certificate: .*expired", lambda: p12(certificate(OWNER, ends=-HOUR))),
+    "not yet valid": ("certificate: .*not valid before", lambda: p12(certificate(OWNER, starts=HOUR))),
+}
+
+
+@pytest.mark.parametrize(("match", "content"), BAD_P12.values(), ids=BAD_P12)
+def test_bad_p12(tmp_path: Path, match: str, content: Callable[[], bytes]) -> None:
+    """A P12 that is none, or does not have what it should, is refused when the credentials are made."""
+    path = written(tmp_path, content())
+    with pytest.raises(InvalidRequest, match=f"^{match}") as caught:
+        CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
+    assert_untold(caught.value)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["", "another", PASSWORD.upper(), PASSWORD + " ", b"\xff\xfe", "\ud800", None, 5, ["x"]],
+    ids=ascii,
+)
+def test_bad_passwords(tmp_path: Path, password: Any) -> None:
+    """A wrong password, or something that is none, is refused and not repeated."""
+    path = written(tmp_path, p12(certificate(OWNER)))
+    with pytest.raises(InvalidRequest, match=r"^password: ") as caught:
+        CertificateAuth.from_p12(path, password, merchant_id=OWNER)
+    assert_untold(caught.value)
+    assert "another" not in "".join(traceback.format_exception_only(caught.value))
+
+
+@pytest.mark.parametrize("path", ["missing.p12", ".", "a\0b", None, 4242424242, b"bytes", ["list"]], ids=ascii)
+def test_bad_paths(tmp_path: Path, path: Any) -> None:
+    """A file that is not there, a directory and what is no path are refused."""
+    path = tmp_path / path if isinstance(path, str) else path
+    with pytest.raises(InvalidRequest, match=r"^path: .*cannot be read") as caught:
+        CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
+    assert_untold(caught.value)
+
+
+@pytest.mark.parametrize("option", ["merchant_id", "portfolio_id", "algorithm"])
+def test_from_p12_checks_as_the_class_does(tmp_path: Path, option: str) -> None:
+    """What is no text, or no algorithm, is refused by name there as well."""
+    with pytest.raises(InvalidRequest, match=f"^{option}: "):
+        of_p12(tmp_path, certificate(OWNER), **{option: 5})
+
+
+# The end of a certificate
+
+
+def warned(make: Callable[[], object]) -> list[warnings.WarningMessage]:
+    """Return the warnings of making something."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make()
+    return caught
+
+
+@pytest.mark.parametrize("ends", [HOUR, 15 * DAY, 30 * DAY - HOUR], ids=str)
+@pytest.mark.parametrize("source", ["PEM", "P12"])
+def test_a_certificate_that_ends_soon(tmp_path: Path, source: str, ends: timedelta) -> None:
+    """One UserWarning says when the certificate ends, if that is within 30 days."""
+    own = certificate(OWNER, ends=ends)
+    [warning] = warned(lambda: of_pem(pem(own)) if source == "PEM" else of_p12(tmp_path, own, service_certificate()))
+    assert warning.category is UserWarning
+    assert f"{own.not_valid_after_utc:%Y-%m-%d}" in str(warning.message)
+
+
+@pytest.mark.parametrize("source", ["PEM", "P12"])
+def test_the_warning_names_the_caller_s_line(tmp_path: Path, source: str) -> None:
+    """The warning points to the caller's file, not into the library."""
+    own = certificate(OWNER, ends=DAY)
+    [warning] = warned(lambda: of_pem(pem(own)) if source == "PEM" else of_p12(tmp_path, own))
+    assert warning.filename == __file__
+
+
+@pytest.mark.parametrize("ends", [30 * DAY + HOUR, 31 * DAY, 3650 * DAY], ids=str)
+@pytest.mark.parametrize("source", ["PEM", "P12"])
+def test_a_certificate_that_does_not_end_soon(tmp_path: Path, source: str, ends: timedelta) -> None:
+    """There is no warning before that, nor for another certificate beside the merchant's."""
+    several = certificate(OWNER, ends=ends), certificate("other", rsa_key("other"), ends=DAY)
+    assert warned(lambda: of_pem(pem(*several)) if source == "PEM" else of_p12(tmp_path, *several)) == []
+
+
+def test_times_are_of_now() -> None:
+    """The tests above can fail: the dates of their certificates are what they say."""
+    own = certificate(OWNER, starts=-DAY, ends=DAY)
+    assert own.not_valid_before_utc < datetime.now(UTC) - DAY + HOUR
+    assert abs(own.not_valid_after_utc - datetime.now(UTC) - DAY) < HOUR

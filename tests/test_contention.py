@@ -1,0 +1,299 @@
+"""Many edits of one customer at once, and calls that are cancelled or interrupted on their way."""
+
+import asyncio
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from tests.tap import Tap
+
+from cybersource_tms import (
+    AsyncCustomersClient,
+    BuyerInformation,
+    CustomersClient,
+    CustomerUpdate,
+    MerchantDefinedInformation,
+    Retries,
+    SharedSecretAuth,
+    errors,
+)
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+
+AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email="jane.roe@example.com"))
+QUICK = Retries(first_wait=0.001, longest_wait=0.005)
+
+TASKS, EDITS_OF_EACH = 50, 20
+
+
+def test_a_thousand_edits(sandbox: Sandbox, url: str) -> None:
+    """50 tasks count to 1,000 in one field: no edit overwrites another one, and none is lost."""
+    sandbox.put({"id": PAGE_CUSTOMER_ID, "merchantDefinedInformation": [{"name": "data1", "value": "0"}]})
+    accepted: list[str] = []
+
+    async def count(customers: AsyncCustomersClient) -> None:
+        for _ in range(EDITS_OF_EACH):
+            window = 0.01
+            while True:
+                edit = customers.edit(PAGE_CUSTOMER_ID)
+                try:
+                    async with edit as customer:
+                        entries: Any = customer.merchant_defined_information
+                        value = str(int(entries[0].value) + 1)
+                        entries[0] = MerchantDefinedInformation("data1", value)
+                except errors.PreconditionFailed:
+                    # Who comes back at once makes nine in ten edits of the others fail too.
+                    await asyncio.sleep(random.uniform(0, window))
+                    window = min(2 * window, 1.0)
+                else:
+                    accepted.append(value)
+                    break
+
+    async def count_all() -> None:
+        async with AsyncCustomersClient("test", AUTH, base_url=url) as customers, asyncio.timeout(60):
+            await asyncio.gather(*(count(customers) for _ in range(TASKS)))
+
+    asyncio.run(count_all())
+    total = TASKS * EDITS_OF_EACH
+    assert sandbox.customer()["merchantDefinedInformation"] == [{"name": "data1", "value": str(total)}]
+    assert sorted(accepted, key=int) == [str(number) for number in range(1, total + 1)]
+
+
+# Cancelling
+
+
+@asynccontextmanager
+async def client(url: str, transport: Any, **settings: Any) -> AsyncIterator[AsyncCustomersClient]:
+    """Make a client; whatever a test waits for ends soon."""
+    async with (
+        asyncio.timeout(10),
+        AsyncCustomersClient("test", AUTH, base_url=url, transport=transport, **settings) as customers,
+    ):
+        yield customers
+
+
+async def reached(sandbox: Sandbox, count: int = 1) -> None:
+    """Wait until the stand-in has received requests."""
+    while len(sandbox.received) < count:  # noqa: ASYNC110 - the stand-in is in another thread
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.03)
+
+
+async def cancelled(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task and check that this, and nothing else, is what comes out."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+LAST = {"update": lambda customers: customers.update(PAGE_CUSTOMER_ID, CHANGE)}
+CALLS: dict[str, Callable[[Any], Any]] = {
+    **LAST,
+    "guarded": lambda customers: customers.update(PAGE_CUSTOMER_ID, CHANGE, if_match="etag"),
+    "retrieve": lambda customers: customers.retrieve(PAGE_CUSTOMER_ID),
+    "edit": lambda customers: customers.edit(PAGE_CUSTOMER_ID).__aenter__(),
+}
+
+# What makes the call wait, and where.
+WAITS: dict[str, tuple[Fault, Retries]] = {
+    "the answer": (Fault(delay=0.5), QUICK),
+    "the back-off": (Fault(status=503), Retries(first_wait=5)),
+    "Retry-After": (Fault(status=429, headers={"Retry-After": "5"}), Retries(first_wait=0)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
+def test_cancelled(sandbox: Sandbox, url: str, fault: Fault, retries: Retries, call: Callable[[Any], Any]) -> None:
+    """It comes out at once, one attempt was made, and the only connection is free for the next call."""
+
+    async def cancel() -> None:
+        sandbox.fail(fault)
+        transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=1))
+        async with client(url, transport, retries=retries) as customers:
+            task = asyncio.ensure_future(call(customers))
+            await reached(sandbox)
+            started = time.monotonic()
+            await cancelled(task)
+            assert time.monotonic() - started < 0.3
+            assert len(sandbox.received) == 1
+            assert not [each for each in transport._pool.connections if not each.is_idle()]
+            record = await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert record.customer.to_dict() == sandbox.customer()
+            assert len(sandbox.received) == 2
+
+    asyncio.run(cancel())
+
+
+def test_cancelled_while_connecting(sandbox: Sandbox, url: str) -> None:
+    """Nothing is sent afterwards, and the client is as good as new."""
+
+    class Slow(Tap):
+        slow = True
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if self.slow:
+                await asyncio.sleep(5)
+            return await super().handle_async_request(request)
+
+    async def cancel() -> None:
+        transport = Slow(connections=1)
+        async with client(url, transport) as customers:
+            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            await asyncio.sleep(0.05)
+            await cancelled(task)
+            assert sandbox.received == []
+            transport.slow = False
+            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert (len(sandbox.received), transport.in_use) == (1, [])
+
+    asyncio.run(cancel())
+
+
+def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) -> None:
+    """Who waits for the only connection and is cancelled leaves no place in the queue behind."""
+
+    async def cancel() -> None:
+        sandbox.fail(Fault(delay=0.3))
+        transport = Tap(connections=1)
+        async with client(url, transport) as customers:
+            busy = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            await reached(sandbox)
+            waiting = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            await asyncio.sleep(0.05)
+            await cancelled(waiting)
+            await busy
+            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert (len(sandbox.received), transport.in_use) == (2, [])
+
+    asyncio.run(cancel())
+
+
+def test_cancelled_in_a_later_attempt(sandbox: Sandbox, url: str) -> None:
+    """Also an attempt that is not the first one is given up at once and not repeated."""
+
+    async def cancel() -> None:
+        sandbox.fail(Fault(cut="after"), Fault(delay=0.5))
+        transport = Tap(connections=1)
+        async with client(url, transport, retries=QUICK) as customers:
+            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            await reached(sandbox, 2)
+            await cancelled(task)
+            assert (len(sandbox.received), transport.in_use) == (2, [])
+            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+
+    asyncio.run(cancel())
+
+
+def test_cancelled_while_finding_out(sandbox: Sandbox, url: str) -> None:
+    """Cancelling the reading after a lost answer is not taken for a reading that failed."""
+
+    async def cancel() -> None:
+        sandbox.fail(Fault(cut="after"), Fault(), Fault(delay=0.5))
+        transport = Tap(connections=1)
+        async with client(url, transport, retries=QUICK) as customers:
+            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag()))
+            await reached(sandbox, 3)
+            await cancelled(task)
+            assert transport.methods() == ["PATCH", "PATCH", "GET"]
+            assert transport.in_use == []
+
+    asyncio.run(cancel())
+
+
+def test_a_time_out_of_the_caller(sandbox: Sandbox, url: str) -> None:
+    """`asyncio.timeout` around a call ends it as a time-out of the caller's, with retries on."""
+
+    async def wait() -> None:
+        sandbox.fail(*[Fault(status=503)] * 9)
+        transport = Tap(connections=1)
+        async with client(url, transport, retries=Retries(attempts=9, first_wait=5)) as customers:
+            with pytest.raises(TimeoutError) as caught:
+                async with asyncio.timeout(0.1):
+                    await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert not isinstance(caught.value, errors.CybersourceError)
+            assert (len(sandbox.received), transport.in_use) == (1, [])
+
+    asyncio.run(wait())
+
+
+# Ctrl-C
+
+
+class Interrupting(httpx.Auth):
+    """Credentials that take so long that somebody presses Ctrl-C."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.raised = KeyboardInterrupt("pressed")
+        self.flows = 0
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        """Sign some requests, then be interrupted."""
+        self.flows += 1
+        if self.flows > self.after:
+            raise self.raised
+        yield from AUTH.auth_flow(request)
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+def test_interrupted_in_the_transport(sandbox: Sandbox, url: str, earlier: int) -> None:
+    """Ctrl-C while sending goes through untouched, in whichever attempt."""
+    raised = KeyboardInterrupt("pressed")
+
+    def interrupt(number: int, request: httpx.Request) -> None:
+        if number == earlier:
+            raise raised
+
+    sandbox.fail(*[Fault(status=503)] * earlier)
+    transport = Tap(interrupt, connections=1)
+    with CustomersClient("test", AUTH, base_url=url, transport=transport, retries=QUICK) as customers:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            customers.update(PAGE_CUSTOMER_ID, CHANGE)
+        assert caught.value is raised
+        assert len(transport.requests) == earlier + 1
+        assert len(sandbox.received) == earlier
+        assert sandbox.customer() == page_customer()
+        customers.update(PAGE_CUSTOMER_ID, CHANGE)
+        assert transport.in_use == []
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+def test_interrupted_in_the_auth(sandbox: Sandbox, url: str, earlier: int) -> None:
+    """Ctrl-C while signing does the same."""
+    auth = Interrupting(earlier)
+    sandbox.fail(*[Fault(status=503)] * earlier)
+    with CustomersClient("test", auth, base_url=url, retries=QUICK) as customers:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            customers.update(PAGE_CUSTOMER_ID, CHANGE)
+        assert caught.value is auth.raised
+        assert (auth.flows, len(sandbox.received)) == (earlier + 1, earlier)
+
+
+@pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
+def test_a_real_signal(sandbox: Sandbox, url: str, fault: Fault, retries: Retries) -> None:
+    """A real SIGINT while waiting for the answer or for the next attempt ends the call, and the client goes on."""
+    sandbox.fail(fault)
+    transport = Tap(connections=1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    press = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        with CustomersClient("test", AUTH, base_url=url, transport=transport, retries=retries) as customers:
+            press.start()
+            started = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert time.monotonic() - started < 1
+            assert (len(sandbox.received), transport.in_use) == (1, [])
+            assert customers.update(PAGE_CUSTOMER_ID, CHANGE).customer.to_dict() == sandbox.customer()
+    finally:
+        press.join()
+        signal.signal(signal.SIGINT, before)

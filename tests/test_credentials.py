@@ -1,0 +1,374 @@
+"""Certificates, meta keys and HTTP Signature before the stand-in, and what a refusal of credentials says."""
+
+import base64
+import hashlib
+import hmac
+import re
+import time
+import uuid
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from joserfc import jws
+from joserfc.errors import BadSignatureError
+from joserfc.jwk import OctKey, RSAKey
+from tests import rfc
+from tests.keys import PASSWORD, SERIAL, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
+
+from cybersource_tms import (
+    CertificateAuth,
+    HttpSignatureAuth,
+    MessageEncryption,
+    SharedSecretAuth,
+    _auth,
+    errors,
+)
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
+
+if TYPE_CHECKING:
+    from tests.conftest import Canned, Twin
+
+PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+PORTFOLIO, META_ID, META_SERIAL = "portfolio", "meta-key", "1716240386523032999"
+IDS = {"v-c-correlation-id": "c0ffee", "uniqueTransactionID": "c0ffee"}
+
+
+def own(**options: Any) -> CertificateAuth:
+    """Return the credentials of a merchant whom the stand-in knows, from PEM."""
+    given = {"certificate": pem(certificate(MERCHANT_ID)), "private_key": key_pem(rsa_key())}
+    return CertificateAuth(**{**given, "merchant_id": MERCHANT_ID, **options})
+
+
+def legacy(*arguments: str, **options: Any) -> HttpSignatureAuth:
+    """Return credentials of the older scheme, which warn."""
+    with pytest.warns(DeprecationWarning, match="HTTP Signature"):
+        return HttpSignatureAuth(*(arguments or (MERCHANT_ID, KEY_ID, SECRET)), **options)
+
+
+@pytest.fixture
+def sandbox(sandbox: Sandbox) -> Sandbox:
+    """Return the stand-in, which trusts the merchant's certificate and the portfolio's keys."""
+    sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
+    sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID, serial=None)))
+    sandbox.trust_secret(PORTFOLIO, META_ID, SECRET, [MERCHANT_ID])
+    sandbox.trust_certificate(PORTFOLIO, pem(certificate(PORTFOLIO, serial=META_SERIAL)), [MERCHANT_ID])
+    return sandbox
+
+
+# Certificates
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_algorithms(twin: "Twin", sandbox: Sandbox, url: str, algorithm: str) -> None:
+    """Each algorithm signs what the service believes."""
+    auth = own(algorithm=algorithm)
+    assert jws_header(auth) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
+    twin.open(auth=auth, base_url=url).update()
+    [received] = sandbox.received
+    assert (received.believed, received.status, received.reason) == (True, 200, "")
+
+
+def jws_header(auth: httpx.Auth) -> dict[str, object]:
+    """Return the header of a token that the credentials sign."""
+    request = next(auth.sync_auth_flow(httpx.Request("GET", "https://a.example/")))
+    return dict(jws.extract_compact(request.headers["Authorization"].removeprefix("Bearer ").encode()).protected)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
+def test_from_p12(twin: "Twin", sandbox: Sandbox, url: str, tmp_path: Path, algorithm: str) -> None:
+    """A P12 does what PEM does, also once its file is gone."""
+    path = written(tmp_path, p12(certificate(MERCHANT_ID.upper()), service_certificate()))
+    auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID, algorithm=algorithm)
+    path.unlink()
+    opened = twin.open(auth=auth, base_url=url)
+    opened.update()
+    opened.update()
+    assert [received.status for received in sandbox.received] == [200, 200]
+    assert jws_header(auth)["alg"] == algorithm
+
+
+def test_key_id_without_a_serial_number(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The certificate's own serial in decimal is a key id that the service believes."""
+    twin.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url).update()
+    assert sandbox.received[0].believed
+
+
+def test_another_key_is_not_believed(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The tests above can fail: a key that the service has not under this id is refused."""
+    other = rsa_key("other")
+    auth = own(private_key=key_pem(other), certificate=pem(certificate(MERCHANT_ID, other)))
+    with pytest.raises(errors.Unauthorized):
+        twin.open(auth=auth, base_url=url).update()
+    assert sandbox.received[0].reason == "the signature is wrong"
+
+
+def test_repr() -> None:
+    """The `repr` says whose credentials they are."""
+    assert repr(own()) == f"CertificateAuth(merchant_id='{MERCHANT_ID}', key_id='{SERIAL}')"
+    assert repr(legacy("m", "k", SECRET)) == "HttpSignatureAuth(merchant_id='m', key_id='k')"
+
+
+# Meta keys
+
+
+def test_meta_key_of_a_certificate(twin: "Twin", sandbox: Sandbox, url: str, tmp_path: Path) -> None:
+    """The portfolio's certificate signs as the issuer, and the request is the merchant's."""
+    path = written(tmp_path, p12(certificate(PORTFOLIO, serial=META_SERIAL), certificate(MERCHANT_ID)))
+    auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID, portfolio_id=PORTFOLIO)
+    assert jws_header(auth)["kid"] == META_SERIAL
+    twin.open(auth=auth, base_url=url).update()
+    assert_meta(sandbox)
+
+
+def test_meta_key_of_a_shared_secret(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The same with the portfolio's shared secret."""
+    auth = SharedSecretAuth(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO)
+    twin.open(auth=auth, base_url=url).update()
+    assert_meta(sandbox)
+
+
+def assert_meta(sandbox: Sandbox) -> None:
+    """Check that a request was believed as the portfolio's for the merchant."""
+    [received] = sandbox.received
+    assert (received.status, received.claims["iss"], received.claims["v-c-merchant-id"]) == (
+        200,
+        PORTFOLIO,
+        MERCHANT_ID,
+    )
+
+
+def test_meta_key_of_http_signature(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """In the older scheme the portfolio is what is signed, and the header is the merchant's."""
+    twin.open(auth=legacy(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url).update()
+    [received] = sandbox.received
+    assert (received.status, received.headers["v-c-merchant-id"]) == (200, MERCHANT_ID)
+
+
+@pytest.mark.parametrize("merchant", ["another", PORTFOLIO])
+def test_meta_key_for_another_merchant(twin: "Twin", sandbox: Sandbox, url: str, merchant: str) -> None:
+    """The tests above can fail: a portfolio does not speak for everybody."""
+    with pytest.raises(errors.Unauthorized):
+        twin.open(auth=SharedSecretAuth(merchant, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url).update()
+    assert sandbox.customer() == page_customer()
+
+
+# HTTP Signature
+
+
+@pytest.mark.parametrize("portfolio", [None, PORTFOLIO])
+@pytest.mark.parametrize(
+    ("method", "address", "body", "target"),
+    [
+        ("PATCH", f"https://apitest.cybersource.com{PATH}", b'{"a":1}', f"patch {PATH}"),
+        ("PATCH", "http://[::1]:8080/x%20y?q=1", "é".encode(), "patch /x%20y?q=1"),
+        ("GET", f"https://apitest.cybersource.com{PATH}", b"", f"get {PATH}"),
+    ],
+    ids=["update", "escapes", "no body"],
+)
+def test_signing_string(method: str, address: str, body: bytes, target: str, portfolio: str | None) -> None:
+    """The lines that are signed, their order and the headers are those of the guide, no more and no fewer."""
+    request = httpx.Request(method, address, content=body)
+    before = set(request.headers)
+    flow = legacy("merchant", "the-key", SECRET, portfolio_id=portfolio).sync_auth_flow(request)
+    sent = next(flow).headers
+    digest = f"SHA-256={base64.b64encode(hashlib.sha256(body).digest()).decode()}"
+    lines = [
+        f"host: {'::1' if '[' in address else 'apitest.cybersource.com'}",
+        f"date: {sent['Date']}",
+        f"request-target: {target}",
+        *([f"digest: {digest}"] if body else []),
+        f"v-c-merchant-id: {portfolio or 'merchant'}",
+    ]
+    mac = hmac.digest(base64.b64decode(SECRET), "\n".join(lines).encode(), "sha256")
+    names = f"host date request-target {'digest ' if body else ''}v-c-merchant-id"
+    assert sent["Signature"] == (
+        f'keyid="the-key", algorithm="HmacSHA256", headers="{names}", signature="{base64.b64encode(mac).decode()}"'
+    )
+    assert sent["v-c-merchant-id"] == "merchant"
+    assert sent.get("Digest") == (digest if body else None)
+    assert set(sent) - before == {"date", "signature", "v-c-merchant-id", *(["digest"] if body else [])}
+    with pytest.raises(StopIteration):
+        flow.send(httpx.Response(401, request=request))
+
+
+def test_date_of_http_signature() -> None:
+    """The Date is of now, in the one form of RFC 9110."""
+    request = next(legacy().sync_auth_flow(httpx.Request("GET", "https://a.example/")))
+    assert re.fullmatch(
+        r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", request.headers["Date"]
+    )
+    assert abs(parsedate_to_datetime(request.headers["Date"]).timestamp() - time.time()) < 5
+
+
+def test_http_signature(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The service believes what is so signed, and no token goes with it."""
+    record = twin.open(auth=legacy(), base_url=url).update()
+    [received] = sandbox.received
+    assert (received.status, received.believed, received.claims) == (200, True, {})
+    assert "authorization" not in received.headers
+    assert record.etag == sandbox.etag()
+
+
+def test_http_signature_of_another_secret(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The test above can fail: another secret is refused."""
+    auth = legacy(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
+    with pytest.raises(errors.Unauthorized):
+        twin.open(auth=auth, base_url=url).update()
+    assert sandbox.received[0].reason == "the signature is wrong"
+
+
+def test_http_signature_is_deprecated() -> None:
+    """Whoever makes such credentials is told once, at the line that does, what to use instead."""
+    with pytest.warns(DeprecationWarning, match="SharedSecretAuth") as caught:
+        HttpSignatureAuth(MERCHANT_ID, KEY_ID, SECRET)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "secret that is not base64": {"secret": "sekret!!" * 6},
+    "secret of 31 bytes": {"secret": base64.b64encode(bytes(31)).decode()},
+    "secret in bytes": {"secret": SECRET.encode()},
+    "no merchant": {"merchant_id": None},
+    "line break in the merchant": {"merchant_id": "a\r\nb"},
+    "empty key": {"key_id": ""},
+    "key that is no ASCII": {"key_id": "é"},
+    "empty portfolio": {"portfolio_id": ""},
+}
+
+
+@pytest.mark.parametrize("arguments", BAD.values(), ids=BAD)
+def test_bad_http_signature(arguments: dict[str, Any]) -> None:
+    """What is wrong is refused by name when the credentials are made, and nothing warns before."""
+    right = {"merchant_id": MERCHANT_ID, "key_id": KEY_ID, "secret": SECRET}
+    with pytest.raises(errors.InvalidRequest, match=f"^{next(iter(arguments))}: "):
+        HttpSignatureAuth(**(right | arguments))
+
+
+@pytest.mark.parametrize("kind", ["HTTP Signature", "basic", "function", "no-op"])
+def test_encryption_needs_tokens(twin: "Twin", canned: type["Canned"], kind: str) -> None:
+    """Encryption with credentials that sign no token is refused when the client is made."""
+    auth = {
+        "HTTP Signature": legacy(),
+        "basic": httpx.BasicAuth("a", "b"),
+        "function": httpx.NetRCAuth.__new__(httpx.NetRCAuth),
+        "no-op": httpx.Auth(),
+    }[kind]
+    encryption = MessageEncryption(pem(service_certificate()))
+    with pytest.raises(errors.InvalidRequest, match=r"^encryption: .*SharedSecretAuth"):
+        twin.open(auth=auth, encryption=encryption, transport=canned())
+
+
+# Refusals
+
+
+def test_a_token_that_was_seen_before(
+    twin: "Twin", sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second request with the same `jti` is refused."""
+    same = uuid.uuid4()
+    monkeypatch.setattr(uuid, "uuid4", lambda: same)
+    opened = twin.open(base_url=url)
+    opened.update()
+    with pytest.raises(errors.Unauthorized) as caught:
+        opened.update()
+    assert sandbox.received[-1].reason == "jti was seen before"
+    assert caught.value.may_have_been_applied is False
+
+
+def refusal(twin: "Twin", canned: type["Canned"], status: int, headers: dict[str, str]) -> errors.StatusError:
+    """Return the error of an answer with these headers."""
+    with pytest.raises(errors.StatusError) as caught:
+        twin.open(transport=canned(status, b"", IDS | headers)).update()
+    return caught.value
+
+
+def seconds_in(message: str) -> list[int]:
+    """Return every number of seconds that a message mentions."""
+    return [int(number) for number in re.findall(r"(\d+) ?s(?:econds?)?\b", message)]
+
+
+@pytest.mark.parametrize("ahead", [-86_400, -3600, -130, 130, 3600, 86_400])
+def test_a_clock_that_is_wrong(twin: "Twin", canned: type["Canned"], ahead: int) -> None:
+    """A 401 whose Date is far from ours says that the clock is likely wrong, and by how many seconds."""
+    error = refusal(twin, canned, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
+    assert type(error) is errors.Unauthorized
+    assert "clock" in str(error)
+    assert [seconds for seconds in seconds_in(str(error)) if abs(seconds - abs(ahead)) <= 5]
+
+
+@pytest.mark.parametrize("ahead", [-110, -1, 0, 60, 110])
+def test_a_clock_that_is_right(twin: "Twin", canned: type["Canned"], ahead: int) -> None:
+    """A 401 whose Date is near ours mentions no difference."""
+    error = refusal(twin, canned, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
+    assert type(error) is errors.Unauthorized
+    assert seconds_in(str(error)) == []
+
+
+BAD_DATES = {
+    "missing": {},
+    "empty": {"Date": ""},
+    "words": {"Date": "yesterday"},
+    "seconds": {"Date": "0"},
+    "no such day": {"Date": "Sun, 99 Foo 2026 25:61:61 GMT"},
+    "half": {"Date": "Sun, 22 Nov"},
+    "huge year": {"Date": "Sun, 22 Nov 99999999999 00:00:00 GMT"},
+    "huge zone": {"Date": "Sun, 22 Nov 2026 00:00:00 +99999999999"},
+}
+
+
+@pytest.mark.parametrize("headers", BAD_DATES.values(), ids=BAD_DATES)
+def test_a_date_that_says_nothing(twin: "Twin", canned: type["Canned"], headers: dict[str, str]) -> None:
+    """A 401 without a Date that can be read is what it is without one."""
+    error = refusal(twin, canned, 401, headers)
+    assert type(error) is errors.Unauthorized
+    assert seconds_in(str(error)) == []
+
+
+ODD_DATES = [
+    "Mon, 01 Jan 0001 00:00:00 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+    "Sun, 22 Nov 2020 00:00:00 -0000",
+    "Sunday, 22-Nov-20 00:00:00 GMT",
+    "Sun Nov 22 00:00:00 2020",
+]
+
+
+@pytest.mark.parametrize("date", ODD_DATES)
+def test_a_date_that_is_odd(twin: "Twin", canned: type["Canned"], date: str) -> None:
+    """Dates at the ends of time, without a zone and in the older forms are an Unauthorized like any other."""
+    assert type(refusal(twin, canned, 401, {"Date": date})) is errors.Unauthorized
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_other_refusals_do_not_mention_the_clock(twin: "Twin", canned: type["Canned"], status: int) -> None:
+    """The clock matters to a 401 only."""
+    error = refusal(twin, canned, status, {"Date": formatdate(time.time() - 3600, usegmt=True)})
+    assert "clock" not in str(error)
+
+
+# The examples of RFC 7515, through the calls that sign
+
+
+@pytest.mark.parametrize(
+    ("token", "key"),
+    [(rfc.HS256_TOKEN, OctKey.import_key(rfc.HS256_KEY)), (rfc.RS256_TOKEN, RSAKey.import_key(rfc.RS256_KEY))],
+    ids=["A.1", "A.2"],
+)
+def test_rfc_7515(token: str, key: Any) -> None:
+    """The RFC's tokens verify with its keys, and no other message does."""
+    assert jws.deserialize_compact(token, key, registry=_auth._REGISTRY).payload == rfc.JWS_PAYLOAD
+    header, payload, signature = token.split(".")
+    with pytest.raises(BadSignatureError):
+        jws.deserialize_compact(f"{header}.{payload[:-2]}AA.{signature}", key, registry=_auth._REGISTRY)
+
+
+def test_rfc_7515_a2_is_reproduced() -> None:
+    """RS256 has one right signature, so that ours of the RFC's message is the RFC's."""
+    key = RSAKey.import_key(rfc.RS256_KEY)
+    token = jws.serialize_compact({"alg": "RS256"}, rfc.JWS_PAYLOAD, key, registry=_auth._REGISTRY)
+    assert token == rfc.RS256_TOKEN

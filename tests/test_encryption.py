@@ -1,0 +1,675 @@
+"""Message-level encryption, over HTTP against the stand-in: what is on the wire, and that everything odd is refused."""
+
+import base64
+import gzip
+import hashlib
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from joserfc import jwe
+from joserfc.errors import UnsupportedAlgorithmError
+from joserfc.jwk import ECKey, OctKey, RSAKey
+from starlette.responses import Response
+from tests import rfc
+from tests.keys import (
+    DAY,
+    PASSWORD,
+    SERIAL,
+    certificate,
+    ec_key,
+    key_pem,
+    p12,
+    pem,
+    protection,
+    public_pem,
+    rsa_key,
+    service_certificate,
+    written,
+)
+
+from cybersource_tms import (
+    BuyerInformation,
+    CertificateAuth,
+    CustomerUpdate,
+    MessageEncryption,
+    SharedSecretAuth,
+    _encryption,
+    errors,
+)
+from sandbox import (
+    KEY_ID,
+    MERCHANT_ID,
+    PAGE_CUSTOMER_ID,
+    SECRET,
+    Fault,
+    Received,
+    Sandbox,
+    decrypted,
+    encrypted,
+    page_customer,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import Canned, Twin
+
+PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
+TOLD = "jane.roe@example.com"
+CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email=TOLD))
+PLAIN = b'{"buyerInformation":{"email":"jane.roe@example.com"}}'
+PAGE = json.dumps(page_customer()).encode()
+RESPONSE_ID = "answers-2026"
+HEADER = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": RESPONSE_ID, "iat": 1_700_000_000}
+CORRELATION_ID = "c0ffee00-0000-4000-8000-000000000001"
+
+
+def encoded(raw: bytes) -> str:
+    """Encode as base64url without padding."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decoded(part: str) -> bytes:
+    """Decode base64url without its padding."""
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+@cache
+def answers() -> MessageEncryption:
+    """Return the one encryption of answers only: to read its key takes a while."""
+    return MessageEncryption(response_key=key_pem(rsa_key()), response_key_id=RESPONSE_ID)
+
+
+def requests() -> MessageEncryption:
+    """Return an encryption of requests only, for a service that nobody runs."""
+    return MessageEncryption(pem(service_certificate()))
+
+
+# Over HTTP
+
+MODES = {
+    "requests": (True, None),
+    "answers": (False, RESPONSE_ID),
+    "both": (True, RESPONSE_ID),
+    "P12": (True, SERIAL),
+}
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """Return each way to encrypt in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def encryption(mode: str, sandbox: Sandbox, tmp_path: Path) -> MessageEncryption:
+    """Return an encryption that the stand-in knows the keys of."""
+    sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
+    sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
+    if mode == "P12":
+        from cryptography import x509
+
+        service = x509.load_pem_x509_certificate(sandbox.request_certificate)
+        path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
+        return MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
+    requests, key_id = MODES[mode]
+    return MessageEncryption(
+        sandbox.request_certificate if requests else None, key_pem(rsa_key()) if key_id else None, key_id
+    )
+
+
+@pytest.fixture
+def answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return the bytes that the stand-in has answered, as they come."""
+    answers: list[bytes] = []
+    serve = sandbox._serve
+
+    def kept(received: Received) -> Response:
+        response = serve(received)
+        answers.append(bytes(response.body))
+        return response
+
+    monkeypatch.setattr(sandbox, "_serve", kept)
+    return answers
+
+
+def test_on_the_wire(  # noqa: PLR0917 - pytest gives them by name
+    twin: "Twin", sandbox: Sandbox, url: str, mode: str, encryption: MessageEncryption, answered: list[bytes]
+) -> None:
+    """What is to be encrypted is, whole, and what is returned is as without encryption."""
+    record = twin.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    [received] = sandbox.received
+    requests, key_id = MODES[mode]
+    assert (received.plain, received.encrypted) == (PLAIN, requests)
+    assert received.claims.get("v-c-response-mle-kid") == key_id
+    assert received.claims["digest"] == base64.b64encode(hashlib.sha256(received.body).digest()).decode()
+    if requests:
+        assert_sealed(received.body, "encryptedRequest")
+    else:
+        assert received.body == PLAIN
+    if key_id:
+        assert_sealed(answered[0], "encryptedResponse")
+    assert record.customer.to_dict() == sandbox.customer()
+    assert record.customer.to_dict()["buyerInformation"]["email"] == TOLD
+    assert record.etag == sandbox.etag()
+    assert record.correlation_id
+
+
+def assert_sealed(body: bytes, name: str) -> None:
+    """Check that a body has the one key, and nothing of what is inside, in any of its bytes."""
+    assert list(json.loads(body)) == [name]
+    parts = json.loads(body)[name].split(".")
+    assert len(parts) == 5
+    for secret in (TOLD, "jane", "buyerInformation", "email", PAGE_CUSTOMER_ID):
+        assert not [raw for raw in (body, *map(decoded, parts)) if secret.encode() in raw]
+
+
+def test_headers_of_an_encrypted_request(sandbox: Sandbox, url: str, twin: "Twin") -> None:
+    """The content type stays JSON, and the length is of what goes out."""
+    encryption = MessageEncryption(sandbox.request_certificate)
+    twin.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag())
+    headers = sandbox.received[0].headers
+    assert headers.getlist("content-type") == ["application/json;charset=utf-8"]
+    assert headers.getlist("content-length") == [str(len(sandbox.received[0].body))]
+
+
+def test_header_of_the_jwe(twin: "Twin", canned: type["Canned"]) -> None:
+    """The JOSE header has these four members and no other, and each request a content key of its own."""
+    transport = canned()
+    before = int(time.time())
+    opened = twin.open(encryption=requests(), transport=transport)
+    opened.update()
+    opened.update()
+    tokens = [json.loads(request.content)["encryptedRequest"] for request in transport.requests]
+    header = json.loads(decoded(tokens[0].partition(".")[0]))
+    iat = header.pop("iat")
+    assert header == {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": "service-key"}
+    assert type(iat) is int
+    assert before <= iat <= time.time()
+    assert not set(tokens[0].split(".")[1:]) & set(tokens[1].split(".")[1:])
+
+
+def test_one_p12_for_everything(twin: "Twin", sandbox: Sandbox, url: str, tmp_path: Path) -> None:
+    """Credentials and encryption can come from the same file."""
+    from cryptography import x509
+
+    service = x509.load_pem_x509_certificate(sandbox.request_certificate)
+    path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
+    sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
+    sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
+    sandbox.requires_encryption = True
+    auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
+    encryption = MessageEncryption.from_p12(path, PASSWORD.encode(), merchant_id=MERCHANT_ID.upper())
+    path.unlink()
+    assert twin.open(auth=auth, encryption=encryption, base_url=url).update().etag == sandbox.etag()
+
+
+def test_if_match(twin: "Twin", sandbox: Sandbox, url: str, encryption: MessageEncryption) -> None:
+    """An ETag works as without encryption, and an old one is the same error with its reasons."""
+    opened = twin.open(encryption=encryption, base_url=url)
+    first = opened.update(if_match=sandbox.etag())
+    opened.update(PAGE_CUSTOMER_ID, CHANGE, if_match=first.etag)
+    with pytest.raises(errors.PreconditionFailed) as caught:
+        opened.update(if_match=first.etag)
+    assert [entry.type for entry in caught.value.errors] == ["conflict"]
+
+
+REFUSALS: dict[str, tuple[type[errors.StatusError], str, CustomerUpdate, str, tuple[str, ...]]] = {
+    "404": (errors.NotFound, "NOBODY", CHANGE, "notFound", ()),
+    "400": (
+        errors.BadRequest,
+        PAGE_CUSTOMER_ID,
+        CustomerUpdate(BuyerInformation(email=TOLD * 20)),
+        "invalidFields",
+        ("buyerInformation.email",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "customer", "changes", "reason", "fields"), REFUSALS.values(), ids=REFUSALS)
+def test_refusals(  # noqa: PLR0917 - pytest gives them by name
+    twin: "Twin",
+    sandbox: Sandbox,
+    url: str,
+    mode: str,
+    encryption: MessageEncryption,
+    answered: list[bytes],
+    kind: type[errors.StatusError],
+    customer: str,
+    changes: CustomerUpdate,
+    reason: str,
+    fields: tuple[str, ...],
+) -> None:
+    """The reasons are read from an encrypted error too."""
+    with pytest.raises(kind) as caught:
+        twin.open(encryption=encryption, base_url=url).update(customer, changes)
+    assert [(entry.type, entry.details) for entry in caught.value.errors] == [(reason, fields)]
+    assert caught.value.errors[0].message
+    assert caught.value.correlation_id
+    assert reason in str(caught.value)
+    assert caught.value.may_have_been_applied is False
+    if MODES[mode][1]:
+        assert_sealed(answered[0], "encryptedResponse")
+    assert sandbox.customer() == page_customer()
+
+
+def test_log(twin: "Twin", url: str, encryption: MessageEncryption, caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG the names of the fields are there as without encryption, and no value."""
+    caplog.set_level(logging.DEBUG)
+    twin.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "cybersource_tms"]
+    assert "buyerInformation.email" in line
+    assert TOLD not in caplog.text
+
+
+def test_the_request_certificate_among_several(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """Of several certificates the service's is taken, wherever it stands."""
+    other = pem(certificate("other", rsa_key("other")))
+    for several in (other + sandbox.request_certificate, sandbox.request_certificate + other):
+        twin.open(encryption=MessageEncryption(several), base_url=url).update()
+    assert [received.encrypted for received in sandbox.received] == [True, True]
+
+
+def test_a_certificate_of_another_service(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The tests above can fail: what is encrypted for another key is refused."""
+    with pytest.raises(errors.BadRequest):
+        twin.open(encryption=requests(), base_url=url).update()
+    assert sandbox.customer() == page_customer()
+
+
+# Answers
+
+
+def token(plain: bytes = PAGE, header: Mapping[str, object] = {}, owner: str = "merchant", **more: object) -> str:
+    """Encrypt for somebody's key in the way that the header says."""
+    return encrypted(plain, rsa_key(owner).public_key(), {**HEADER, **header, **more})
+
+
+def sealed(value: object) -> bytes:
+    """Return an answer with this as its `encryptedResponse`."""
+    return json.dumps({"encryptedResponse": value}).encode()
+
+
+def spoiled(number: int) -> bytes:
+    """Return an answer of whose token one part has one bit that is wrong."""
+    parts = token().split(".")
+    raw = bytearray(decoded(parts[number]))
+    raw[-2] ^= 1
+    parts[number] = encoded(bytes(raw))
+    return sealed(".".join(parts))
+
+
+def with_header(**header: object) -> bytes:
+    """Return an answer whose token has another header than the one that it was encrypted with."""
+    rest = token().partition(".")[2]
+    return sealed(f"{encoded(json.dumps({**HEADER, **header}).encode())}.{rest}")
+
+
+def direct() -> bytes:
+    """Return an answer whose content key is the merchant's public key."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    protected = encoded(json.dumps({**HEADER, "alg": "dir"}).encode())
+    cipher = AESGCM(hashlib.sha256(public_pem(rsa_key())).digest()).encrypt(bytes(12), PAGE, protected.encode())
+    return sealed(".".join([protected, "", encoded(bytes(12)), encoded(cipher[:-16]), encoded(cipher[-16:])]))
+
+
+UNDECRYPTABLE: dict[str, Callable[[], bytes]] = {
+    "for another key": lambda: sealed(token(owner="other")),
+    "header spoiled": lambda: with_header(iat=1),
+    "header without alg": lambda: with_header(alg=None),
+    "header that is no object": lambda: sealed(f"{encoded(b'[]')}.{token().partition('.')[2]}"),
+    "header that is no JSON": lambda: sealed(f"{encoded(b'{')}.{token().partition('.')[2]}"),
+    "encrypted key spoiled": lambda: spoiled(1),
+    "iv spoiled": lambda: spoiled(2),
+    "ciphertext spoiled": lambda: spoiled(3),
+    "tag spoiled": lambda: spoiled(4),
+    "tag cut": lambda: sealed(token()[:-8]),
+    "no tag": lambda: sealed(token().rpartition(".")[0] + "."),
+    "four parts": lambda: sealed(token().rpartition(".")[0]),
+    "six parts": lambda: sealed(token() + ".AAAA"),
+    "ciphertext cut": lambda: sealed(token()[: len(token()) // 2]),
+    "empty": lambda: sealed(""),
+    "words": lambda: sealed("not a token"),
+    "not ASCII": lambda: sealed("é.é.é.é.é"),
+    "a lone surrogate": lambda: sealed("\ud800"),
+    "a JWS": lambda: sealed(rfc.RS256_TOKEN),
+    "RSA-OAEP": lambda: sealed(token(alg="RSA-OAEP")),
+    "A128GCM": lambda: sealed(token(enc="A128GCM")),
+    "compressed": lambda: sealed(token(zip="DEF")),
+    "critical": lambda: sealed(token(header={"crit": ["x-new"], "x-new": 1})),
+    "critical b64": lambda: sealed(token(crit=["b64"], b64=True)),
+    "alg none": lambda: with_header(alg="none"),
+    "enc none": lambda: with_header(enc="none"),
+    "alg RSA1_5": lambda: with_header(alg="RSA1_5"),
+    "alg in a list": lambda: with_header(alg=["RSA-OAEP-256"]),
+    "dir": direct,
+    "more than 16 MiB": lambda: sealed(f"{token()}{'A' * 2**25}"),
+}
+NOT_ENCRYPTED: dict[str, Callable[[], bytes]] = {
+    "plain customer": lambda: PAGE,
+    "nothing": lambda: b"",
+    "HTML": lambda: b"<html></html>",
+    "not UTF-8": lambda: b"\xff\xfe\xfd",
+    "nested without end": lambda: b"[" * 100_000,
+    "beside another key": lambda: json.dumps({"encryptedResponse": token(), "id": "x"}).encode(),
+    "beside a whole customer": lambda: json.dumps({"encryptedResponse": token()} | page_customer()).encode(),
+    "in a list": lambda: json.dumps([{"encryptedResponse": token()}]).encode(),
+    "only the token": lambda: json.dumps(token()).encode(),
+    "other spelling": lambda: json.dumps({"encryptedresponse": token()}).encode(),
+} | {f"{value!r:.20}": lambda value=value: sealed(value) for value in (None, 5, True, ["a.b.c.d.e"], page_customer())}
+NO_CUSTOMER: dict[str, Callable[[], bytes]] = {
+    f"holds {plain[:20]!r}": lambda plain=plain: sealed(token(plain))
+    for plain in (b"", b"{}", b"[]", b"null", b'"text"', b"not JSON", b"\xff\xfe", b'{"id": 5}', b"[" * 100_000)
+} | {"holds another token": lambda: sealed(token(sealed(token())))}
+
+
+def unreadable(twin: "Twin", canned: type["Canned"], body: bytes, status: int = 200) -> errors.UnreadableResponse:
+    """Return the error of an answer, once it is found to say what it should."""
+    with pytest.raises(errors.UnreadableResponse) as caught:
+        twin.open(encryption=answers(), transport=canned(status, body)).update()
+    assert (caught.value.status_code, caught.value.correlation_id) == (status, CORRELATION_ID)
+    assert caught.value.may_have_been_applied is True
+    assert CORRELATION_ID in str(caught.value)
+    assert "test@cybs.com" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("body", UNDECRYPTABLE.values(), ids=UNDECRYPTABLE)
+def test_a_200_that_cannot_be_decrypted(twin: "Twin", canned: type["Canned"], body: Callable[[], bytes]) -> None:
+    """Only what is encrypted as documented, for our key, and whole, is opened."""
+    assert "decrypted" in str(unreadable(twin, canned, body()))
+
+
+@pytest.mark.parametrize("body", UNDECRYPTABLE.values(), ids=UNDECRYPTABLE)
+def test_an_error_that_cannot_be_decrypted(canned: type["Canned"], body: Callable[[], bytes]) -> None:
+    """An error that is encrypted and cannot be opened is no StatusError: nobody knows what it says."""
+    from cybersource_tms import CustomersClient
+
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    client = CustomersClient("test", auth, encryption=answers(), transport=canned(404, body()))
+    with client, pytest.raises(errors.UnreadableResponse) as caught:
+        client.update(PAGE_CUSTOMER_ID, CHANGE)
+    assert caught.value.status_code == 404
+
+
+@pytest.mark.parametrize("body", NOT_ENCRYPTED.values(), ids=NOT_ENCRYPTED)
+def test_a_200_that_is_not_encrypted(twin: "Twin", canned: type["Canned"], body: Callable[[], bytes]) -> None:
+    """Where an encrypted answer was asked for, a plain one is not taken, whatever it looks like."""
+    assert "plain text" in str(unreadable(twin, canned, body()))
+
+
+@pytest.mark.parametrize("body", NO_CUSTOMER.values(), ids=NO_CUSTOMER)
+def test_a_200_that_holds_no_customer(twin: "Twin", canned: type["Canned"], body: Callable[[], bytes]) -> None:
+    """What is decrypted is judged as a plain answer would be."""
+    unreadable(twin, canned, body())
+
+
+def test_any_success_must_be_encrypted(twin: "Twin", canned: type["Canned"]) -> None:
+    """A 2xx that the service does not document is not taken in plain text either."""
+    unreadable(twin, canned, PAGE, 201)
+
+
+def test_the_tables_can_fail(twin: "Twin", canned: type["Canned"]) -> None:
+    """The same answer with nothing wrong is a record."""
+    record = twin.open(encryption=answers(), transport=canned(200, sealed(token()))).update()
+    assert record.customer.to_dict() == page_customer()
+    assert (record.etag, record.correlation_id) == ("etag", CORRELATION_ID)
+
+
+@pytest.mark.parametrize(
+    "header", [{"typ": "JOSE"}, {"cty": "json"}, {"iat": "now"}, {"x-new": 1}, {"kid": "another"}], ids=str
+)
+def test_members_that_do_not_matter(twin: "Twin", canned: type["Canned"], header: dict[str, object]) -> None:
+    """Other members of an answer's header are let be (RFC 7516 section 4), but `iat` has to be a number."""
+    body = sealed(token(header=header))
+    if "iat" in header:
+        unreadable(twin, canned, body)
+    else:
+        record = twin.open(encryption=answers(), transport=canned(200, body)).update()
+        assert record.customer.to_dict() == page_customer()
+
+
+PLAIN_ERRORS = {
+    400: errors.BadRequest,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    410: errors.TokenDeleted,
+    412: errors.PreconditionFailed,
+    418: errors.StatusError,
+    424: errors.ProfileNotFound,
+    429: errors.TooManyRequests,
+    302: errors.StatusError,
+    500: errors.ServiceError,
+    502: errors.ServiceError,
+}
+
+
+@pytest.mark.parametrize(("status", "kind"), PLAIN_ERRORS.items())
+def test_an_error_in_plain_text(
+    twin: "Twin", canned: type["Canned"], status: int, kind: type[errors.StatusError]
+) -> None:
+    """An error that is not encrypted is the error of its status, with its reasons if it has any."""
+    body = json.dumps({"errors": [{"type": "reason", "message": "m"}]}).encode()
+    entangled = json.dumps({"encryptedResponse": token(), "id": "x"}).encode()
+    for content, reasons in ((body, ["reason"]), (b"<html>", []), (entangled, []), (sealed(None), [])):
+        with pytest.raises(kind) as caught:
+            twin.open(encryption=answers(), transport=canned(status, content)).update()
+        assert type(caught.value) is kind
+        assert [entry.type for entry in caught.value.errors] == reasons
+        assert (caught.value.status_code, caught.value.correlation_id) == (status, CORRELATION_ID)
+
+
+def test_wrong_credentials(twin: "Twin", url: str, encryption: MessageEncryption) -> None:
+    """Whoever refuses the token cannot encrypt for it: the answer is plain, and an Unauthorized."""
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
+    with pytest.raises(errors.Unauthorized):
+        twin.open(auth=auth, encryption=encryption, base_url=url).update()
+
+
+def test_a_gateway_s_page(twin: "Twin", sandbox: Sandbox, url: str, encryption: MessageEncryption) -> None:
+    """An HTML page of a gateway is a ServiceError, and a 200 that it makes up is not taken where it is to be sealed."""
+    sandbox.fail(Fault(502, b"<html>"))
+    with pytest.raises(errors.ServiceError):
+        twin.open(encryption=encryption, base_url=url).update()
+    sandbox.fail(Fault(200, b"<html>"))
+    with pytest.raises(errors.UnreadableResponse):
+        twin.open(encryption=encryption, base_url=url).update()
+
+
+@pytest.mark.parametrize("size", [65_000, 66_000, 2**20])
+def test_a_large_answer(twin: "Twin", sandbox: Sandbox, url: str, size: int) -> None:
+    """A customer with much in `_embedded` decrypts, beyond the 64 KiB that joserfc takes by itself."""
+    customer = page_customer() | {"_embedded": {"paymentInstruments": "é" * (size // 2)}}
+    sandbox.put(customer)
+    sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
+    record = twin.open(encryption=answers(), base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    assert record.customer.to_dict()["_embedded"] == customer["_embedded"]
+
+
+def test_a_compressed_answer(twin: "Twin", canned: type["Canned"]) -> None:
+    """HTTP's compression is around the encryption, and undone first."""
+    headers = {"Content-Encoding": "gzip", "ETag": "etag"}
+    record = twin.open(encryption=answers(), transport=canned(200, gzip.compress(sealed(token())), headers)).update()
+    assert (record.customer.to_dict(), record.etag) == (page_customer(), "etag")
+
+
+# What cannot be encrypted
+
+BROKEN: dict[str, Callable[[], Any]] = {
+    "symmetric key": lambda: OctKey.import_key(bytes(range(32))),
+    "elliptic key": lambda: ECKey.generate_key("P-256"),
+    "no key at all": object,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_an_encryption_that_fails(twin: "Twin", canned: type["Canned"], broken: Callable[[], Any]) -> None:
+    """Nothing is sent as plain text instead."""
+    transport, encryption = canned(), requests()
+    encryption._request_key = broken()
+    with pytest.raises(errors.InvalidRequest, match="nothing was sent") as caught:
+        twin.open(encryption=encryption, transport=transport).update(PAGE_CUSTOMER_ID, CHANGE)
+    assert transport.requests == []
+    assert TOLD not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"content": b"x"}, {"content": b""}, {"data": {"a": "b"}}, {"files": {"a": b"b"}}])
+def test_other_bodies(twin: "Twin", options: dict[str, Any]) -> None:
+    """The client underneath does not send a body that is no JSON, which it could not encrypt."""
+    http = twin.open(encryption=requests()).client._http
+    with pytest.raises(errors.InvalidRequest, match=r"^encryption: .*JSON.*nothing was sent"):
+        http.build_request("PATCH", PATH, **options)
+    for name in options:
+        assert http.build_request("GET", PATH, **{name: None}).content == b""
+
+
+def test_without_a_body(twin: "Twin", sandbox: Sandbox, url: str, encryption: MessageEncryption) -> None:
+    """A request without a body stays without, and its answer is decrypted."""
+    http = twin.open(encryption=encryption, base_url=url).client._http
+    response = twin.run(http.send(http.build_request("GET", PATH, extensions={"mine": 1})))
+    assert json.loads(response.content) == page_customer()
+    assert response.request.extensions["mine"] == 1
+    assert sandbox.received[0].body == b""
+
+
+# Mistakes
+
+MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
+    "nothing": ("request_certificate, response_key", lambda: ()),
+    "key without id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()))),
+    "key with an empty id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()), "")),
+    "id without key": ("response_key, response_key_id", lambda: (pem(service_certificate()), None, "id")),
+    "id alone": ("request_certificate, response_key", lambda: (None, None, "id")),
+    "certificate as text": ("request_certificate", lambda: (pem(service_certificate()).decode(),)),
+    "certificate empty": ("request_certificate", lambda: (b"",)),
+    "certificate garbage": ("request_certificate", lambda: (b"garbage",)),
+    "certificate expired": ("request_certificate: .*expired", lambda: (pem(service_certificate(ends=-DAY / 2)),)),
+    "certificate to come": ("request_certificate: .*before", lambda: (pem(service_certificate(starts=DAY)),)),
+    "certificate expired among several": (
+        "request_certificate: .*expired",
+        lambda: (pem(certificate("other"), service_certificate(ends=-DAY / 2)),),
+    ),
+    "certificate of nobody we know": (
+        "request_certificate: .*CyberSource_SJC_US",
+        lambda: (pem(certificate("a"), certificate("b")),),
+    ),
+    "certificate of an elliptic key": (
+        "request_certificate: .*RSA",
+        lambda: (pem(certificate("CyberSource_SJC_US", ec_key())),),
+    ),
+    "certificate of a short key": (
+        "request_certificate: .*2048",
+        lambda: (pem(certificate("CyberSource_SJC_US", rsa_key(bits=1024))),),
+    ),
+    "key as text": ("response_key", lambda: (None, key_pem(rsa_key()).decode(), "id")),
+    "key empty": ("response_key", lambda: (None, b"", "id")),
+    "key garbage": ("response_key", lambda: (None, b"garbage", "id")),
+    "key elliptic": ("response_key: .*RSA", lambda: (None, key_pem(ec_key()), "id")),
+    "key short": ("response_key: .*2048", lambda: (None, key_pem(rsa_key(bits=1024)), "id")),
+    "key public": ("response_key", lambda: (None, public_pem(rsa_key()), "id")),
+    "id a number": ("response_key_id", lambda: (None, key_pem(rsa_key()), 5)),
+    "id in bytes": ("response_key_id", lambda: (None, key_pem(rsa_key()), b"id")),
+}
+
+
+@pytest.mark.parametrize(("match", "arguments"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes(match: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
+    """What is wrong is refused by name when the encryption is made."""
+    with pytest.raises(errors.InvalidRequest, match=f"^{match}"):
+        MessageEncryption(*arguments())
+
+
+MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "no certificate of the service": ("path: .*CyberSource_SJC_US", lambda: p12(certificate(MERCHANT_ID))),
+    "no certificate of the merchant": (
+        f"path: .*{MERCHANT_ID}",
+        lambda: p12(certificate("other"), service_certificate()),
+    ),
+    "expired": (
+        "request_certificate: .*expired",
+        lambda: p12(certificate(MERCHANT_ID), service_certificate(ends=-DAY / 2)),
+    ),
+    "merchant's expired": ("path: .*expired", lambda: p12(certificate(MERCHANT_ID, ends=-DAY / 2))),
+    "another password": ("password", lambda: p12(certificate(MERCHANT_ID), encryption=protection("another"))),
+    "not a P12": ("path", lambda: b"text"),
+    "another's key": (
+        "",
+        lambda: p12(
+            certificate("other", rsa_key("other")),
+            certificate(MERCHANT_ID),
+            service_certificate(),
+            key=rsa_key("other"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("match", "content"), MISTAKES_IN_P12.values(), ids=MISTAKES_IN_P12)
+def test_mistakes_in_a_p12(tmp_path: Path, match: str, content: Callable[[], bytes]) -> None:
+    """A P12 that lacks something for encryption is refused when the encryption is made."""
+    path = written(tmp_path, content())
+    with pytest.raises(errors.InvalidRequest, match=f"^{match}") as caught:
+        MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("merchant", [None, 5, b"testrest", ["testrest"], ""], ids=repr)
+def test_a_merchant_that_is_none(tmp_path: Path, merchant: Any) -> None:
+    """A merchant that is no text is refused by an error of ours."""
+    path = written(tmp_path, p12(certificate(MERCHANT_ID), service_certificate()))
+    with pytest.raises(errors.InvalidRequest):
+        MessageEncryption.from_p12(path, PASSWORD, merchant_id=merchant)
+
+
+@pytest.mark.parametrize("encryption", [True, "both", {}, httpx.Auth(), MessageEncryption], ids=repr)
+def test_what_is_no_encryption(twin: "Twin", encryption: Any) -> None:
+    """A client takes a MessageEncryption and nothing that looks like one."""
+    with pytest.raises(errors.InvalidRequest, match=r"^encryption: "):
+        twin.open(encryption=encryption)
+
+
+def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
+    """One UserWarning for each certificate says when it ends."""
+    service = service_certificate(ends=DAY * 10)
+    path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
+    makers: list[Callable[[], object]] = [
+        lambda: MessageEncryption(pem(service)),
+        lambda: MessageEncryption(pem(service, certificate("other"))),
+        lambda: MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID),
+    ]
+    for make in makers:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            make()
+        assert [warning.category for warning in caught] == [UserWarning]
+        assert f"{service.not_valid_after_utc:%Y-%m-%d}" in str(caught[0].message)
+
+
+# The stand-in's own encryption, and the example of RFC 7516
+
+
+@pytest.mark.parametrize("plain", [b"", b"{}", PLAIN, "é😀".encode(), bytes(range(256)), b"a" * 200_000], ids=len)
+def test_what_we_seal_another_opens(plain: bytes) -> None:
+    """What is sealed here is opened by code that shares nothing with joserfc."""
+    sealed_by_us = json.loads(requests().seal(plain))["encryptedRequest"]
+    header, content = decrypted(sealed_by_us, rsa_key("service"))
+    assert content == plain
+    assert header == HEADER | {"kid": "service-key", "iat": header["iat"]}
+
+
+def test_rfc_7516_a1() -> None:
+    """The RFC's token is RSA-OAEP: its key opens it where that is allowed, and our answers' registry refuses it."""
+    key = RSAKey.import_key(rfc.JWE_KEY)
+    allowed = jwe.JWERegistry(algorithms=["RSA-OAEP", "A256GCM"])
+    assert jwe.decrypt_compact(rfc.JWE_TOKEN, key, registry=allowed).plaintext == rfc.JWE_PLAIN
+    for registry in (_encryption._ANSWERS, _encryption._REQUESTS):
+        with pytest.raises(UnsupportedAlgorithmError):
+            jwe.decrypt_compact(rfc.JWE_TOKEN, key, registry=registry)

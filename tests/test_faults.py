@@ -1,0 +1,306 @@
+"""What comes out of an update when something goes wrong on the way, over real HTTP: one table of faults."""
+
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from tests.tap import Before, Tap, nothing, refuse
+
+from cybersource_tms import BuyerInformation, CustomerUpdate, Retries, errors
+from cybersource_tms.errors import CybersourceError
+from sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, merge, new_etag, page_customer
+
+if TYPE_CHECKING:
+    from tests.conftest import Twin
+
+RETRIES = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
+TOLD = "jane.roe@example.com"
+CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email=TOLD))
+UPDATED = merge(page_customer(), CHANGE.to_dict())
+HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
+TIMES = {"once": 1, "twice": 2, "always": 20}
+
+
+class Outcomes(NamedTuple):
+    """What comes out if the fault happens once, twice and always: `record`, or the error's class.
+
+    A question mark: it may have been applied. The number: how many PATCHes the stand-in received, and after the plus
+    how many GETs.
+    """
+
+    once: str
+    twice: str
+    always: str
+
+
+class Row(NamedTuple):
+    """A fault, and what comes of it without and with `if_match`; None is a fault of the transport: refused."""
+
+    fault: Fault | None
+    without: Outcomes
+    guarded: Outcomes
+
+
+def failed(status: int, *, applied: bool = False, body: bytes = HTML, **headers: str) -> Fault:
+    """Return an answer that is a failure; its body is HTML, as a gateway's is."""
+    return Fault(
+        status=status, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()}, applied=applied
+    )
+
+
+def same(once: str, twice: str, always: str) -> tuple[Outcomes, Outcomes]:
+    """Return outcomes for which `if_match` makes no difference."""
+    return Outcomes(once, twice, always), Outcomes(once, twice, always)
+
+
+def lost(name: str) -> tuple[Outcomes, Outcomes]:
+    """Return outcomes of an answer that is lost after the update was applied: with `if_match` it is read again."""
+    return (
+        Outcomes("record 2", "record 3", f"{name}? 3"),
+        Outcomes("record 2+1", "record 3+1", f"{name}? 3"),
+    )
+
+
+# fmt: off
+MATRIX: dict[str, Row] = {
+    "refused":             Row(None, *same("record 1", "record 1", "ConnectionFailed 0")),
+    "cut before":          Row(Fault(cut="before"), *same("record 2", "record 3", "ConnectionFailed? 3")),
+    "cut after":           Row(Fault(cut="after"), *lost("ConnectionFailed")),
+    # The status of an answer that is cut is known, so a 412 stays one; and then the reading is cut as well.
+    "cut in the middle":   Row(Fault(cut="middle"),
+                               Outcomes("record 2", "record 3", "UnreadableResponse? 3"),
+                               Outcomes("record 2+1", "record 2+1", "PreconditionFailed? 2+3")),
+    "delayed":             Row(Fault(delay=0.6), *same("record 2", "record 3", "TimedOut? 3")),
+    "429":                 Row(failed(429), *same("record 2", "record 3", "TooManyRequests 3")),
+    "429, 0 s":            Row(failed(429, Retry_After="0"), *same("record 2", "record 3", "TooManyRequests 3")),
+    "429, an hour":        Row(failed(429, Retry_After="3600"), *same(*["TooManyRequests 1"] * 3)),
+    "429, in the past":    Row(failed(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
+                               *same("record 2", "record 3", "TooManyRequests 3")),
+    "500":                 Row(failed(500), *same("record 2", "record 3", "ServiceError? 3")),
+    "500, applied":        Row(failed(500, applied=True), *lost("ServiceError")),
+    "502":                 Row(failed(502), *same("record 2", "record 3", "ServiceError? 3")),
+    "502, applied":        Row(failed(502, applied=True), *lost("ServiceError")),
+    "503":                 Row(failed(503), *same("record 2", "record 3", "ServiceError? 3")),
+    "503, applied":        Row(failed(503, applied=True), *lost("ServiceError")),
+    "503, an hour":        Row(failed(503, Retry_After="3600"), *same(*["ServiceError? 1"] * 3)),
+    "504":                 Row(failed(504), *same("record 2", "record 3", "ServiceError? 3")),
+    "504, applied":        Row(failed(504, applied=True), *lost("ServiceError")),
+    # These are not repeated.
+    "400":                 Row(failed(400), *same(*["BadRequest 1"] * 3)),
+    "401":                 Row(failed(401), *same(*["Unauthorized 1"] * 3)),
+    "404":                 Row(failed(404), *same(*["NotFound 1"] * 3)),
+    "412":                 Row(failed(412), *same(*["PreconditionFailed 1"] * 3)),
+    "501":                 Row(failed(501), *same(*["ServiceError? 1"] * 3)),
+    "520":                 Row(failed(520, applied=True), *same(*["StatusError? 1"] * 3)),
+    "unreadable":          Row(failed(200, body=b"{"), *same(*["UnreadableResponse? 1"] * 3)),
+    "unreadable, applied": Row(failed(200, body=b"[]", applied=True), *same(*["UnreadableResponse? 1"] * 3)),
+}
+# fmt: on
+
+CELLS = [
+    pytest.param(row.fault, TIMES[times], guarded, outcome, id=f"{name}-{times}-{'guarded' if guarded else 'plain'}")
+    for name, row in MATRIX.items()
+    for guarded, outcomes in ((False, row.without), (True, row.guarded))
+    for times, outcome in outcomes._asdict().items()
+]
+
+
+def attempted(twin: "Twin", url: str, tap: Tap, **options: Any) -> Any:
+    """Return what an update returned, or its error."""
+    timeout = options.pop("timeout", 10)
+    opened = twin.open(base_url=url, transport=tap, retries=RETRIES, timeout=timeout)
+    try:
+        return opened.update(PAGE_CUSTOMER_ID, CHANGE, **options)
+    except CybersourceError as error:
+        return error
+
+
+def described(result: Any, sandbox: Sandbox) -> str:
+    """Return an outcome in the words of the table."""
+    methods = [received.method for received in sandbox.received]
+    patches, reads = methods.count("PATCH"), methods.count("GET")
+    unsure = "?" if isinstance(result, CybersourceError) and result.may_have_been_applied else ""
+    name = type(result).__name__ if isinstance(result, CybersourceError) else "record"
+    return f"{name}{unsure} {patches}" + (f"+{reads}" if reads else "")
+
+
+def assert_every_attempt_was_its_own(sandbox: Sandbox) -> None:
+    """Check that no request was a copy of an earlier one: the stand-in believed each."""
+    assert all(received.believed for received in sandbox.received)
+    assert len({received.claims["jti"] for received in sandbox.received}) == len(sandbox.received)
+
+
+@pytest.mark.parametrize(("fault", "times", "guarded", "outcome"), CELLS)
+def test_faults(
+    twin: "Twin", sandbox: Sandbox, url: str, fault: Fault | None, times: int, *, guarded: bool, outcome: str
+) -> None:
+    """The outcome is the table's, each attempt is signed anew, and the customer is what the client says."""
+    sandbox.fail(*[fault] * times if fault else [])
+    tap = Tap(nothing if fault else refuse(times))
+    options: dict[str, Any] = {"if_match": sandbox.etag()} if guarded else {}
+    result = attempted(twin, url, tap, timeout=0.15 if fault and fault.delay else 10, **options)
+    now = sandbox.customer()
+    assert described(result, sandbox) == outcome
+    assert_every_attempt_was_its_own(sandbox)
+    if not isinstance(result, CybersourceError):
+        assert result.customer.to_dict() == now == UPDATED
+        assert result.etag == sandbox.etag()
+        return
+    assert result.attempts == tap.methods().count("PATCH")
+    assert ("attempts)" in str(result)) is (result.attempts > 1)
+    if not result.may_have_been_applied:
+        assert now == page_customer()
+    elif fault and not fault.delay:
+        assert now == (UPDATED if fault.serves else page_customer())
+
+
+# A lost answer, and somebody else
+
+
+def somebody_else(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> Before:
+    """Change the customer between two requests."""
+
+    def before(reached: int, request: Any) -> None:
+        if reached == number:
+            stored = sandbox.customers[PAGE_CUSTOMER_ID]
+            stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
+
+    return before
+
+
+OTHERS = "somebody.else@example.com"
+EMAIL = {"buyerInformation": {"email": OTHERS}}
+CODE = {"clientReferenceInformation": {"code": "another"}}
+SAME = {"buyerInformation": {"email": TOLD}}
+
+# The fault of the first attempt, what somebody else writes before the second one, and whether that is success.
+BETWEEN: dict[str, tuple[Fault, dict[str, Any], bool]] = {
+    "applied, the same field": (Fault(cut="after"), EMAIL, False),
+    "applied, another field": (Fault(cut="after"), CODE, True),
+    "applied, the same value": (Fault(cut="after"), SAME, True),
+    "applied, 500, the same field": (failed(500, applied=True), EMAIL, False),
+    "applied, 500, another field": (failed(500, applied=True), CODE, True),
+    "applied, cut, the same field": (Fault(cut="middle"), EMAIL, False),
+    "applied, cut, another field": (Fault(cut="middle"), CODE, True),
+    "not applied, the same field": (Fault(cut="before"), EMAIL, False),
+    "not applied, another field": (Fault(cut="before"), CODE, False),
+    "not applied, the same value": (Fault(cut="before"), SAME, True),
+    "not applied, 503, another field": (failed(503), CODE, False),
+}
+
+
+@pytest.mark.parametrize(("fault", "patch", "success"), BETWEEN.values(), ids=BETWEEN)
+def test_somebody_else_in_between(
+    twin: "Twin", sandbox: Sandbox, url: str, fault: Fault, patch: dict[str, Any], *, success: bool
+) -> None:
+    """What another editor wrote stands; it is success if the customer is as was asked, and else the error says why."""
+    sandbox.fail(fault)
+    result = attempted(twin, url, Tap(somebody_else(sandbox, patch)), if_match=sandbox.etag())
+    assert [received.method for received in sandbox.received] == ["PATCH", "PATCH", "GET"]
+    now = sandbox.customer()
+    assert merge(now, patch) == now
+    assert_every_attempt_was_its_own(sandbox)
+    if success:
+        assert result.customer.to_dict() == now == merge(now, CHANGE.to_dict())
+        assert result.etag == sandbox.etag()
+        return
+    assert type(result) is errors.PreconditionFailed
+    assert (result.status_code, result.attempts, result.may_have_been_applied) == (412, 2, True)
+    assert "somebody else changed" in str(result)
+    assert "buyerInformation.email" in str(result)
+    assert not [value for value in (TOLD, OTHERS, "another", "test@cybs.com") if value in str(result)]
+
+
+def test_every_path_that_differs_is_named(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The message of such an error has the paths of the fields that are not as was asked, and of no others."""
+    sandbox.fail(Fault(cut="after"))
+    theirs = {"merchantDefinedInformation": None, "buyerInformation": {"email": OTHERS}}
+    changes = CustomerUpdate.from_dict(
+        {
+            "buyerInformation": {"email": TOLD, "merchantCustomerID": "ours"},
+            "clientReferenceInformation": None,
+            "merchantDefinedInformation": [{"name": "data2", "value": "our value"}],
+        }
+    )
+    opened = twin.open(base_url=url, transport=Tap(somebody_else(sandbox, theirs)), retries=RETRIES)
+    with pytest.raises(errors.PreconditionFailed) as caught:
+        opened.update(PAGE_CUSTOMER_ID, changes, if_match=sandbox.etag())
+    message = str(caught.value)
+    assert "buyerInformation.email" in message
+    assert "merchantDefinedInformation" in message
+    assert "merchantCustomerID" not in message
+    assert "clientReferenceInformation" not in message
+    assert not [value for value in (TOLD, OTHERS, "ours", "our value") if value in message]
+
+
+@pytest.mark.parametrize("patch", [EMAIL, CODE, SAME], ids=["same field", "another field", "same value"])
+def test_without_if_match_the_last_one_wins(twin: "Twin", sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+    """A repeat that is not guarded writes its own fields again, as it says, and leaves all others."""
+    sandbox.fail(Fault(cut="after"))
+    record = attempted(twin, url, Tap(somebody_else(sandbox, patch)))
+    assert described(record, sandbox) == "record 2"
+    assert record.customer.to_dict() == sandbox.customer() == merge(merge(page_customer(), patch), CHANGE.to_dict())
+
+
+@pytest.mark.parametrize("patch", [EMAIL, CODE], ids=["same field", "another field"])
+def test_an_old_etag_is_not_a_lost_answer(twin: "Twin", sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+    """A 412 on the first attempt, or after attempts that were certainly not applied, is raised without reading."""
+    tap = Tap(somebody_else(sandbox, patch))
+    sandbox.fail(failed(429))
+    result = attempted(twin, url, tap, if_match=sandbox.etag())
+    assert described(result, sandbox) == "PreconditionFailed 2"
+    assert sandbox.customer() == merge(page_customer(), patch)
+    again = attempted(twin, url, Tap(), if_match="old")
+    assert type(again) is errors.PreconditionFailed
+    assert (again.attempts, again.may_have_been_applied, again.__cause__) == (1, False, None)
+
+
+# What happens to the reading after a lost answer, and the cause of the refusal that is raised then.
+READINGS: dict[str, tuple[Fault, type[CybersourceError], int]] = {
+    "cut": (Fault(cut="before"), errors.ConnectionFailed, 3),
+    "500": (failed(500), errors.ServiceError, 3),
+    "412": (failed(412), errors.PreconditionFailed, 1),
+    "404": (failed(404), errors.NotFound, 1),
+    "unreadable": (failed(200, body=b"[]"), errors.UnreadableResponse, 1),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_the_reading_fails_too(twin: "Twin", sandbox: Sandbox, url: str, name: str) -> None:
+    """Then nobody knows: the refusal stands, may have been applied, and has the failure of the reading as its cause."""
+    fault, cause, reads = READINGS[name]
+    sandbox.fail(Fault(cut="after"), Fault(), *[fault] * 3)
+    result = attempted(twin, url, Tap(), if_match=sandbox.etag())
+    assert described(result, sandbox) == f"PreconditionFailed? 2+{reads}"
+    assert type(result.__cause__) is cause
+    assert result.attempts == 2
+    assert sandbox.customer() == UPDATED
+    assert TOLD not in "".join(traceback.format_exception(result))
+
+
+def test_the_reading_is_repeated(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The reading after a lost answer has attempts of its own."""
+    sandbox.fail(Fault(cut="after"), Fault(), Fault(cut="before"), failed(503))
+    result = attempted(twin, url, Tap(), if_match=sandbox.etag())
+    assert described(result, sandbox) == "record 2+3"
+
+
+def test_the_profile_goes_with_the_reading(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The reading after a lost answer asks for the same customer of the same profile."""
+    profile = next(iter(sandbox.profiles))
+    sandbox.fail(Fault(cut="after"))
+    opened = twin.open(base_url=url, retries=RETRIES, profile_id=profile)
+    opened.update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag())
+    assert [received.headers.get("profile-id") for received in sandbox.received] == [profile] * 3
+
+
+def test_one_total_time_for_all(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """An unanswered reading after a lost answer does not start the total time anew."""
+    sandbox.fail(Fault(cut="after", delay=0.35), Fault(), Fault(delay=2))
+    retries = Retries(attempts=3, first_wait=0.001, total_time=0.5)
+    opened = twin.open(base_url=url, retries=retries)
+    started = time.monotonic()
+    with pytest.raises(errors.CybersourceError):
+        opened.update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag())
+    assert time.monotonic() - started < 0.75

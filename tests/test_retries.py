@@ -1,0 +1,587 @@
+"""When a call is made again, how long it waits, and when it gives up: the policy, then the clients that follow it."""
+
+import asyncio
+import json
+import logging
+import math
+import pickle
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import httpx
+import pytest
+import stamina
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.tap import Tap, refuse
+
+from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
+from cybersource_tms._answers import boundary, status_error, unreadable
+from cybersource_tms._retries import Course, TimeLeft, arepeated, may_be_retried, repeated, within
+from cybersource_tms.errors import CybersourceError
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+
+if TYPE_CHECKING:
+    from tests.conftest import Canned, Twin
+
+PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
+REQUEST = httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}")
+QUICK = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
+
+
+# Retries
+
+NO_SECONDS: list[object] = [-0.001, -1, math.inf, -math.inf, math.nan, None, "1", True, [], 1j]
+BAD: list[tuple[str, object]] = [
+    *(("attempts", value) for value in (0, -1, 1.0, "3", None, True, math.inf)),
+    *((name, value) for name in ("first_wait", "longest_wait", "total_time") for value in NO_SECONDS),
+    ("total_time", 0),
+    ("total_time", 0.0),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
+def test_bad_retries(name: str, value: object) -> None:
+    """What is no number of attempts or seconds is refused by name."""
+    with pytest.raises(errors.InvalidRequest, match=f"^{name}: "):
+        Retries(**{name: value})  # type: ignore[arg-type]
+
+
+GOOD: list[tuple[str, float]] = [("attempts", 1), ("first_wait", 0), ("longest_wait", 0.0), ("total_time", 0.001)]
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD, ids=[name for name, _ in GOOD])
+def test_least_retries(name: str, value: float) -> None:
+    """The least that makes sense is allowed."""
+    assert getattr(Retries(**{name: value}), name) == value  # type: ignore[arg-type]
+
+
+def test_retries_are_values() -> None:
+    """They cannot be changed after they were checked, are told by name, and are equal if their numbers are."""
+    assert Retries() == Retries()
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Retries().attempts = 0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Retries(3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("retries", [3, True, {"attempts": 3}, Retries, ()], ids=str)
+def test_no_retries(twin: "Twin", retries: object) -> None:
+    """A client takes a Retries or None, nothing else."""
+    with pytest.raises(errors.InvalidRequest, match=r"^retries: "):
+        twin.open(retries=retries)
+
+
+def test_retries_are_on_by_default() -> None:
+    """Both clients repeat without being asked to."""
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    for client in (CustomersClient("test", auth), AsyncCustomersClient("test", auth)):
+        assert client._retries == Retries()
+    assert Retries().attempts > 1
+
+
+# What may be retried
+
+
+def answered(status: int, **headers: str) -> errors.StatusError:
+    """Return the error of an answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status_error(httpx.Response(status, headers=named, request=REQUEST))
+
+
+def caused(cause: Exception | None) -> errors.UnreadableResponse:
+    """Return the error of an answer that cannot be read, because of something."""
+    error = unreadable(httpx.Response(200, request=REQUEST), "is not a customer")
+    error.__cause__ = cause
+    return error
+
+
+RETRIED = {429, 500, 502, 503, 504}
+
+
+@pytest.mark.parametrize("status", [*range(201, 600)])
+def test_statuses_that_are_retried(status: int) -> None:
+    """Five statuses are, all others never."""
+    assert may_be_retried(answered(status)) is (status in RETRIED)
+
+
+RAISED: dict[str, tuple[Exception, bool]] = {
+    "no connection": (errors.ConnectionFailed("m", may_have_been_applied=False), True),
+    "cut": (errors.ConnectionFailed("m", may_have_been_applied=True), True),
+    "timed out": (errors.TimedOut("m", may_have_been_applied=True), True),
+    "cut within the answer": (caused(httpx.RemoteProtocolError("m")), True),
+    "reset within the answer": (caused(httpx.ReadError("m")), True),
+    "unreadable": (caused(None), False),
+    "wrongly compressed": (caused(httpx.DecodingError("m")), False),
+    "no customer": (caused(ValueError("m")), False),
+    "mistake of the caller": (errors.InvalidRequest("m"), False),
+    "the base": (CybersourceError("m"), False),
+    "foreign": (OSError("m"), False),
+}
+
+
+@pytest.mark.parametrize(("error", "retried"), RAISED.values(), ids=RAISED)
+def test_errors_that_are_retried(error: Exception, *, retried: bool) -> None:
+    """What failed in passing is, what would fail again is not."""
+    assert may_be_retried(error) is retried
+
+
+@pytest.mark.parametrize(
+    "kind", [httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL], ids=lambda kind: kind.__name__
+)
+def test_mistakes_in_settings(twin: "Twin", kind: type[Exception]) -> None:
+    """What an own transport, proxy or auth makes impossible is not a connection that failed in passing."""
+
+    def fail(number: int, request: httpx.Request) -> None:
+        raise kind("m")
+
+    tap = Tap(fail)
+    with pytest.raises(errors.ConnectionFailed):
+        twin.open(transport=tap, retries=QUICK).update()
+    assert len(tap.requests) == 1
+
+
+# How long to wait
+
+
+def failures(course: Course, error: CybersourceError, times: int = 1) -> Any:
+    """Let attempts fail, and return how long to wait after the last one."""
+    for _ in range(times):
+        with pytest.raises(type(error)), course.attempt():
+            raise error
+    return course.wait(error)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    ("first", "longest", "whole"),
+    [
+        (0.25, 8.0, [0.25, 0.5, 1, 2, 4, 8, 8, 8]),
+        (1, 3, [1, 2, 3, 3, 3]),
+        (5, 2, [2, 2, 2]),
+        (0, 8, [0, 0, 0]),
+        (1, 0, [0, 0]),
+    ],
+)
+def test_waits(first: float, longest: float, whole: list[float], seed: int) -> None:
+    """A wait is twice as long each time up to the longest, less a random part of up to a half."""
+    random.seed(seed)
+    course = Course(Retries(attempts=99, first_wait=first, longest_wait=longest, total_time=1000))
+    for most in whole:
+        assert most / 2 <= failures(course, answered(503)) <= most
+
+
+def test_waits_differ() -> None:
+    """Two clients that failed at the same time do not come back at the same time."""
+    waits = {failures(Course(Retries()), answered(503)) for _ in range(20)}
+    assert len(waits) > 10
+    assert max(waits) - min(waits) > 0.02
+
+
+def test_many_attempts() -> None:
+    """The wait of the thousandth attempt can be computed."""
+    course = Course(Retries(attempts=2000, first_wait=1e-6, longest_wait=0.5))
+    assert 0.25 <= failures(course, answered(503), 1500) <= 0.5
+
+
+DATES = {
+    "IMF-fixdate": lambda when: formatdate(when, usegmt=True),
+    "RFC 850": lambda when: time.strftime("%A, %d-%b-%y %H:%M:%S GMT", time.gmtime(when)),
+    "asctime": lambda when: time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(when)),
+}
+
+
+@pytest.fixture(params=["UTC", "UTC-5"])
+def _time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the machine in another time zone."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_time_zone")
+@pytest.mark.parametrize("form", DATES)
+def test_retry_after_as_a_date(form: str) -> None:
+    """A date in each of HTTP's three forms is so far ahead, whatever the zone of this machine is."""
+    error = answered(503, Retry_After=DATES[form](time.time() + 5))
+    assert error.retry_after is not None
+    assert 3 < error.retry_after <= 5
+    assert failures(Course(Retries()), error) == error.retry_after
+
+
+ASKED: dict[str, float | None] = {
+    "0": 0,
+    "1": 1,
+    "007": 7,
+    "8": 8,
+    formatdate(0, usegmt=True): 0,
+    "": None,
+    "-1": None,
+    "1.5": None,
+    "soon": None,
+    "\u0665": None,
+    "Wed, 99 Oct 2015 07:28:00 GMT": None,
+}
+
+
+@pytest.mark.parametrize("status", sorted(RETRIED))
+@pytest.mark.parametrize(("value", "seconds"), ASKED.items(), ids=map(repr, ASKED))
+def test_retry_after(value: str, seconds: float | None, status: int) -> None:
+    """What the service asks for is waited for, to the second; what is neither seconds nor a date is ignored."""
+    response = httpx.Response(status, headers=[(b"Retry-After", value.encode())], request=REQUEST)
+    error = status_error(response)
+    assert error.retry_after == seconds
+    wait = failures(Course(Retries()), error)
+    assert wait == seconds if seconds is not None else 0.125 <= wait <= 0.25
+
+
+@given(st.one_of(st.text(), st.from_regex(r"\w{3}, ?\d{1,6}.\w{3}.\d{0,8} \d+:\d+:\d+ [+-]?\w{1,9}")))
+def test_any_retry_after(value: str) -> None:
+    """Nothing that a server can write there breaks the reading of an answer."""
+    error = status_error(httpx.Response(503, headers=[(b"Retry-After", value.encode())], request=REQUEST))
+    assert error.retry_after is None or error.retry_after >= 0
+
+
+TOO_LONG = {
+    "seconds": "9",
+    "an hour": "3600",
+    "for ever": "9" * 400,
+    "a date": formatdate(time.time() + 86_400, usegmt=True),
+}
+
+
+@pytest.mark.parametrize("value", TOO_LONG.values(), ids=TOO_LONG)
+def test_retry_after_beyond_the_longest_wait(twin: "Twin", canned: type["Canned"], value: str) -> None:
+    """Then the error is raised at once, and it says how long the service asked for."""
+    transport = canned(429, headers={"Retry-After": value})
+    started = time.monotonic()
+    with pytest.raises(errors.TooManyRequests) as caught:
+        twin.open(transport=transport, retries=Retries()).update()
+    assert time.monotonic() - started < 2
+    assert len(transport.requests) == 1
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after > 8
+    assert f"the service asks to wait {caught.value.retry_after:.0f} s" in str(caught.value)
+
+
+def test_retry_after_is_waited_for(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """It is really so long until the next attempt."""
+    sandbox.fail(Fault(status=503, headers={"Retry-After": "1"}))
+    started = time.monotonic()
+    twin.open(base_url=url, retries=Retries(first_wait=0.001, longest_wait=1)).update()
+    assert 0.95 < time.monotonic() - started < 2
+    assert len(sandbox.received) == 2
+
+
+# When it gives up
+
+
+def test_the_last_attempt() -> None:
+    """After the last attempt there is no wait."""
+    course = Course(Retries(attempts=3))
+    assert failures(course, answered(503)) > 0
+    assert failures(course, answered(503)) > 0
+    assert failures(course, answered(503)) is False
+
+
+def test_no_wait_beyond_the_total_time() -> None:
+    """If the next attempt would begin too late, the error is raised at once."""
+    retries = Retries(first_wait=8, longest_wait=8, total_time=3)
+    with within(retries):
+        assert failures(Course(retries), answered(503)) is False
+        assert failures(Course(retries), answered(503, Retry_After="4")) is False
+        assert failures(Course(retries), answered(503, Retry_After="2")) == 2
+
+
+def test_time_left() -> None:
+    """Within a call, no time-out goes beyond its end, and they get shorter; outside, they are what they were."""
+    limits = {"connect": 5.0, "read": 30.0, "write": 0.2, "pool": None}
+    assert {name: TimeLeft(limits).get(name) for name in limits} == limits
+    with within(Retries(total_time=1)):
+        left = TimeLeft(limits)
+        first = left.get("connect")
+        assert 0.9 < first <= 1
+        time.sleep(0.01)
+        assert left.get("read") < first
+        assert left.get("write") == 0.2
+        assert left.get("pool") is None
+        assert left.get("another", 0.1) == 0.1
+        with within(Retries(total_time=0.001)):
+            over = TimeLeft(limits)
+        time.sleep(0.01)
+        assert 0 < over.get("read") < 0.01
+    assert TimeLeft(limits).get("read") == 30
+
+
+TOTAL = 0.3
+SLACK = 0.2
+
+
+@contextmanager
+def ends_in_time(least: float = 0.0) -> Iterator[pytest.ExceptionInfo[CybersourceError]]:
+    """Check that something fails, and no later than the total time allows."""
+    started = time.monotonic()
+    with pytest.raises(CybersourceError) as caught:
+        yield caught
+    assert least <= time.monotonic() - started < TOTAL + SLACK
+
+
+@pytest.mark.parametrize("attempts", [1, 4])
+def test_a_server_that_hangs(twin: "Twin", sandbox: Sandbox, url: str, attempts: int) -> None:
+    """A call ends at its total time, although one attempt alone would be let run longer."""
+    sandbox.fail(*[Fault(delay=1)] * attempts)
+    opened = twin.open(base_url=url, timeout=30, retries=Retries(attempts=attempts, total_time=TOTAL))
+    with ends_in_time(TOTAL - 0.05) as caught:
+        opened.update()
+    assert type(caught.value) is errors.TimedOut
+    assert caught.value.attempts == len(sandbox.received) == 1
+
+
+def test_several_attempts_that_hang(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The last attempt has only what the others left."""
+    sandbox.fail(*[Fault(delay=1)] * 9)
+    opened = twin.open(base_url=url, timeout=0.11, retries=Retries(attempts=9, first_wait=0, total_time=TOTAL))
+    with ends_in_time(TOTAL - 0.05) as caught:
+        opened.update()
+    assert caught.value.attempts == len(sandbox.received) == 3
+
+
+def test_the_time_outs_of_each_phase(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """Connecting, writing, reading and waiting for a connection are each bounded by what is left."""
+    seen: list[list[float]] = []
+
+    def note(number: int, request: httpx.Request) -> None:
+        limits = request.extensions["timeout"]
+        seen.append([limits.get(phase) for phase in ("connect", "write", "read", "pool")])
+
+    sandbox.fail(Fault(status=503, delay=0.05), Fault(status=503, delay=0.05))
+    retries = Retries(attempts=3, first_wait=0.001, total_time=3)
+    twin.open(base_url=url, transport=Tap(note), timeout=20, retries=retries).update()
+    assert len(seen) == 3
+    assert all(2 < limit <= 3 for limits in seen for limit in limits)
+    assert all(max(later) < min(sooner) - 0.04 for sooner, later in pairwise(seen))
+
+
+def test_a_call_does_not_shorten_the_next(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """Each call has a total time of its own, also after one that ran out of it."""
+    sandbox.fail(Fault(delay=0.5))
+    opened = twin.open(base_url=url, retries=Retries(total_time=0.2))
+    with pytest.raises(errors.TimedOut):
+        opened.update()
+    assert opened.update().customer.id == PAGE_CUSTOMER_ID
+
+
+# What the error says
+
+NOTHING_SENT = errors.ConnectionFailed("refused", may_have_been_applied=False)
+LOST = errors.ConnectionFailed("cut", may_have_been_applied=True)
+SUMS: dict[str, tuple[list[CybersourceError], bool]] = {
+    "never": ([answered(429), NOTHING_SENT, answered(412)], False),
+    "first": ([LOST, answered(429), answered(404)], True),
+    "in the middle": ([NOTHING_SENT, answered(500), NOTHING_SENT], True),
+    "last": ([answered(429), LOST], True),
+    "alone": ([answered(404)], False),
+}
+
+
+@pytest.mark.parametrize(("raised", "applied"), SUMS.values(), ids=SUMS)
+def test_what_the_attempts_add_up_to(raised: list[CybersourceError], *, applied: bool) -> None:
+    """If one attempt may have been applied, the call may have been, whatever the last attempt was."""
+    course = Course(Retries(attempts=9))
+    for number, one in enumerate(raised, 1):
+        error = pickle.loads(pickle.dumps(one))
+        failures(course, error)
+        assert error.attempts == number
+    assert error.may_have_been_applied is applied
+
+
+def test_the_message_knows_of_earlier_attempts(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """If the first attempt may have been applied, the message of the last one does not say that nothing was sent."""
+
+    def refuse_repeats(number: int, request: httpx.Request) -> None:
+        if number:
+            raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+
+    sandbox.fail(Fault(cut="after"))
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        twin.open(base_url=url, transport=Tap(refuse_repeats), retries=QUICK).update()
+    assert caught.value.may_have_been_applied
+    assert "nothing was sent" not in str(caught.value)
+    assert "may have been applied" in str(caught.value)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_attempts_in_the_error(twin: "Twin", canned: type["Canned"], attempts: int) -> None:
+    """The error counts the attempts, also in its message if there was more than one, and also from a pickle."""
+    transport = canned(503)
+    with pytest.raises(errors.ServiceError) as caught:
+        twin.open(transport=transport, retries=attrs.evolve(QUICK, attempts=attempts)).update()
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert error.attempts == len(transport.requests) == attempts
+        assert str(error).endswith(f" (after {attempts} attempts)") is (attempts > 1)
+        assert str(error).count("attempts)") == (attempts > 1)
+
+
+def test_without_retries(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """With None there is one attempt, without a word about attempts."""
+    sandbox.fail(Fault(status=503))
+    with pytest.raises(errors.ServiceError) as caught:
+        twin.open(base_url=url, retries=None).update()
+    assert (caught.value.attempts, len(sandbox.received)) == (1, 1)
+    assert "attempt" not in str(caught.value)
+
+
+@pytest.fixture
+def _stamina_off() -> Iterator[None]:
+    """Switch all retries of the process off, as an application's own tests do."""
+    stamina.set_active(False)
+    yield
+    stamina.set_active(True)
+
+
+@pytest.mark.usefixtures("_stamina_off")
+def test_switched_off_for_the_process(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """The switch of stamina itself holds for the clients too: one attempt, and our error comes out."""
+    sandbox.fail(Fault(status=503))
+    with pytest.raises(errors.ServiceError) as caught:
+        twin.open(base_url=url, retries=QUICK).update()
+    assert (caught.value.attempts, len(sandbox.received)) == (1, 1)
+
+
+def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what our logger said of retries."""
+    ours = [record for record in caplog.records if record.name == "cybersource_tms"]
+    return [record.getMessage() for record in ours if record.levelno == logging.INFO]
+
+
+def test_each_retry_is_logged(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A line for each, with its number, the wait and the reason; no line of anybody has a value."""
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps({"errors": [{"type": "serverError", "message": "new@example.com failed"}]}).encode()
+    sandbox.fail(Fault(status=503, body=body), Fault(cut="before"), Fault(status=500))
+    with pytest.raises(errors.ServiceError):
+        twin.open(base_url=url, retries=QUICK).update()
+    first, second = log_lines(caplog)
+    assert first.startswith("attempt 1 failed, the next one is in 0.00 s: 503 serverError (PATCH ")
+    assert second.startswith("attempt 2 failed, ")
+    assert "Error" in second
+    told = ("new@example.com", "test@cybs.com", SECRET)
+    for record in caplog.records:
+        assert not [value for value in told if value in f"{record.getMessage()} {vars(record)}"]
+
+
+@pytest.mark.parametrize("fault", [Fault(), Fault(status=404)], ids=["success", "refusal"])
+def test_nothing_to_log(
+    twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    """Without a retry there is no such line."""
+    caplog.set_level(logging.INFO)
+    sandbox.fail(fault)
+    try:
+        twin.open(base_url=url, retries=QUICK).update()
+    except errors.NotFound:
+        assert fault.status == 404
+    assert log_lines(caplog) == []
+
+
+def test_mistakes_of_the_caller_are_not_repeated(twin: "Twin", canned: type["Canned"]) -> None:
+    """What is refused before anything is sent is refused once, at once."""
+    transport = canned()
+    opened = twin.open(transport=transport, retries=Retries(first_wait=8))
+    started = time.monotonic()
+    with pytest.raises(errors.InvalidRequest) as caught:
+        opened.update("..")
+    opened.close()
+    with pytest.raises(errors.InvalidRequest, match="closed") as closed:
+        opened.update()
+    assert caught.value.attempts == closed.value.attempts == 1
+    assert time.monotonic() - started < 1
+    assert transport.requests == []
+
+
+def test_each_body_is_the_same(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """A repeat sends the same bytes to the same place with a new token."""
+    sandbox.fail(Fault(status=503), Fault(cut="before"))
+    twin.open(base_url=url, retries=QUICK).update(if_match=sandbox.etag())
+    sent = {(each.method, each.path, each.body, each.headers["if-match"]) for each in sandbox.received}
+    assert len(sent) == 1
+    assert len({each.headers["authorization"] for each in sandbox.received}) == 3
+
+
+# Foreign exceptions go through
+
+
+class Foreign(BaseException):
+    """Something that is none of ours, such as what a framework raises to stop a worker."""
+
+
+STOPS: list[Callable[[], BaseException]] = [KeyboardInterrupt, SystemExit, Foreign, lambda: RuntimeError("m")]
+
+
+@pytest.mark.parametrize("stop", STOPS, ids=["KeyboardInterrupt", "SystemExit", "BaseException", "RuntimeError"])
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+def test_what_stops_a_call(stop: Callable[[], BaseException], earlier: int) -> None:
+    """Whatever is raised in any attempt and is not ours comes out as the same object, and nothing is repeated."""
+    raised, calls = stop(), []
+
+    def once() -> None:
+        calls.append(1)
+        with boundary("PATCH", PATH):
+            if len(calls) > earlier:
+                raise raised
+            raise httpx.ConnectError("m")
+
+    with pytest.raises(type(raised)) as caught:
+        repeated(attrs.evolve(QUICK, attempts=9), once)
+    assert caught.value is raised
+    assert len(calls) == earlier + 1
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+def test_what_stops_an_awaited_call(earlier: int) -> None:
+    """The same while awaiting."""
+    raised, calls = asyncio.CancelledError("ours"), []
+
+    async def once() -> None:
+        calls.append(1)
+        with boundary("PATCH", PATH):
+            if len(calls) > earlier:
+                raise raised
+            raise httpx.ConnectError("m")
+
+    async def call() -> None:
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await arepeated(attrs.evolve(QUICK, attempts=9), once)
+        assert caught.value is raised
+
+    asyncio.run(call())
+    assert len(calls) == earlier + 1
+
+
+def test_refused_first(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """A server that is not there yet is waited for."""
+    tap = Tap(refuse(2))
+    record = twin.open(base_url=url, transport=tap, retries=QUICK).update()
+    assert record.customer.to_dict() == sandbox.customer() != page_customer()
+    assert (len(tap.requests), len(sandbox.received)) == (3, 1)
+
+
+CLOCKS = {"behind": (3600, "3600 s behind the service's"), "ahead": (-3600, "3600 s ahead of the service's")}
+
+
+@pytest.mark.parametrize(("seconds", "said"), CLOCKS.values(), ids=CLOCKS)
+def test_a_wrong_clock(seconds: float, said: str) -> None:
+    """A token that was refused because of this machine's clock is refused with a word about the clock."""
+    date = formatdate(time.time() + seconds + 0.5, usegmt=True)
+    message = str(answered(401, Date=date))
+    assert "clock is likely wrong" in message
+    assert said[5:] in message
+    assert "likely wrong" not in str(answered(403, Date=date))

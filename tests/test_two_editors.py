@@ -1,0 +1,242 @@
+"""Two people edit one customer while the network fails at random: nobody's accepted change is overwritten unnoticed."""
+
+import copy
+import json
+from typing import Any, NamedTuple
+
+import httpx
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from tests.tap import Tap
+
+from cybersource_tms import Customer, CustomerRecord, CustomersClient, CustomerUpdate, Retries, SharedSecretAuth, errors
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, merge, new_etag, page_customer
+
+RETRIES = Retries(attempts=3, first_wait=0, longest_wait=0)
+Patch = dict[str, Any]
+
+EDITORS = st.sampled_from(["ann", "bob"])
+VALUES = st.sampled_from(["a", "b", "c"])
+REMOVABLE = st.one_of(st.none(), VALUES)
+PATCHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "buyerInformation": st.one_of(
+            st.none(),
+            st.dictionaries(st.sampled_from(["email", "merchantCustomerID"]), REMOVABLE, min_size=1),
+        ),
+        "clientReferenceInformation": st.one_of(st.none(), st.fixed_dictionaries({"code": REMOVABLE})),
+        "merchantDefinedInformation": st.lists(st.fixed_dictionaries({"name": st.just("data1"), "value": VALUES})),
+    },
+).filter(bool)
+FAULTS = st.lists(
+    st.sampled_from(
+        [
+            Fault(),
+            Fault(cut="before"),
+            Fault(cut="after"),
+            Fault(cut="middle"),
+            Fault(status=429),
+            Fault(status=500),
+            Fault(status=500, applied=True),
+            Fault(status=503, body=b"<html>"),
+            Fault(status=504, applied=True),
+            Fault(status=400),
+            Fault(status=200, body=b"[]"),
+            Fault(status=200, body=b"[]", applied=True),
+            None,  # refused
+        ]
+    ),
+    max_size=8,
+)
+# What somebody else writes before the request of this number.
+OTHERS = st.dictionaries(st.integers(0, 5), PATCHES, max_size=2)
+
+
+OTHER = "somebody else"
+
+
+def full(customer: Patch) -> Patch:
+    """Leave out empty groups: to remove a field of a group that is not there asks for nothing."""
+    return {name: value for name, value in customer.items() if value != {}}
+
+
+class Event(NamedTuple):
+    """Who did what, and what became of the customer."""
+
+    method: str
+    patch: Any
+    if_match: str
+    before: Patch
+    etag: str
+    after: Patch
+
+    @property
+    def changed(self) -> bool:
+        """Whether the customer is another one afterwards."""
+        return self.before != self.after
+
+
+class Wire(Tap):
+    """Lets things go wrong, lets somebody else write, and notes what each request did to the customer."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(self.meddle, after=self.note)
+        self.sandbox = sandbox
+        self.start([], {})
+
+    def start(self, faults: list[Fault | None], others: dict[int, Patch]) -> None:
+        """Begin another call."""
+        self.requests.clear()
+        self.faults, self.others = faults, others
+        self.sandbox._faults.clear()
+        self.sandbox.fail(*[fault for fault in faults if fault])
+        self.events: list[Event] = []
+
+    def now(self) -> tuple[Patch, str]:
+        """Return the customer and its ETag."""
+        return self.sandbox.customer(), self.sandbox.etag()
+
+    def meddle(self, number: int, request: httpx.Request) -> None:
+        """Write as somebody else, and refuse the connection, if this is the time for it."""
+        if number in self.others:
+            before, etag = self.now()
+            stored = self.sandbox.customers[PAGE_CUSTOMER_ID]
+            customer = merge(before, self.others[number])
+            if customer != before:
+                stored.customer, stored.etag = customer, new_etag()
+            self.events.append(Event(OTHER, self.others[number], "", before, etag, self.sandbox.customer()))
+        self._before = self.now()
+        if number < len(self.faults) and self.faults[number] is None:
+            raise httpx.ConnectError("refused", request=request)
+
+    def note(self, number: int, request: httpx.Request) -> None:
+        """Keep what became of the customer."""
+        patch = json.loads(request.content or b"null")
+        if_match = request.headers.get("if-match", "")
+        self.events.append(Event(request.method, patch, if_match, *self._before, self.sandbox.customer()))
+
+
+class TwoEditors(RuleBasedStateMachine):
+    """Each editor holds what was read last, and the model holds what all accepted writes add up to."""
+
+    sandbox: Sandbox
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sandbox.reset()
+        self.wire = Wire(self.sandbox)
+        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+        self.customers = CustomersClient("test", auth, base_url=self.url, transport=self.wire, retries=RETRIES)
+        self.held: dict[str, CustomerRecord] = {}
+        self.model = page_customer()
+
+    def teardown(self) -> None:
+        """Close the connections."""
+        self.customers.close()
+
+    def written(self) -> list[Event]:
+        """Return our requests that changed the customer."""
+        return [event for event in self.wire.events if event.changed and event.method != OTHER]
+
+    def follow(self, patch: Patch | None, if_match: str | None, outcome: Any) -> None:
+        """Check a call against what happened on the wire, and let the model follow."""
+        for event in self.wire.events:
+            assert event.before == self.model
+            if event.method == "PATCH":
+                assert (event.patch, event.if_match) == (patch, if_match or "")
+                if event.changed:
+                    assert if_match in (None, event.etag), "a guarded update was applied to another state than was read"
+            if event.changed:
+                self.model = merge(self.model, event.patch)
+            assert event.after == self.model
+        if isinstance(outcome, CustomerRecord):
+            assert outcome.customer.to_dict() == self.model
+            assert outcome.etag == self.sandbox.etag()
+            assert full(merge(self.model, patch or {})) == full(self.model), "a success is missing"
+            if if_match:
+                self.not_overwritten(if_match)
+        elif not outcome.may_have_been_applied:
+            assert self.written() == [], "a certain failure was applied"
+
+    def not_overwritten(self, if_match: str) -> None:
+        """Check that a guarded success met the state that was read, or was found to be as asked; and harmed nobody."""
+        methods = [event.method for event in self.wire.events]
+        first = methods.index("PATCH")
+        assert methods[-1] == "GET" or self.wire.events[-1].etag == if_match
+        reading = max((number for number, method in enumerate(methods[:first]) if method == "GET"), default=-1)
+        for event in [event for event in self.wire.events[reading + 1 :] if event.method == OTHER and event.changed][
+            -1:
+        ]:
+            assert merge(self.model, event.patch) == self.model, "somebody else's change is gone"
+
+    @rule(who=EDITORS, faults=FAULTS, others=OTHERS)
+    def read(self, who: str, faults: list[Fault | None], others: dict[int, Patch]) -> None:
+        """Read, and hold what comes."""
+        self.wire.start(faults, others)
+        outcome: Any
+        try:
+            outcome = self.held[who] = self.customers.retrieve(PAGE_CUSTOMER_ID)
+        except errors.CybersourceError as error:
+            outcome = error
+        self.follow(None, None, outcome)
+        assert self.written() == []
+        assert isinstance(outcome, CustomerRecord) or not outcome.may_have_been_applied
+
+    @rule(who=EDITORS, patch=PATCHES, faults=FAULTS, others=OTHERS, guard=st.booleans())
+    def update(
+        self, who: str, patch: Patch, faults: list[Fault | None], others: dict[int, Patch], *, guard: bool
+    ) -> None:
+        """Update, guarded by what this editor holds, or unguarded."""
+        etag = self.held[who].etag if guard and who in self.held else None
+        self.wire.start(faults, others)
+        outcome: Any
+        try:
+            outcome = self.customers.update(PAGE_CUSTOMER_ID, CustomerUpdate.from_dict(patch), if_match=etag)
+            self.held[who] = outcome
+        except errors.CybersourceError as error:
+            outcome = error
+        self.follow(patch, etag, outcome)
+
+    @rule(who=EDITORS, patch=PATCHES, faults=FAULTS, others=OTHERS)
+    def edit(self, who: str, patch: Patch, faults: list[Fault | None], others: dict[int, Patch]) -> None:
+        """Edit: read, change, send what changed."""
+        self.wire.start(faults, others)
+        edit = self.customers.edit(PAGE_CUSTOMER_ID)
+        outcome: Any
+        try:
+            with edit as customer:
+                wanted = merge(customer.to_dict(), copy.deepcopy(patch))
+                desired = Customer.from_dict(wanted)
+                for name in ("buyer_information", "client_reference_information", "merchant_defined_information"):
+                    setattr(customer, name, getattr(desired, name) or None)
+            outcome = self.held[who] = edit.record  # type: ignore[assignment]
+        except errors.CybersourceError as error:
+            outcome = error
+        changes = edit.changes.to_dict() if edit.changes else None
+        self.follow(changes, edit.read.etag if edit.read and changes else None, outcome)
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """The customer is what all accepted writes add up to."""
+        assert self.sandbox.customer() == self.model
+        tokens = [received.claims.get("jti") for received in self.sandbox.received]
+        assert len(set(tokens)) == len(tokens)
+
+
+def test_two_editors(sandbox: Sandbox, url: str) -> None:
+    """Whatever fails and whoever comes in between: no accepted write is lost, and every report is true."""
+    TwoEditors.sandbox, TwoEditors.url = sandbox, url
+    run_state_machine_as_test(
+        TwoEditors,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=15,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],  # to shrink takes minutes here
+            suppress_health_check=[HealthCheck.too_slow],
+            database=None,
+        ),
+    )
