@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import traceback
 import warnings
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
 from tests.keys import (
     DAY,
     PASSWORD,
@@ -146,6 +147,12 @@ def test_forms_of_a_p12(tmp_path: Path, encryption: Any, form: type) -> None:
 
 # Refused
 
+
+def damaged(whole: x509.Certificate) -> bytes:
+    """Return a certificate in PEM whose subject has characters that its type of text does not have."""
+    return ssl.DER_cert_to_PEM_cert(whole.public_bytes(Encoding.DER).replace(b"ZZZZ", b"\xfc" * 4)).encode()
+
+
 BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "expired": ("certificate: .*expired", lambda: {"certificate": pem(certificate(OWNER, ends=-HOUR))}),
     "not yet valid": ("certificate: .*not valid before", lambda: {"certificate": pem(certificate(OWNER, starts=HOUR))}),
@@ -186,7 +193,7 @@ BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "certificate of an unknown curve": ("certificate: ", lambda: {"certificate": OTHER_CURVE_CERTIFICATE}),
     "certificate whose subject is damaged": (
         "certificate: ",
-        lambda: {"certificate": pem(certificate(OWNER, serial="\u00fc"))},
+        lambda: {"certificate": damaged(certificate(OWNER, serial="ZZZZ"))},
     ),
     "certificate that is garbage": ("certificate: ", lambda: {"certificate": b"garbage"}),
     "certificate that is cut": ("certificate: ", lambda: {"certificate": pem(certificate(OWNER))[:-100]}),

@@ -57,7 +57,7 @@ def test_a_thousand_edits(sandbox: Sandbox, url: str) -> None:
                     break
 
     async def count_all() -> None:
-        async with AsyncCustomersClient("test", AUTH, base_url=url) as customers, asyncio.timeout(60):
+        async with AsyncCustomersClient("test", AUTH, base_url=url) as customers, asyncio.timeout(240):
             await asyncio.gather(*(count(customers) for _ in range(TASKS)))
 
     asyncio.run(count_all())

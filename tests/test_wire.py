@@ -1,5 +1,6 @@
 """The structural check: right for every generated model, and for every annotation that the generator may write."""
 
+import copy
 import datetime as dt
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,17 @@ import pytest
 from tests.customers import SCHEMAS, Wire, properties, types
 
 from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, MerchantDefinedInformation, Unset
-from cybersource_tms._wire import Mismatch, Use, check, inside, instance_check, mapping_check, shape_of, unknown
+from cybersource_tms._wire import (
+    Mismatch,
+    Use,
+    check,
+    inside,
+    instance_check,
+    instance_of,
+    mapping_check,
+    shape_of,
+    unknown,
+)
 from cybersource_tms_api import models
 
 if TYPE_CHECKING:
@@ -444,3 +455,16 @@ def test_an_unknown_key_brings_the_nearest(key: str, problem: str) -> None:
     """The nearest name that the spec has is suggested, whatever the case, and none where none is near."""
     wrong = unknown(key, shape_of(BuyerInformation))
     assert (wrong.path, wrong.problem) == (key, problem)
+
+
+@pytest.mark.parametrize("value", ["a", 1, None, [], {"a": [{"b": [1]}]}, [[{"a": 1}], "b"]], ids=repr)
+def test_an_instance_shares_nothing_with_its_wire_form(value: Any) -> None:
+    """What is made of a wire form has the same value anywhere, and does not change with it."""
+    wire = {"aField": value}
+    before = copy.deepcopy(wire)
+    made_of_it = instance_of(made(Any), wire)
+    assert made_of_it.to_dict() == before
+    if value and not isinstance(value, str | int):
+        assert made_of_it.a_field is not value
+        value.clear()
+    assert made_of_it.to_dict() == before
