@@ -13,13 +13,26 @@ from cybersource_tms import (
     BuyerInformation,
     ClientReferenceInformation,
     Customer,
+    CustomersClient,
     DefaultPaymentInstrument,
     MerchantDefinedInformation,
     ObjectInformation,
     Retries,
+    SharedSecretAuth,
     errors,
 )
-from sandbox import PAGE_CUSTOMER_ID, PROFILE_ID, Fault, Sandbox, merge, new_etag, page_customer
+from sandbox import (
+    KEY_ID,
+    MERCHANT_ID,
+    PAGE_CUSTOMER_ID,
+    PROFILE_ID,
+    SECRET,
+    Fault,
+    Sandbox,
+    merge,
+    new_etag,
+    page_customer,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Canned, Opened, Twin
@@ -489,3 +502,17 @@ def test_two_edits_of_one_client(twin: "Twin", sandbox: Sandbox, url: str) -> No
     second = opened.edit(append)
     assert second.read.etag == first.record.etag != second.record.etag
     assert second.record.customer.to_dict() == sandbox.customer()
+
+
+def test_an_edit_that_is_used_again(sandbox: Sandbox, url: str) -> None:
+    """It reads anew, and what the first time left behind is gone."""
+    customers = CustomersClient("test", SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET), base_url=url)
+    edit: Any = customers.edit(PAGE_CUSTOMER_ID)
+    with customers:
+        with edit as customer:
+            customer.buyer_information = None
+        assert edit.changes.to_dict() == {"buyerInformation": None}
+        with pytest.raises(KeyError), edit:
+            raise KeyError
+    assert (edit.changes, edit.record) == (None, None)
+    assert edit.read.etag == sandbox.etag()

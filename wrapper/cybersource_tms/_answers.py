@@ -214,7 +214,7 @@ def _wrong_clock(response: httpx.Response) -> str:
 
 
 def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:
-    """Return the error for a 200 that cannot be understood."""
+    """Return the error for an answer that cannot be understood or decrypted."""
     return errors.UnreadableResponse(
         f"{response.status_code} ({_exchange(response)}): the answer {problem}",
         may_have_been_applied=response.request.method not in _SAFE,

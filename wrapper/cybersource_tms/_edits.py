@@ -53,7 +53,7 @@ class _Steps(Generic[_Answer_co]):
                 status_code=200,
                 correlation_id=read.correlation_id,
             )
-        self.read = read
+        self.read, self.changes, self.record = read, None, None
         self._copy = with_all_groups(read.customer)
         return self._copy
 
