@@ -46,7 +46,9 @@ def test_the_errors_are_all_there() -> None:
             assert f"`{name}`" in README, name
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in Path("scripts").iterdir() if not path.suffix))
+@pytest.mark.parametrize(
+    "script", sorted(path.name for path in Path("scripts").iterdir() if path.is_file() and not path.suffix)
+)
 def test_the_scripts_say_what_they_are_for(script: str) -> None:
     """Each says so in its first lines, and the README names each that is run by hand."""
     lines = Path("scripts", script).read_text(encoding="utf-8").splitlines()
