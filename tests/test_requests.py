@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +19,7 @@ from cybersource_tms import (
     _version,
 )
 from cybersource_tms.errors import InvalidRequest
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -502,3 +503,11 @@ def test_a_closed_client(twin: "Twin", canned: type["Canned"]) -> None:
     with pytest.raises(InvalidRequest, match="client is closed"):
         opened.update()
     assert transport.requests == []
+
+
+def test_a_known_field_among_the_extras(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+    """It is checked like the attribute that stands for it, and sent, whatever kind of mapping holds it."""
+    changes = CustomerUpdate()
+    changes["buyerInformation"] = MappingProxyType({"email": "new@example.com"})
+    twin.open(base_url=url).update(changes=changes)
+    assert sandbox.received[-1].body == b'{"buyerInformation":{"email":"new@example.com"}}'

@@ -15,7 +15,7 @@ from ._encryption import MessageEncryption
 from ._environment import Environment, server
 from ._retries import Retries
 from ._version import __version__
-from ._wire import Mismatch, Use, Wire, check
+from ._wire import Mismatch, Use, Wire, check, copied
 from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
@@ -83,7 +83,7 @@ def update_arguments(customer_id: object, changes: object, if_match: object, pro
         raise InvalidRequest("changes: there is no field in it; changed_fields returns None when nothing differs")
     return {
         **retrieve_arguments(customer_id, profile_id),
-        "body": _Checked(patch),
+        "body": _Checked(copied(patch)),
         "if_match": UNSET if if_match is None else _header("if_match", if_match, 1, 32),
     }
 

@@ -1,6 +1,5 @@
 """When a call is made again: what may be retried, how long to wait, and until when."""
 
-import logging
 import math
 import random
 import time
@@ -13,9 +12,8 @@ import httpx
 import stamina
 from attrs import field, frozen
 
+from ._answers import log
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, UnreadableResponse
-
-log = logging.getLogger("cybersource_tms")
 
 _Outcome = TypeVar("_Outcome")
 _RETRIED = {429, 500, 502, 503, 504}

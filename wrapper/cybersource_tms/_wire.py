@@ -132,15 +132,16 @@ def inside(place: str | int, look: Check, value: object) -> Any:
 def instance_of(model: type, wire: Wire) -> Any:
     """Return an instance of a generated model for a wire form that was checked, and share nothing with it."""
     shape = shape_of(model)
-    return model(**{shape[name].attribute: _built(value, shape[name].kind) for name, value in wire.items()})
+    return model(**{shape[name].attribute: copied(value, shape[name].kind) for name, value in wire.items()})
 
 
-def _built(value: Any, kind: "Kind | None") -> Any:
+def copied(value: Any, kind: "Kind | None" = None) -> Any:
+    """Return a copy of a wire form: with models in it where `kind` says so, otherwise of plain dicts and lists."""
     if is_object(value):
         if kind and kind.model:
             return instance_of(kind.model, value)
-        return {name: _built(inner, None) for name, inner in value.items()}
-    return [_built(item, kind and kind.items) for item in value] if is_list(value) else value
+        return {name: copied(inner) for name, inner in value.items()}
+    return [copied(item, kind and kind.items) for item in value] if is_list(value) else value
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
