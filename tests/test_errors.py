@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cybersource_tms import errors
-from cybersource_tms._answers import status_error
+from cybersource_tms._responses import status_error
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, ErrorEntry, StatusError
 
 ENTRIES = (ErrorEntry("invalidFields", "jane.roe@example.com is wrong", ("email",)), ErrorEntry("other", ""))

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from tests.tap import Tap, refuse
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
-from cybersource_tms._answers import boundary, status_error, unreadable
+from cybersource_tms._responses import boundary, status_error, unreadable
 from cybersource_tms._retries import Course, TimeLeft, arepeated, may_be_retried, repeated, within
 from cybersource_tms.errors import CybersourceError
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer

@@ -13,7 +13,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from cybersource_tms import Environment
-from cybersource_tms._answers import status_error
+from cybersource_tms._responses import status_error
 from cybersource_tms.errors import StatusError
 from sandbox import page_customer
 

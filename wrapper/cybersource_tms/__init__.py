@@ -19,12 +19,12 @@ from cybersource_tms_api.models import (
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
-from ._answers import CustomerRecord
 from ._auth import CertificateAuth, HttpSignatureAuth, SharedSecretAuth
-from ._changes import changed_fields
+from ._changed_fields import changed_fields
 from ._clients import AsyncCustomersClient, CustomersClient
 from ._encryption import MessageEncryption
 from ._environment import Environment
+from ._responses import CustomerRecord
 from ._retries import Retries
 
 __all__ = [

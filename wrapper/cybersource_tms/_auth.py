@@ -24,7 +24,7 @@ from ._certificates import (
     read_pem_key,
     refuse_others_key,
 )
-from ._discreet import discreet, warn
+from ._tracebacks import raise_without_frames, warn
 from .errors import InvalidRequest
 
 # In a request's extensions: the id of the key to encrypt the answer for. See _encryption.py.
@@ -92,7 +92,7 @@ class SharedSecretAuth(JsonWebTokenAuth):
         InvalidRequest: One of them is not text or empty, or the secret is not base64 or too short.
     """
 
-    @discreet
+    @raise_without_frames
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
         header = {"alg": "HS256", "kid": printable("key_id", key_id)}
         issuer = _signer(merchant_id, portfolio_id)
@@ -118,7 +118,7 @@ class CertificateAuth(JsonWebTokenAuth):
         UserWarning: The certificate ends within 30 days.
     """
 
-    @discreet
+    @raise_without_frames
     def __init__(
         self,
         *,
@@ -138,7 +138,7 @@ class CertificateAuth(JsonWebTokenAuth):
         super().__init__({"alg": algorithm, "kid": key_id_of(signing)}, RSAKey.import_key(key), merchant_id, signer)
 
     @classmethod
-    @discreet
+    @raise_without_frames
     def from_p12(
         cls,
         path: str | Path,
@@ -190,7 +190,7 @@ class HttpSignatureAuth(httpx.Auth):
 
     requires_request_body = True
 
-    @discreet
+    @raise_without_frames
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
         self._signer = _signer(merchant_id, portfolio_id)
         self._merchant_id = merchant_id

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from ._discreet import warn
+from ._tracebacks import warn
 from .errors import InvalidRequest
 
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)

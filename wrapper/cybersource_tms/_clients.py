@@ -12,9 +12,7 @@ from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
 from cybersource_tms_api.types import Response
 
 from . import _variables as variables
-from ._answers import CustomerRecord, boundary, record, settled, unknown_outcome
-from ._discreet import discreet
-from ._edits import AsyncEdit, Edit
+from ._edit import AsyncEdit, Edit
 from ._encryption import MessageEncryption
 from ._environment import Environment
 from ._http import AsyncHttp, SyncHttp
@@ -28,7 +26,9 @@ from ._requests import (
     retrieve_arguments,
     update_arguments,
 )
+from ._responses import CustomerRecord, boundary, record, settled, unknown_outcome
 from ._retries import Retries, arepeated, repeated, within
+from ._tracebacks import raise_without_frames
 from .errors import PreconditionFailed
 
 
@@ -50,7 +50,7 @@ class CustomersClient:
         InvalidRequest: An argument is wrong; the message names it.
     """
 
-    @discreet
+    @raise_without_frames
     def __init__(
         self,
         environment: Environment | str,
@@ -70,7 +70,7 @@ class CustomersClient:
         self._api = Client(settings["base_url"]).set_httpx_client(self._http)
 
     @classmethod
-    @discreet
+    @raise_without_frames
     def from_env(
         cls,
         *,
@@ -102,7 +102,7 @@ class CustomersClient:
             transport=transport,
         )
 
-    @discreet
+    @raise_without_frames
     def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer: `GET /tms/v2/customers/{customerTokenId}`.
 
@@ -124,7 +124,7 @@ class CustomersClient:
                 "GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments)
             )
 
-    @discreet
+    @raise_without_frames
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
 
@@ -162,7 +162,7 @@ class CustomersClient:
         """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
 
         In the copy, an empty group or list stands for each that the customer does not have, so that it can be filled
-        like one that is there. If nothing changed, nothing is sent; nor if an exception leaves the `with`.
+        like one that is there. If nothing changed, nothing is sent; nor if an exception field_paths the `with`.
 
             with customers.edit(customer_id) as customer:
                 customer.buyer_information.email = "new@example.com"
@@ -220,7 +220,7 @@ class AsyncCustomersClient:
         InvalidRequest: An argument is wrong; the message names it.
     """
 
-    @discreet
+    @raise_without_frames
     def __init__(
         self,
         environment: Environment | str,
@@ -240,7 +240,7 @@ class AsyncCustomersClient:
         self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
 
     @classmethod
-    @discreet
+    @raise_without_frames
     def from_env(
         cls,
         *,
@@ -260,7 +260,7 @@ class AsyncCustomersClient:
             transport=transport,
         )
 
-    @discreet
+    @raise_without_frames
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
         arguments = retrieve_arguments(customer_id, self._profile_id)
@@ -269,7 +269,7 @@ class AsyncCustomersClient:
                 "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
             )
 
-    @discreet
+    @raise_without_frames
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         arguments = update_arguments(customer_id, changes, if_match, self._profile_id)

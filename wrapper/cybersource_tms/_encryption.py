@@ -13,7 +13,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
-from ._answers import unreadable
 from ._auth import RESPONSE_KEY_ID, printable
 from ._certificates import (
     certificate_of,
@@ -25,8 +24,9 @@ from ._certificates import (
     read_pem_key,
     refuse_others_key,
 )
-from ._discreet import discreet
-from ._wire import is_object
+from ._responses import unreadable
+from ._schema import is_json_object
+from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
 
 _REQUEST_CERTIFICATE = "CyberSource_SJC_US"  # the common name of the service's certificate in a merchant's P12
@@ -58,7 +58,7 @@ class MessageEncryption:
         UserWarning: The certificate ends within 30 days.
     """
 
-    @discreet
+    @raise_without_frames
     def __init__(
         self,
         request_certificate: bytes | None = None,
@@ -74,7 +74,7 @@ class MessageEncryption:
         self._response_key_id = None if response_key_id is None else printable("response_key_id", response_key_id)
 
     @classmethod
-    @discreet
+    @raise_without_frames
     def from_p12(cls, path: str | Path, password: str | bytes, *, merchant_id: str) -> Self:
         """Encrypt requests and answers, with a P12 that has the service's certificate beside the merchant's key.
 
@@ -176,5 +176,5 @@ def _token(response: httpx.Response) -> str | None:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         return None
-    token = body["encryptedResponse"] if is_object(body) and set(body) == {"encryptedResponse"} else None
+    token = body["encryptedResponse"] if is_json_object(body) and set(body) == {"encryptedResponse"} else None
     return token if isinstance(token, str) else None

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from ._answers import FIELDS, judge, log, reading
-from ._changes import leaves
+from ._changed_fields import field_paths
 from ._encryption import MessageEncryption
+from ._responses import FIELDS, judge, log, reading
 from ._retries import TimeLeft
 from .errors import InvalidRequest
 
@@ -89,7 +89,7 @@ def sealed(options: dict[str, Any], timeout: httpx.Timeout, encryption: MessageE
     body = options.get("json")
     extensions: dict[str, object] = {"timeout": TimeLeft(timeout.as_dict())}
     if log.isEnabledFor(logging.DEBUG):
-        extensions[FIELDS] = leaves(body or {})
+        extensions[FIELDS] = field_paths(body or {})
     if encryption:
         if not options.get("content") is options.get("data") is options.get("files") is None:
             raise InvalidRequest("encryption: only bodies of JSON can be encrypted, so nothing was sent")

@@ -10,12 +10,12 @@ from cybersource_tms_api.models import CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
 from ._auth import JsonWebTokenAuth
-from ._changes import leaves
+from ._changed_fields import field_paths
 from ._encryption import MessageEncryption
 from ._environment import Environment, server
 from ._retries import Retries
+from ._schema import Mismatch, Use, Wire, check, copy_json
 from ._version import __version__
-from ._wire import Mismatch, Use, Wire, check, copied
 from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
@@ -79,11 +79,11 @@ def update_arguments(customer_id: object, changes: object, if_match: object, pro
         patch = check(changes, CustomerUpdate, Use.PATCH)
     except Mismatch as mismatch:
         raise InvalidRequest(f"changes: {mismatch}") from mismatch
-    if not leaves(patch):
+    if not field_paths(patch):
         raise InvalidRequest("changes: there is no field in it; changed_fields returns None when nothing differs")
     return {
         **retrieve_arguments(customer_id, profile_id),
-        "body": _Checked(copied(patch)),
+        "body": _Checked(copy_json(patch)),
         "if_match": UNSET if if_match is None else _header("if_match", if_match, 1, 32),
     }
 

@@ -12,7 +12,7 @@ import httpx
 import stamina
 from attrs import field, frozen
 
-from ._answers import log
+from ._responses import log
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, UnreadableResponse
 
 _Outcome = TypeVar("_Outcome")

@@ -8,9 +8,9 @@ import httpx
 
 from ._auth import CertificateAuth, SharedSecretAuth
 from ._certificates import certificate_of, key_id_of, read_p12, read_pem_certificates
-from ._discreet import discreet
 from ._encryption import MessageEncryption, service_certificate
 from ._environment import Environment
+from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
 
 MERCHANT = "CYBERSOURCE_MERCHANT_ID"
@@ -22,7 +22,7 @@ REQUEST_CERTIFICATE = "CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH"
 RESPONSE_KEY = ("CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID")
 
 
-@discreet
+@raise_without_frames
 def settings(variables: Mapping[str, str]) -> dict[str, Any]:
     """Return a client's `environment`, `auth` and `encryption`. An empty variable counts as a missing one.
 

@@ -55,7 +55,7 @@ class Use(Enum):
 
     INPUT = "from a caller, to be compared: part of a customer will do, and unknown fields may be the service's"
     PATCH = "to be sent: only fields of the spec, only values of JSON"
-    ANSWER = "from the service: what is required is there, and unknown fields are welcome"
+    RESPONSE = "from the service: what is required is there, and unknown fields are welcome"
 
 
 def check(value: object, model: type, use: Use) -> Wire:
@@ -77,12 +77,12 @@ def mapping_check(model: type, use: Use) -> Check:
     """Return the check of mappings in wire form that stand for a model."""
     fields = {
         name: (field.kind.needs_no_look(use), field.kind.check(use, mapping_check))
-        for name, field in shape_of(model).items()
+        for name, field in fields_of(model).items()
     }
-    required = [name for name, field in shape_of(model).items() if field.required and use is Use.ANSWER]
+    required = [name for name, field in fields_of(model).items() if field.required and use is Use.RESPONSE]
 
     def check_mapping(value: Any) -> Any:
-        if not is_object(value):
+        if not is_json_object(value):
             raise Mismatch(f"expected a {model.__name__} or a mapping, not {_json_name(value)}")
         for name, given in value.items():
             known = fields.get(name)
@@ -104,7 +104,7 @@ def instance_check(model: type, use: Use) -> Check:
     """Return the check of a model's instances, in which there are instances of models too, and not mappings."""
     fields = [
         (name, field.attribute, field.kind.needs_no_look(use), field.kind.check(use, instance_check))
-        for name, field in shape_of(model).items()
+        for name, field in fields_of(model).items()
     ]
 
     def check_instance(value: Any) -> Any:
@@ -129,27 +129,27 @@ def inside(place: str | int, look: Check, value: object) -> Any:
         raise mismatch.inside(place) from None
 
 
-def instance_of(model: type, wire: Wire) -> Any:
+def build_model(model: type, wire: Wire) -> Any:
     """Return an instance of a generated model for a wire form that was checked, and share nothing with it."""
-    shape = shape_of(model)
-    return model(**{shape[name].attribute: copied(value, shape[name].kind) for name, value in wire.items()})
+    shape = fields_of(model)
+    return model(**{shape[name].attribute: copy_json(value, shape[name].kind) for name, value in wire.items()})
 
 
-def copied(value: Any, kind: "Kind | None" = None) -> Any:
+def copy_json(value: Any, kind: "Kind | None" = None) -> Any:
     """Return a copy of a wire form: with models in it where `kind` says so, otherwise of plain dicts and lists."""
-    if is_object(value):
+    if is_json_object(value):
         if kind and kind.model:
-            return instance_of(kind.model, value)
-        return {name: copied(inner) for name, inner in value.items()}
-    return [copied(item, kind and kind.items) for item in value] if is_list(value) else value
+            return build_model(kind.model, value)
+        return {name: copy_json(inner) for name, inner in value.items()}
+    return [copy_json(item, kind and kind.items) for item in value] if is_json_array(value) else value
 
 
-def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+def is_json_object(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Say whether JSON would call it an object."""
     return type(value) is dict or isinstance(value, Mapping)
 
 
-def is_list(value: object) -> TypeGuard[list[Any]]:
+def is_json_array(value: object) -> TypeGuard[list[Any]]:
     """Say whether JSON would call it an array."""
     return isinstance(value, list)
 
@@ -183,9 +183,9 @@ class Kind:
         def check_value(value: Any) -> Any:
             if type(value) in self.scalars or self.anything:
                 return _json_only(value) if use is Use.PATCH else value
-            if self.model and (isinstance(value, self.model) if typed else is_object(value)):
+            if self.model and (isinstance(value, self.model) if typed else is_json_object(value)):
                 return nested(self.model, use)(value)
-            if items and is_list(value):
+            if items and is_json_array(value):
                 return [inside(index, items, item) for index, item in enumerate(value)]
             if any(value == choice and type(value) is type(choice) for choice in self.choices):
                 return value
@@ -211,7 +211,7 @@ class Field:
 
 
 @cache
-def shape_of(model: type) -> Mapping[str, Field]:
+def fields_of(model: type) -> Mapping[str, Field]:
     """Return the fields of a generated model by their names on the wire."""
     hints = get_type_hints(model, localns=vars(models))
     kinds = {field: _kind(hints[field.name]) for field in attrs.fields(model) if field.init}
@@ -237,7 +237,7 @@ def _kind(annotation: Any) -> Kind:
             also = (int,) if member is float else ()  # JSON has one kind of number
             kind = attrs.evolve(kind, scalars=(*kind.scalars, member, *also))
         elif member is not Unset:
-            raise TypeError(f"spec/ now has fields of the type {annotation}, which _wire.py does not know yet")
+            raise TypeError(f"spec/ now has fields of the type {annotation}, which _schema.py does not know yet")
     return kind
 
 

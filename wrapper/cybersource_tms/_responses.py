@@ -19,8 +19,8 @@ from cybersource_tms_api.types import Response
 
 from . import errors
 from ._auth import LIFETIME
-from ._changes import changed_fields, leaves
-from ._wire import Mismatch, Use, check
+from ._changed_fields import changed_fields, field_paths
+from ._schema import Mismatch, Use, check
 
 log = logging.getLogger("cybersource_tms")
 
@@ -85,7 +85,7 @@ def settled(refused: errors.PreconditionFailed, now: CustomerRecord, changes: Cu
     missing = changed_fields(now.customer, changes)
     if missing is None:
         return now
-    refused.args = (f"{refused.args[0]}; somebody else changed {', '.join(leaves(missing.to_dict()))}",)
+    refused.args = (f"{refused.args[0]}; somebody else changed {', '.join(field_paths(missing.to_dict()))}",)
     raise refused
 
 
@@ -161,7 +161,7 @@ def judge(response: httpx.Response, seconds: float) -> None:
     if response.status_code != HTTPStatus.OK:
         raise status_error(response)
     try:
-        check(json.loads(response.content), Customer, Use.ANSWER)
+        check(json.loads(response.content), Customer, Use.RESPONSE)
     except Mismatch as mismatch:
         raise unreadable(response, f"does not fit the spec: {mismatch}") from mismatch
     except (ValueError, RecursionError) as error:
@@ -245,7 +245,7 @@ def _exchange(response: httpx.Response) -> str:
 def _entries(response: httpx.Response) -> tuple[errors.ErrorEntry, ...]:
     try:
         body = json.loads(response.content)
-        check(body, ErrorAnswer, Use.ANSWER)
+        check(body, ErrorAnswer, Use.RESPONSE)
     except (Mismatch, ValueError, RecursionError, httpx.ResponseNotRead):
         return ()
     return tuple(

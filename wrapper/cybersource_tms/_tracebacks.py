@@ -16,7 +16,7 @@ _Arguments = ParamSpec("_Arguments")
 _Returned = TypeVar("_Returned")
 
 
-def discreet(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
+def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
     """Let a function that users call, coroutine functions included, raise its errors without the frames within."""
 
     @wraps(function)

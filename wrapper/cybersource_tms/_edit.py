@@ -7,10 +7,10 @@ from typing import Generic, Protocol, TypeVar
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-from ._answers import CustomerRecord
-from ._changes import changed_fields
-from ._discreet import discreet
-from ._wire import Kind, shape_of
+from ._changed_fields import changed_fields
+from ._responses import CustomerRecord
+from ._schema import Kind, fields_of
+from ._tracebacks import raise_without_frames
 from .errors import UnreadableResponse
 
 _Answer_co = TypeVar("_Answer_co", CustomerRecord, Awaitable[CustomerRecord], covariant=True)
@@ -66,11 +66,11 @@ class _Steps(Generic[_Answer_co]):
 class Edit(_Steps[CustomerRecord]):
     """An edit with a `CustomersClient`, see `CustomersClient.edit`."""
 
-    @discreet
+    @raise_without_frames
     def __enter__(self) -> Customer:
         return self._begin(self._customers.retrieve(self._customer_id))
 
-    @discreet
+    @raise_without_frames
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.read and (changes := self._end(self.read)):
             self.record = self._customers.update(self._customer_id, changes, if_match=self.read.etag)
@@ -79,11 +79,11 @@ class Edit(_Steps[CustomerRecord]):
 class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
     """An edit with an `AsyncCustomersClient`, see `CustomersClient.edit`."""
 
-    @discreet
+    @raise_without_frames
     async def __aenter__(self) -> Customer:
         return self._begin(await self._customers.retrieve(self._customer_id))
 
-    @discreet
+    @raise_without_frames
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.read and (changes := self._end(self.read)):
             self.record = await self._customers.update(self._customer_id, changes, if_match=self.read.etag)
@@ -92,7 +92,7 @@ class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
 def with_all_groups(customer: Customer) -> Customer:
     """Return a copy in which an empty group or list stands for each one that is not there."""
     filled = deepcopy(customer)
-    for field in shape_of(CustomerUpdate).values():
+    for field in fields_of(CustomerUpdate).values():
         if not getattr(filled, field.attribute):
             setattr(filled, field.attribute, _empty(field.kind))
     return filled
@@ -101,7 +101,7 @@ def with_all_groups(customer: Customer) -> Customer:
 def without_empty_lists(edited: Customer, before: Customer) -> Customer:
     """Return a copy without the lists that `with_all_groups` made and nobody filled; empty groups change nothing."""
     emptied = copy(edited)
-    for field in shape_of(CustomerUpdate).values():
+    for field in fields_of(CustomerUpdate).values():
         if getattr(emptied, field.attribute) == [] and not getattr(before, field.attribute):
             setattr(emptied, field.attribute, getattr(before, field.attribute))
     return emptied

@@ -26,7 +26,7 @@ from cybersource_tms import (
     Unset,
     changed_fields,
 )
-from cybersource_tms._changes import leaves
+from cybersource_tms._changed_fields import field_paths
 from cybersource_tms.errors import InvalidRequest
 
 Form = Callable[[Any], Any]
@@ -683,4 +683,4 @@ def test_what_stands_beside_a_models_fields_counts() -> None:
 )
 def test_leaves_are_the_fields_that_a_patch_touches(patch: Wire, paths: list[str]) -> None:
     """The names of the changed fields, for the log: a list and a removed group are one each."""
-    assert leaves(patch) == paths
+    assert field_paths(patch) == paths

@@ -5,14 +5,14 @@ from typing import Any
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
-from ._discreet import discreet
-from ._wire import Field, Mismatch, Use, Wire, check, instance_of, is_list, is_object, shape_of, unknown
+from ._schema import Field, Mismatch, Use, Wire, build_model, check, fields_of, is_json_array, is_json_object, unknown
+from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 
 
-@discreet
+@raise_without_frames
 def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate | None:
     """Return the smallest update that does to `before` what sending the whole of `after` would do.
 
@@ -32,19 +32,19 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
     """
     old, new = _read("before", before), _read("after", after)
     try:
-        patch = _difference(old, new, shape_of(CustomerUpdate), shape_of(Customer))
+        patch = _difference(old, new, fields_of(CustomerUpdate), fields_of(Customer))
         check(patch, CustomerUpdate, Use.PATCH)
     except (Mismatch, RecursionError) as error:
         raise InvalidRequest(f"after: {error}") from error
-    update: CustomerUpdate | None = instance_of(CustomerUpdate, patch) if patch else None
+    update: CustomerUpdate | None = build_model(CustomerUpdate, patch) if patch else None
     return update
 
 
-def leaves(patch: Wire, prefix: str = "") -> list[str]:
+def field_paths(patch: Wire, prefix: str = "") -> list[str]:
     """Return the paths of the fields that a patch writes or removes."""
     paths: list[str] = []
     for key, value in patch.items():
-        paths += leaves(value, f"{prefix}{key}.") if is_object(value) else [prefix + key]
+        paths += field_paths(value, f"{prefix}{key}.") if is_json_object(value) else [prefix + key]
     return paths
 
 
@@ -68,8 +68,8 @@ def _difference(old: Wire, new: Wire, writable: Mapping[str, Field], readable: M
                     if key in readable or key in old
                     else unknown(key, readable)
                 )
-        elif known.kind.model and is_object(value):
-            if changes := _inner_difference(key, was or {}, value, shape_of(known.kind.model)):
+        elif known.kind.model and is_json_object(value):
+            if changes := _inner_difference(key, was or {}, value, fields_of(known.kind.model)):
                 patch[key] = changes
         elif not _same(was, value):
             patch[key] = value
@@ -87,8 +87,8 @@ def _same(a: object, b: object) -> bool:
     """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
     if type(a) is str or a is None:
         return a == b
-    if is_object(a) and is_object(b):
+    if is_json_object(a) and is_json_object(b):
         return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
-    if is_list(a) and is_list(b):
+    if is_json_array(a) and is_json_array(b):
         return len(a) == len(b) and all(map(_same, a, b))
     return a is b or (a == b and isinstance(a, bool) == isinstance(b, bool))

@@ -11,15 +11,15 @@ import pytest
 from tests.customers import SCHEMAS, Wire, properties, types
 
 from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, MerchantDefinedInformation, Unset
-from cybersource_tms._wire import (
+from cybersource_tms._schema import (
     Mismatch,
     Use,
+    build_model,
     check,
+    fields_of,
     inside,
     instance_check,
-    instance_of,
     mapping_check,
-    shape_of,
     unknown,
 )
 from cybersource_tms_api import models
@@ -49,7 +49,7 @@ def test_the_models_are_those_of_the_spec() -> None:
 @every_model
 def test_the_wire_names_are_those_of_the_spec(name: str) -> None:
     """The fields of a model have the names of the schema's properties, and the same ones are required."""
-    shape = shape_of(getattr(models, name))
+    shape = fields_of(getattr(models, name))
     required = {
         field for part in (SCHEMAS[name], *SCHEMAS[name].get("allOf", ())) for field in part.get("required", ())
     }
@@ -318,7 +318,7 @@ def test_only_json_is_sent(model: type, value: Any) -> None:
     """What JSON cannot carry is refused where it is to be sent, and nowhere else."""
     for given in ({"aField": value}, model(value)):
         assert mismatch(given, model, Use.PATCH) == "aField: cannot be written as JSON"
-        assert mismatch(given, model, Use.INPUT) == mismatch(given, model, Use.ANSWER) == ""
+        assert mismatch(given, model, Use.INPUT) == mismatch(given, model, Use.RESPONSE) == ""
 
 
 def with_extra(model: Any, key: Any, value: Any) -> Any:
@@ -333,7 +333,7 @@ def with_extra(model: Any, key: Any, value: Any) -> Any:
 def test_unknown_fields_are_the_services(value: Any) -> None:
     """A field that the spec does not have may be read, and is never sent."""
     assert mismatch(value, CustomerUpdate, Use.PATCH) == "newOne: no such field"
-    assert mismatch(value, CustomerUpdate, Use.INPUT) == mismatch(value, CustomerUpdate, Use.ANSWER) == ""
+    assert mismatch(value, CustomerUpdate, Use.INPUT) == mismatch(value, CustomerUpdate, Use.RESPONSE) == ""
 
 
 @every_use
@@ -356,8 +356,8 @@ def test_what_is_required_must_be_in_an_answer() -> None:
     """The service must send what the spec requires, at any depth; a caller may give a part."""
     inner = made(str, default=attrs.NOTHING)
     outer = made(inner, one, default=attrs.NOTHING)
-    assert mismatch({}, Customer, Use.ANSWER) == "id: is missing"
-    assert mismatch({"aField": {}}, outer, Use.ANSWER) == "aField.aField: is missing"
+    assert mismatch({}, Customer, Use.RESPONSE) == "id: is missing"
+    assert mismatch({"aField": {}}, outer, Use.RESPONSE) == "aField.aField: is missing"
     assert mismatch({}, Customer) == mismatch({"aField": {}}, outer) == mismatch({}, outer, Use.PATCH) == ""
 
 
@@ -374,8 +374,8 @@ UNSUPPORTED: dict[str, type] = {
 @pytest.mark.parametrize("model", UNSUPPORTED.values(), ids=list(UNSUPPORTED))
 def test_an_annotation_that_is_not_supported_says_so(model: type) -> None:
     """When the spec grows a type that the check does not know, the developer is told, and nothing is let through."""
-    with pytest.raises(TypeError, match=r"^spec/ now has fields of the type .*, which _wire\.py does not know yet$"):
-        shape_of(model)
+    with pytest.raises(TypeError, match=r"^spec/ now has fields of the type .*, which _schema\.py does not know yet$"):
+        fields_of(model)
 
 
 @attrs.define
@@ -392,7 +392,7 @@ class Other:
 def is_supported(model: type) -> bool:
     """Say whether the developer is not told otherwise."""
     try:
-        shape_of(model)
+        fields_of(model)
     except TypeError:
         return False
     return True
@@ -453,7 +453,7 @@ def test_inside_says_where() -> None:
 )
 def test_an_unknown_key_brings_the_nearest(key: str, problem: str) -> None:
     """The nearest name that the spec has is suggested, whatever the case, and none where none is near."""
-    wrong = unknown(key, shape_of(BuyerInformation))
+    wrong = unknown(key, fields_of(BuyerInformation))
     assert (wrong.path, wrong.problem) == (key, problem)
 
 
@@ -462,7 +462,7 @@ def test_an_instance_shares_nothing_with_its_wire_form(value: Any) -> None:
     """What is made of a wire form has the same value anywhere, and does not change with it."""
     wire = {"aField": value}
     before = copy.deepcopy(wire)
-    made_of_it = instance_of(made(Any), wire)
+    made_of_it = build_model(made(Any), wire)
     assert made_of_it.to_dict() == before
     if value and not isinstance(value, str | int):
         assert made_of_it.a_field is not value

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cybersource_tms import errors
-from cybersource_tms._answers import boundary
+from cybersource_tms._responses import boundary
 from cybersource_tms.errors import CybersourceError, ErrorEntry, StatusError, UnreadableResponse
 from sandbox import PAGE_CUSTOMER_ID, UNAUTHENTICATED, Fault, Sandbox, page_customer
 
