@@ -29,6 +29,7 @@ from .errors import InvalidRequest
 
 # In a request's extensions: the id of the key to encrypt the answer for. See _encryption.py.
 RESPONSE_KEY_ID = "cybersource_tms.response_key_id"
+SIGNED_FOR = "cybersource_tms.signed_for"
 
 _RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _REGISTRY = jws.JWSRegistry(algorithms=["HS256", *_RSA_ALGORITHMS])

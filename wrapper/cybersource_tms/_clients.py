@@ -1,35 +1,36 @@
-"""The two clients. They are twins: what they do is in the functions that they share, here is only how they wait."""
+"""The two clients, which are twins. An update goes this way:
+
+update          checks the arguments                                               _requests
+  loop          one attempt after another, until one succeeds or none is left      _retries
+    build       the generated code's request: method, path, headers, body          generated
+    encrypt     the body, if there is encryption                                   _credentials
+    sign, send  httpx, with the credentials as its auth; never after the deadline  _exchange
+    read        the whole response, up to a size                                   _exchange
+    decrypt, check   status, shape, and that it is about the customer asked for    _responses
+    parse       the generated code's model                                         generated
+"""
 
 import os
-from collections.abc import Awaitable, Callable
+import time
 from typing import Self
 
+import anyio
 import httpx
 
-from cybersource_tms_api import Client
-from cybersource_tms_api.api.customers import retrieve_customer, update_customer
-from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
-from cybersource_tms_api.types import Response
+from cybersource_tms_api.models import CustomerUpdate
 
 from . import _variables as variables
 from ._edit import AsyncEdit, Edit
 from ._encryption import MessageEncryption
 from ._environment import Environment
-from ._http import AsyncHttp, SyncHttp
-from ._requests import (
-    DEFAULT_RETRIES,
-    DEFAULT_TIMEOUT,
-    checked_profile_id,
-    checked_retries,
-    client_settings,
-    refuse_closed,
-    retrieve_arguments,
-    update_arguments,
-)
-from ._responses import CustomerRecord, boundary, record, settled, unknown_outcome
-from ._retries import Retries, arepeated, repeated, within
+from ._exchange import AsyncExchange, Exchange
+from ._requests import DEFAULT_TIMEOUT, Call, client_settings, retrieve_call, update_call
+from ._responses import CustomerRecord, check_applied
+from ._retries import Attempts, Retries
 from ._tracebacks import raise_without_frames
-from .errors import PreconditionFailed
+from .errors import CybersourceError, PreconditionFailed
+
+DEFAULT_RETRIES = Retries()
 
 
 class CustomersClient:
@@ -63,11 +64,8 @@ class CustomersClient:
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._profile_id = checked_profile_id(profile_id)
-        self._retries = checked_retries(retries)
-        settings = client_settings(environment, auth, timeout, base_url, encryption)
-        self._http = SyncHttp(**settings, transport=transport)
-        self._api = Client(settings["base_url"]).set_httpx_client(self._http)
+        self._settings = client_settings(environment, auth, timeout, retries, profile_id, encryption, base_url)
+        self._exchange = Exchange(self._settings, transport)
 
     @classmethod
     @raise_without_frames
@@ -118,11 +116,8 @@ class CustomersClient:
             ConnectionFailed: There was no answer.
             UnreadableResponse: The answer cannot be understood.
         """
-        arguments = retrieve_arguments(customer_id, self._profile_id)
-        with within(self._retries):
-            return self._call(
-                "GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments)
-            )
+        call = retrieve_call(customer_id, self._settings.profile_id)
+        return self._repeat(call, Attempts(self._settings.retries, call.method))
 
     @raise_without_frames
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
@@ -146,17 +141,15 @@ class CustomersClient:
             ConnectionFailed: There was no answer; `may_have_been_applied` says whether the update may have arrived.
             UnreadableResponse: The answer cannot be understood; the update may have been applied.
         """
-        arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        with within(self._retries):
-            try:
-                return self._call(
-                    "PATCH", customer_id, lambda: update_customer.sync_detailed(client=self._api, **arguments)
-                )
-            except PreconditionFailed as refused:
-                if not refused.may_have_been_applied:
-                    raise
-                with unknown_outcome(refused):
-                    return settled(refused, self.retrieve(customer_id), changes)
+        call = update_call(customer_id, changes, if_match, self._settings.profile_id)
+        attempts = Attempts(self._settings.retries, call.method)
+        try:
+            return self._repeat(call, attempts)
+        except PreconditionFailed as error:
+            if not error.may_have_been_applied:
+                raise
+            refused = error
+        return self._find_out(call, refused, attempts.deadline)
 
     def edit(self, customer_id: str) -> Edit:
         """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
@@ -179,19 +172,28 @@ class CustomersClient:
         """
         return Edit(self, customer_id)
 
-    def _call(
-        self, method: str, customer_id: str, call: Callable[[], Response[Customer | ErrorAnswer]]
-    ) -> CustomerRecord:
-        def once() -> CustomerRecord:
-            refuse_closed(self._http)
-            with boundary(method, f"/tms/v2/customers/{customer_id}"):
-                return record(call())
+    def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+        while True:
+            try:
+                return self._exchange.attempt(call, attempts.deadline)
+            except CybersourceError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+            time.sleep(wait)
 
-        return repeated(self._retries, once)
+    def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+        """Read the customer to find out whether an attempt before the refused one was applied."""
+        reading = retrieve_call(call.customer_id, self._settings.profile_id)
+        try:
+            now = self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+        except CybersourceError as error:
+            raise refused from error
+        return check_applied(refused, now, call)
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        self._http.close()
+        self._exchange.connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -200,7 +202,7 @@ class CustomersClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"CustomersClient({str(self._http.base_url)!r})"
+        return f"CustomersClient({self._settings.base_url!r})"
 
 
 class AsyncCustomersClient:
@@ -233,11 +235,8 @@ class AsyncCustomersClient:
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._profile_id = checked_profile_id(profile_id)
-        self._retries = checked_retries(retries)
-        settings = client_settings(environment, auth, timeout, base_url, encryption)
-        self._http = AsyncHttp(**settings, transport=transport)
-        self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
+        self._settings = client_settings(environment, auth, timeout, retries, profile_id, encryption, base_url)
+        self._exchange = AsyncExchange(self._settings, transport)
 
     @classmethod
     @raise_without_frames
@@ -263,44 +262,48 @@ class AsyncCustomersClient:
     @raise_without_frames
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
-        arguments = retrieve_arguments(customer_id, self._profile_id)
-        with within(self._retries):
-            return await self._call(
-                "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
-            )
+        call = retrieve_call(customer_id, self._settings.profile_id)
+        return await self._repeat(call, Attempts(self._settings.retries, call.method))
 
     @raise_without_frames
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
-        arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        with within(self._retries):
-            try:
-                return await self._call(
-                    "PATCH", customer_id, lambda: update_customer.asyncio_detailed(client=self._api, **arguments)
-                )
-            except PreconditionFailed as refused:
-                if not refused.may_have_been_applied:
-                    raise
-                with unknown_outcome(refused):
-                    return settled(refused, await self.retrieve(customer_id), changes)
+        call = update_call(customer_id, changes, if_match, self._settings.profile_id)
+        attempts = Attempts(self._settings.retries, call.method)
+        try:
+            return await self._repeat(call, attempts)
+        except PreconditionFailed as error:
+            if not error.may_have_been_applied:
+                raise
+            refused = error
+        return await self._find_out(call, refused, attempts.deadline)
 
     def edit(self, customer_id: str) -> AsyncEdit:
         """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
         return AsyncEdit(self, customer_id)
 
-    async def _call(
-        self, method: str, customer_id: str, call: Callable[[], Awaitable[Response[Customer | ErrorAnswer]]]
-    ) -> CustomerRecord:
-        async def once() -> CustomerRecord:
-            refuse_closed(self._http)
-            with boundary(method, f"/tms/v2/customers/{customer_id}"):
-                return record(await call())
+    async def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+        while True:
+            try:
+                return await self._exchange.attempt(call, attempts.deadline)
+            except CybersourceError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+            await anyio.sleep(wait)
 
-        return await arepeated(self._retries, once)
+    async def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+        """Read the customer to find out whether an attempt before the refused one was applied."""
+        reading = retrieve_call(call.customer_id, self._settings.profile_id)
+        try:
+            now = await self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+        except CybersourceError as error:
+            raise refused from error
+        return check_applied(refused, now, call)
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        await self._http.aclose()
+        await self._exchange.connections.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -309,4 +312,4 @@ class AsyncCustomersClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncCustomersClient({str(self._http.base_url)!r})"
+        return f"AsyncCustomersClient({self._settings.base_url!r})"

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
-from ._auth import RESPONSE_KEY_ID, printable
+from ._auth import printable
 from ._certificates import (
     certificate_of,
     good_now,
@@ -24,7 +23,6 @@ from ._certificates import (
     read_pem_key,
     refuse_others_key,
 )
-from ._responses import unreadable
 from ._schema import is_json_object
 from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
@@ -96,7 +94,7 @@ class MessageEncryption:
         request_key_id = self._request_header.get("kid")
         return f"MessageEncryption(request_key_id={request_key_id!r}, response_key_id={self._response_key_id!r})"
 
-    def seal(self, content: bytes) -> bytes:
+    def encrypt_request(self, content: bytes) -> bytes:
         """Return what goes out for a request's body: the body inside of a compact JWE, if requests are encrypted.
 
         Raises:
@@ -112,33 +110,23 @@ class MessageEncryption:
         return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping
 
     @property
-    def extensions(self) -> dict[str, str]:
-        """What a request's extensions tell the credentials: the id of the key to encrypt the answer for."""
-        return {RESPONSE_KEY_ID: self._response_key_id} if self._response_key_id else {}
+    def response_key_id(self):
+        return self._response_key_id
 
-    def open(self, response: httpx.Response) -> httpx.Response:
-        """Return the answer in plain text.
-
-        An error in plain text is let through, although an encrypted one was asked for: whoever refuses a token, or has
-        no answer from the service behind it, cannot encrypt, and it holds no customer. A 200 in plain text is not.
-
-        Raises:
-            UnreadableResponse: A 200 that is not encrypted, or an answer that cannot be decrypted.
-        """
-        if not self._response_key:
-            return response
-        token = _token(response)
+    def decrypt_response(self, content: bytes) -> bytes | None:
+        token = _token(content)
         if token is None:
-            if response.is_success:
-                raise unreadable(response, "is in plain text, and an encrypted one was asked for")
-            return response
+            return None
         try:
             opened = jwe.decrypt_compact(token, self._response_key, registry=_ANSWERS)
             _refuse_extensions(opened.protected)
         except Exception as error:
-            raise unreadable(response, f"cannot be decrypted ({type(error).__name__})") from error
-        headers = [item for item in response.headers.multi_items() if item[0] not in _ABOUT_THE_ENVELOPE]
-        return httpx.Response(response.status_code, headers=headers, content=opened.plaintext, request=response.request)
+            raise DecryptionFailed(type(error).__name__) from error
+        return opened.plaintext
+
+
+class DecryptionFailed(Exception):
+    pass
 
 
 def service_certificate(name: str, pem: bytes) -> bytes:
@@ -171,9 +159,9 @@ def _refuse_extensions(header: Mapping[str, object]) -> None:
         raise ValueError("crit")
 
 
-def _token(response: httpx.Response) -> str | None:
+def _token(content: bytes) -> str | None:
     try:
-        body = json.loads(response.content)
+        body = json.loads(content)
     except (ValueError, RecursionError):
         return None
     token = body["encryptedResponse"] if is_json_object(body) and set(body) == {"encryptedResponse"} else None
