@@ -23,7 +23,7 @@ from cybersource_tms.errors import InvalidRequest
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 
 KEY = b"never show this key to anybody!!"
-TOLD = base64.b64encode(KEY).decode()
+SECRET_KEY = base64.b64encode(KEY).decode()
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 BODY = b'{"buyerInformation":{"email":"new@example.com"}}'
 JSON = {"Content-Type": "application/json;charset=utf-8"}
@@ -31,14 +31,14 @@ JSON = {"Content-Type": "application/json;charset=utf-8"}
 
 def signed(request: httpx.Request, auth: SharedSecretAuth | None = None) -> httpx.Request:
     """Crank the flow once: one request comes out, and whatever is answered, no other follows."""
-    flow = (auth or SharedSecretAuth("merchant", "key", TOLD)).sync_auth_flow(request)
+    flow = (auth or SharedSecretAuth("merchant", "key", SECRET_KEY)).sync_auth_flow(request)
     out = next(flow)
     with pytest.raises(StopIteration):
         flow.send(httpx.Response(401, request=out))
     return out
 
 
-def opened(request: httpx.Request, key: bytes = KEY) -> tuple[dict[str, Any], dict[str, Any]]:
+def verify(request: httpx.Request, key: bytes = KEY) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the header and the claims of a request's token, once its signature is found right."""
     [authorization] = request.headers.get_list("Authorization")
     scheme, token = authorization.split(" ")
@@ -57,12 +57,12 @@ def decoded(part: str) -> bytes:
 
 def claims_of(request: httpx.Request) -> dict[str, Any]:
     """Sign a request and return the claims."""
-    return opened(signed(request))[1]
+    return verify(signed(request))[1]
 
 
 def test_header() -> None:
     """The JOSE header has these three members and no other."""
-    header, _ = opened(signed(httpx.Request("PATCH", "https://a.example/", content=BODY)))
+    header, _ = verify(signed(httpx.Request("PATCH", "https://a.example/", content=BODY)))
     assert header == {"alg": "HS256", "kid": "key", "typ": "JWT"}
 
 
@@ -70,7 +70,7 @@ def test_claims() -> None:
     """The claims are those of the guide and no others; the digest is of the very bytes."""
     before = int(time.time())
     request = signed(httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}", content=BODY))
-    claims = opened(request)[1]
+    claims = verify(request)[1]
     iat, exp, jti = (claims.pop(name) for name in ("iat", "exp", "jti"))
     assert claims == {
         "digest": base64.b64encode(hashlib.sha256(BODY).digest()).decode(),
@@ -96,7 +96,7 @@ def test_only_authorization_is_added() -> None:
     request = httpx.Request("PATCH", "https://a.example/", headers={"Authorization": "Basic x"}, content=BODY)
     names = sorted(request.headers)
     assert sorted(signed(request).headers) == names
-    opened(request)
+    verify(request)
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
@@ -141,14 +141,14 @@ def test_host_and_path(address: str, host: str, path: str) -> None:
 
 def test_each_request_has_a_jti_of_its_own() -> None:
     """Nobody can use a token twice: the same request signed again is another one."""
-    auth, request = SharedSecretAuth("merchant", "key", TOLD), httpx.Request("PATCH", "https://a.example/")
-    assert len({opened(signed(request, auth))[1]["jti"] for _ in range(100)}) == 100
+    auth, request = SharedSecretAuth("merchant", "key", SECRET_KEY), httpx.Request("PATCH", "https://a.example/")
+    assert len({verify(signed(request, auth))[1]["jti"] for _ in range(100)}) == 100
 
 
 def test_portfolio() -> None:
     """With a meta key the portfolio issues and the merchant is still the one that the request is for."""
-    auth = SharedSecretAuth("merchant", "key", TOLD, portfolio_id="portfolio")
-    _, claims = opened(signed(httpx.Request("PATCH", "https://a.example/", content=BODY), auth))
+    auth = SharedSecretAuth("merchant", "key", SECRET_KEY, portfolio_id="portfolio")
+    _, claims = verify(signed(httpx.Request("PATCH", "https://a.example/", content=BODY), auth))
     assert (claims["iss"], claims["v-c-merchant-id"]) == ("portfolio", "merchant")
 
 
@@ -166,7 +166,7 @@ def test_rfc_7515_example() -> None:
     auth = SharedSecretAuth("merchant", "key", base64.b64encode(RFC_KEY).decode())
     token = jws.deserialize_compact(RFC_TOKEN, auth._key, registry=_auth._REGISTRY)
     assert json.loads(token.payload) == {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
-    opened(signed(httpx.Request("GET", "https://a.example/"), auth), RFC_KEY)
+    verify(signed(httpx.Request("GET", "https://a.example/"), auth), RFC_KEY)
     with pytest.raises(BadSignatureError):
         jws.deserialize_compact(RFC_TOKEN, OctKey.import_key(KEY), registry=_auth._REGISTRY)
 
@@ -203,7 +203,7 @@ def test_with_a_users_own_async_client(sandbox: Sandbox, url: str, body: Any) ->
 
 def test_what_the_stand_in_would_refuse(sandbox: Sandbox, url: str) -> None:
     """The two tests above can fail: another secret is not believed."""
-    with httpx.Client(base_url=url, auth=SharedSecretAuth(MERCHANT_ID, KEY_ID, TOLD)) as http:
+    with httpx.Client(base_url=url, auth=SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET_KEY)) as http:
         assert http.get(PATH).status_code == 401
     assert sandbox.received[-1].reason == "the signature is wrong"
 
@@ -211,18 +211,18 @@ def test_what_the_stand_in_would_refuse(sandbox: Sandbox, url: str) -> None:
 BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "secret that is not base64": ("secret", {"secret": "sekret!!" * 6}),
     "secret that is base64url": ("secret", {"secret": "_-_-" * 11}),
-    "secret with a line break": ("secret", {"secret": TOLD + "\n"}),
-    "secret with a blank inside": ("secret", {"secret": TOLD[:8] + " " + TOLD[8:]}),
-    "secret cut short": ("secret", {"secret": TOLD[:-1]}),
+    "secret with a line break": ("secret", {"secret": SECRET_KEY + "\n"}),
+    "secret with a blank inside": ("secret", {"secret": SECRET_KEY[:8] + " " + SECRET_KEY[8:]}),
+    "secret cut short": ("secret", {"secret": SECRET_KEY[:-1]}),
     "secret that is not ASCII": ("secret", {"secret": "ü" * 44}),
     "secret with a lone surrogate": ("secret", {"secret": "\ud800" * 44}),
     "empty secret": ("secret", {"secret": ""}),
     "secret of 31 bytes": ("secret", {"secret": base64.b64encode(KEY[:31]).decode()}),
-    "secret in bytes": ("secret", {"secret": TOLD.encode()}),
-    "secret in a bytearray": ("secret", {"secret": bytearray(TOLD.encode())}),
+    "secret in bytes": ("secret", {"secret": SECRET_KEY.encode()}),
+    "secret in a bytearray": ("secret", {"secret": bytearray(SECRET_KEY.encode())}),
     "secret that is None": ("secret", {"secret": None}),
     "secret that is a number": ("secret", {"secret": 424242}),
-    "secret that is a list": ("secret", {"secret": [TOLD]}),
+    "secret that is a list": ("secret", {"secret": [SECRET_KEY]}),
     "empty merchant": ("merchant_id", {"merchant_id": ""}),
     "blank merchant": ("merchant_id", {"merchant_id": " "}),
     "no merchant": ("merchant_id", {"merchant_id": None}),
@@ -238,20 +238,20 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(("culprit", "arguments"), BAD.values(), ids=BAD)
 def test_bad_credentials(culprit: str, arguments: dict[str, Any]) -> None:
     """They are refused when they are made, by name, and what was given is in nothing that is printed."""
-    right: dict[str, Any] = {"merchant_id": "merchant", "key_id": "key", "secret": TOLD}
+    right: dict[str, Any] = {"merchant_id": "merchant", "key_id": "key", "secret": SECRET_KEY}
     with pytest.raises(InvalidRequest, match=rf"^{culprit}\b") as caught:
         SharedSecretAuth(**(right | arguments))
     printed = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     given = arguments[culprit]
-    for told in (TOLD[:16], "424242", given if isinstance(given, str) and given.strip() else TOLD):
-        assert told not in printed
+    for secret in (SECRET_KEY[:16], "424242", given if isinstance(given, str) and given.strip() else SECRET_KEY):
+        assert secret not in printed
 
 
 @pytest.mark.parametrize("key", [KEY, bytes(32), bytes(64)], ids=["32 bytes", "zeros", "64 bytes"])
 def test_good_secrets(key: bytes) -> None:
     """32 bytes are enough, and more are as good."""
     auth = SharedSecretAuth("merchant", "key", base64.b64encode(key).decode())
-    opened(signed(httpx.Request("GET", "https://a.example/"), auth), key)
+    verify(signed(httpx.Request("GET", "https://a.example/"), auth), key)
 
 
 def forms(key: bytes) -> Iterator[str]:
@@ -262,14 +262,14 @@ def forms(key: bytes) -> Iterator[str]:
 
 def test_repr_shows_merchant_and_key() -> None:
     """The `repr` says whose credentials they are, and nothing more."""
-    auth = SharedSecretAuth("merchant", "key", TOLD, portfolio_id="portfolio")
+    auth = SharedSecretAuth("merchant", "key", SECRET_KEY, portfolio_id="portfolio")
     assert repr(auth) == str(auth) == f"{auth}" == "SharedSecretAuth(merchant_id='merchant', key_id='key')"
 
 
 def test_the_secret_is_nowhere(caplog: pytest.LogCaptureFixture, url: str) -> None:
     """Neither `repr` nor `vars`, nor a log line or an exception of a whole call, shows the secret in any form."""
     caplog.set_level(logging.DEBUG)
-    auth = SharedSecretAuth("merchant", "key", TOLD)
+    auth = SharedSecretAuth("merchant", "key", SECRET_KEY)
     shown = [repr(auth), str(auth), repr(vars(auth)), repr([auth]), repr({"auth": auth})]
     with httpx.Client(base_url=url, auth=auth) as http:
         response = http.patch(PATH, content=BODY, headers=JSON)

@@ -16,7 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
-from tests.keys import (
+
+from cybersource_tms import CertificateAuth
+from cybersource_tms.errors import InvalidRequest
+from support.keys import (
     DAY,
     PASSWORD,
     SERIAL,
@@ -33,9 +36,6 @@ from tests.keys import (
     service_certificate,
     written,
 )
-
-from cybersource_tms import CertificateAuth
-from cybersource_tms.errors import InvalidRequest
 
 HOUR = timedelta(hours=1)
 OWNER = "merchant"

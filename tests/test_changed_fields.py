@@ -11,8 +11,6 @@ import attrs
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.customers import ANSWERS, CUSTOMERS, JSON, TEXTS, Wire, pairs
-from tests.merge import merge
 
 from cybersource_tms import (
     UNSET,
@@ -28,6 +26,8 @@ from cybersource_tms import (
 )
 from cybersource_tms._changed_fields import field_paths
 from cybersource_tms.errors import InvalidRequest
+from support.customers import ANSWERS, CUSTOMERS, JSON, TEXTS, Wire, pairs
+from support.merge import REMOVED, merge
 
 Form = Callable[[Any], Any]
 Path = tuple[str, ...]
@@ -69,7 +69,7 @@ def wire_form(changes: CustomerUpdate | None) -> Wire:
     return {} if changes is None else changes.to_dict()
 
 
-def settled(value: Any) -> Any:
+def without_empty_groups(value: Any) -> Any:
     """Leave out empty objects and nulls, at all depths but not within arrays, which are values as a whole.
 
     A patch that only removes from a group that is not there makes an empty group under RFC 7396, and rule 3 leaves such
@@ -77,7 +77,7 @@ def settled(value: Any) -> Any:
     """
     if not isinstance(value, dict):
         return value
-    inner = {name: settled(each) for name, each in value.items()}
+    inner = {name: without_empty_groups(each) for name, each in value.items()}
     return {name: each for name, each in inner.items() if each is not None and each != {}}
 
 
@@ -160,6 +160,7 @@ PAGE |= entries("data1=Your customer data") | {"metadata": {"creator": "testrest
 PAGE_UPDATE = {
     name: PAGE[name] for name in ("buyerInformation", "clientReferenceInformation", "merchantDefinedInformation")
 }
+NO_CHANGES = None
 ALONE = {"metadata": {"creator": "testrest"}, "_links": {"self": {"href": "/c"}}, "_embedded": {"a": [True, {"b": 0}]}}
 
 
@@ -187,8 +188,8 @@ def compare(as_before: Form, before: Wire, as_after: Form, after: Wire) -> Wire 
     ("nothing is given", PAGE, {}, None),
     ("a whole group is missing", PAGE, reference("new"), reference("new")),
     ("a field of a group is missing", PAGE, buyer(email="new@example.com"), buyer(email="new@example.com")),
-    ("what is given is the same", PAGE, buyer(email="test@cybs.com"), None),
-    ("what only the service writes is missing", PAGE | ALONE, PAGE, None),
+    ("what is given is the same", PAGE, buyer(email="test@cybs.com"), NO_CHANGES),
+    ("what only the service writes is missing", PAGE | ALONE, PAGE, NO_CHANGES),
 )
 def test_rule_1_a_missing_field_is_left_alone(
     as_before: Form, before: Wire, as_after: Form, after: Wire, expected: Wire | None
@@ -210,20 +211,20 @@ def test_rule_1_unset_is_missing(missing: Unset) -> None:
 
 
 @rule(
-    ("a field", PAGE, buyer(email=None), buyer(email=None)),
-    ("an empty text", buyer(email=""), buyer(email=None), buyer(email=None)),
-    ("a group", PAGE, {"buyerInformation": None}, {"buyerInformation": None}),
-    ("an empty group", {"buyerInformation": {}}, {"buyerInformation": None}, {"buyerInformation": None}),
-    ("a list", PAGE, {"merchantDefinedInformation": None}, {"merchantDefinedInformation": None}),
-    ("an empty list", entries(), {"merchantDefinedInformation": None}, {"merchantDefinedInformation": None}),
-    ("the last field of a group", reference("a"), reference(None), reference(None)),
-    ("a field that is not there", buyer(email="a"), buyer(merchantCustomerID=None), None),
-    ("a field of a group that is not there", {}, reference(None), None),
-    ("a group that is not there", {}, {"buyerInformation": None}, None),
-    ("a list that is not there", {}, {"merchantDefinedInformation": None}, None),
-    ("a field that is null", buyer(email=None), buyer(email=None), None),
-    ("a group that is null", {"buyerInformation": None}, {"buyerInformation": None}, None),
-    ("a field of a group that is null", {"buyerInformation": None}, buyer(email=None), None),
+    ("a field", PAGE, buyer(email=REMOVED), buyer(email=REMOVED)),
+    ("an empty text", buyer(email=""), buyer(email=REMOVED), buyer(email=REMOVED)),
+    ("a group", PAGE, {"buyerInformation": REMOVED}, {"buyerInformation": REMOVED}),
+    ("an empty group", {"buyerInformation": {}}, {"buyerInformation": REMOVED}, {"buyerInformation": REMOVED}),
+    ("a list", PAGE, {"merchantDefinedInformation": REMOVED}, {"merchantDefinedInformation": REMOVED}),
+    ("an empty list", entries(), {"merchantDefinedInformation": REMOVED}, {"merchantDefinedInformation": REMOVED}),
+    ("the last field of a group", reference("a"), reference(REMOVED), reference(REMOVED)),
+    ("a field that is not there", buyer(email="a"), buyer(merchantCustomerID=REMOVED), NO_CHANGES),
+    ("a field of a group that is not there", {}, reference(REMOVED), NO_CHANGES),
+    ("a group that is not there", {}, {"buyerInformation": REMOVED}, NO_CHANGES),
+    ("a list that is not there", {}, {"merchantDefinedInformation": REMOVED}, NO_CHANGES),
+    ("a field that is null", buyer(email=None), buyer(email=REMOVED), NO_CHANGES),
+    ("a group that is null", {"buyerInformation": None}, {"buyerInformation": REMOVED}, NO_CHANGES),
+    ("a field of a group that is null", {"buyerInformation": None}, buyer(email=REMOVED), NO_CHANGES),
 )
 def test_rule_2_none_removes_what_is_there(
     as_before: Form, before: Wire, as_after: Form, after: Wire, expected: Wire | None
@@ -238,9 +239,9 @@ def test_rule_2_none_removes_what_is_there(
     ("a new group", buyer(email="a"), reference("a"), reference("a")),
     ("a group instead of null", {"buyerInformation": None}, buyer(email="a"), buyer(email="a")),
     ("a group without a difference", PAGE, buyer(email="test@cybs.com") | reference("b"), reference("b")),
-    ("an empty group", PAGE, {"buyerInformation": {}}, None),
-    ("a new empty group", {}, {"buyerInformation": {}}, None),
-    ("an empty group instead of null", {"buyerInformation": None}, {"buyerInformation": {}}, None),
+    ("an empty group", PAGE, {"buyerInformation": {}}, NO_CHANGES),
+    ("a new empty group", {}, {"buyerInformation": {}}, NO_CHANGES),
+    ("an empty group instead of null", {"buyerInformation": None}, {"buyerInformation": {}}, NO_CHANGES),
 )
 def test_rule_3_objects_are_compared_field_by_field(
     as_before: Form, before: Wire, as_after: Form, after: Wire, expected: Wire | None
@@ -264,7 +265,7 @@ def test_rule_3_objects_are_compared_field_by_field(
     ("none at all", entries("data1=a"), entries(), entries()),
     ("none instead of a missing list", {}, entries(), entries()),
     ("some instead of null", {"merchantDefinedInformation": None}, entries("data1=a"), entries("data1=a")),
-    ("the same", entries("data1=a", "data2=b"), entries("data1=a", "data2=b"), None),
+    ("the same", entries("data1=a", "data2=b"), entries("data1=a", "data2=b"), NO_CHANGES),
 )
 def test_rule_4_arrays_are_sent_as_a_whole(
     as_before: Form, before: Wire, as_after: Form, after: Wire, expected: Wire | None
@@ -318,11 +319,16 @@ def test_rule_5_true_is_not_1(form: Form, wrap: Form, was: Any, wanted: Any) -> 
 
 
 @rule(
-    ("all", PAGE | ALONE, PAGE | ALONE, None),
-    ("the id alone", PAGE | ALONE, {}, None),
+    ("all", PAGE | ALONE, PAGE | ALONE, NO_CHANGES),
+    ("the id alone", PAGE | ALONE, {}, NO_CHANGES),
     ("beside a difference", PAGE | ALONE, PAGE | ALONE | reference("b"), reference("b")),
     ("in a group", buyer(email="a", newInTheService=[1]), buyer(email="b", newInTheService=[1]), buyer(email="b")),
-    ("in an entry", {"merchantDefinedInformation": [{"new": 1}]}, {"merchantDefinedInformation": [{"new": 1}]}, None),
+    (
+        "in an entry",
+        {"merchantDefinedInformation": [{"new": 1}]},
+        {"merchantDefinedInformation": [{"new": 1}]},
+        NO_CHANGES,
+    ),
 )
 def test_rule_6_what_only_the_service_writes_is_never_sent(
     as_before: Form, before: Wire, as_after: Form, after: Wire, expected: Wire | None
@@ -420,7 +426,7 @@ UNKNOWN: dict[str, tuple[Wire, str, str]] = {
         "value",
     ),
     "nothing near": (buyer(zzz=TEXT), "buyerInformation.zzz", ""),
-    "removed": (buyer(merchantCustomerId=None), "buyerInformation.merchantCustomerId", "merchantCustomerID"),
+    "removed": (buyer(merchantCustomerId=REMOVED), "buyerInformation.merchantCustomerId", "merchantCustomerID"),
 }
 
 
@@ -467,13 +473,15 @@ def test_rule_9_no_difference_is_none(form: Form, customer: Wire, other: Form) -
 @in_all_forms
 @by_property
 @given(pair=pairs(), other=forms)
-@example(pair=({}, {"clientReferenceInformation": {"code": None}}), other=dict)
+@example(pair=({}, {"clientReferenceInformation": {"code": REMOVED}}), other=dict)
 @example(pair=({"buyerInformation": None}, {"buyerInformation": {"email": "a"}}), other=dict)
 def test_the_changes_do_what_the_whole_would(form: Form, pair: tuple[Wire, Wire], other: Form) -> None:
     """Sending the changes leaves the customer as sending all of `after` would."""
     before, after = pair
     changes = wire_form(changed_fields(form(before), other(after)))
-    assert strictly(settled(merge(before, changes))) == strictly(settled(merge(before, after)))
+    assert strictly(without_empty_groups(merge(before, changes))) == strictly(
+        without_empty_groups(merge(before, after))
+    )
 
 
 @in_all_forms
@@ -676,7 +684,7 @@ def test_what_stands_beside_a_models_fields_counts() -> None:
     [
         ({}, []),
         (buyer(email="a", merchantCustomerID=None), ["buyerInformation.email", "buyerInformation.merchantCustomerID"]),
-        ({"buyerInformation": None} | reference("a"), ["buyerInformation", "clientReferenceInformation.code"]),
+        ({"buyerInformation": REMOVED} | reference("a"), ["buyerInformation", "clientReferenceInformation.code"]),
         (entries("data1=a", "data2=b"), ["merchantDefinedInformation"]),
     ],
     ids=["empty", "a group", "a removed group", "a list"],

@@ -12,22 +12,20 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.tap import Tap
 
 from cybersource_tms import (
     AsyncCustomersClient,
-    BuyerInformation,
     CustomersClient,
-    CustomerUpdate,
     MerchantDefinedInformation,
     Retries,
     SharedSecretAuth,
     errors,
 )
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from support.clients import NEW_EMAIL
+from support.recording import RecordingTransport
 
 AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email="jane.roe@example.com"))
 QUICK = Retries(first_wait=0.001, longest_wait=0.005)
 
 TASKS, EDITS_OF_EACH = 50, 20
@@ -94,10 +92,10 @@ async def cancelled(task: "asyncio.Task[Any]") -> None:
     assert task.cancelled()
 
 
-LAST = {"update": lambda customers: customers.update(PAGE_CUSTOMER_ID, CHANGE)}
+LAST = {"update": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)}
 CALLS: dict[str, Callable[[Any], Any]] = {
     **LAST,
-    "guarded": lambda customers: customers.update(PAGE_CUSTOMER_ID, CHANGE, if_match="etag"),
+    "guarded": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match="etag"),
     "retrieve": lambda customers: customers.retrieve(PAGE_CUSTOMER_ID),
     "edit": lambda customers: customers.edit(PAGE_CUSTOMER_ID).__aenter__(),
 }
@@ -126,7 +124,7 @@ def test_cancelled(sandbox: Sandbox, url: str, fault: Fault, retries: Retries, c
             assert time.monotonic() - started < 0.3
             assert len(sandbox.received) == 1
             assert not [each for each in transport._pool.connections if not each.is_idle()]
-            record = await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            record = await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             assert record.customer.to_dict() == sandbox.customer()
             assert len(sandbox.received) == 2
 
@@ -136,7 +134,7 @@ def test_cancelled(sandbox: Sandbox, url: str, fault: Fault, retries: Retries, c
 def test_cancelled_while_connecting(sandbox: Sandbox, url: str) -> None:
     """Nothing is sent afterwards, and the client is as good as new."""
 
-    class Slow(Tap):
+    class Slow(RecordingTransport):
         slow = True
 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -147,13 +145,13 @@ def test_cancelled_while_connecting(sandbox: Sandbox, url: str) -> None:
     async def cancel() -> None:
         transport = Slow(connections=1)
         async with client(url, transport) as customers:
-            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
             await asyncio.sleep(0.05)
             await cancelled(task)
             assert sandbox.received == []
             transport.slow = False
-            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
-            assert (len(sandbox.received), transport.in_use) == (1, [])
+            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+            assert (len(sandbox.received), transport.busy_connections) == (1, [])
 
     asyncio.run(cancel())
 
@@ -163,16 +161,16 @@ def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) ->
 
     async def cancel() -> None:
         sandbox.fail(Fault(delay=0.3))
-        transport = Tap(connections=1)
+        transport = RecordingTransport(connections=1)
         async with client(url, transport) as customers:
-            busy = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            busy = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
             await reached(sandbox)
-            waiting = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            waiting = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
             await asyncio.sleep(0.05)
             await cancelled(waiting)
             await busy
-            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
-            assert (len(sandbox.received), transport.in_use) == (2, [])
+            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+            assert (len(sandbox.received), transport.busy_connections) == (2, [])
 
     asyncio.run(cancel())
 
@@ -182,13 +180,13 @@ def test_cancelled_in_a_later_attempt(sandbox: Sandbox, url: str) -> None:
 
     async def cancel() -> None:
         sandbox.fail(Fault(cut="after"), Fault(delay=0.5))
-        transport = Tap(connections=1)
+        transport = RecordingTransport(connections=1)
         async with client(url, transport, retries=QUICK) as customers:
-            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE))
+            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
             await reached(sandbox, 2)
             await cancelled(task)
-            assert (len(sandbox.received), transport.in_use) == (2, [])
-            await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            assert (len(sandbox.received), transport.busy_connections) == (2, [])
+            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
     asyncio.run(cancel())
 
@@ -198,13 +196,13 @@ def test_cancelled_while_finding_out(sandbox: Sandbox, url: str) -> None:
 
     async def cancel() -> None:
         sandbox.fail(Fault(cut="after"), Fault(), Fault(delay=0.5))
-        transport = Tap(connections=1)
+        transport = RecordingTransport(connections=1)
         async with client(url, transport, retries=QUICK) as customers:
-            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag()))
+            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag()))
             await reached(sandbox, 3)
             await cancelled(task)
             assert transport.methods() == ["PATCH", "PATCH", "GET"]
-            assert transport.in_use == []
+            assert transport.busy_connections == []
 
     asyncio.run(cancel())
 
@@ -214,13 +212,13 @@ def test_a_time_out_of_the_caller(sandbox: Sandbox, url: str) -> None:
 
     async def wait() -> None:
         sandbox.fail(*[Fault(status=503)] * 9)
-        transport = Tap(connections=1)
+        transport = RecordingTransport(connections=1)
         async with client(url, transport, retries=Retries(attempts=9, first_wait=5)) as customers:
             with pytest.raises(TimeoutError) as caught:
                 async with asyncio.timeout(0.1):
-                    await customers.update(PAGE_CUSTOMER_ID, CHANGE)
+                    await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             assert not isinstance(caught.value, errors.CybersourceError)
-            assert (len(sandbox.received), transport.in_use) == (1, [])
+            assert (len(sandbox.received), transport.busy_connections) == (1, [])
 
     asyncio.run(wait())
 
@@ -254,16 +252,16 @@ def test_interrupted_in_the_transport(sandbox: Sandbox, url: str, earlier: int) 
             raise raised
 
     sandbox.fail(*[Fault(status=503)] * earlier)
-    transport = Tap(interrupt, connections=1)
+    transport = RecordingTransport(interrupt, connections=1)
     with CustomersClient("test", AUTH, base_url=url, transport=transport, retries=QUICK) as customers:
         with pytest.raises(KeyboardInterrupt) as caught:
-            customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
         assert caught.value is raised
         assert len(transport.requests) == earlier + 1
         assert len(sandbox.received) == earlier
         assert sandbox.customer() == page_customer()
-        customers.update(PAGE_CUSTOMER_ID, CHANGE)
-        assert transport.in_use == []
+        customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert transport.busy_connections == []
 
 
 @pytest.mark.parametrize("earlier", [0, 1, 2])
@@ -273,7 +271,7 @@ def test_interrupted_in_the_auth(sandbox: Sandbox, url: str, earlier: int) -> No
     sandbox.fail(*[Fault(status=503)] * earlier)
     with CustomersClient("test", auth, base_url=url, retries=QUICK) as customers:
         with pytest.raises(KeyboardInterrupt) as caught:
-            customers.update(PAGE_CUSTOMER_ID, CHANGE)
+            customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
         assert caught.value is auth.raised
         assert (auth.flows, len(sandbox.received)) == (earlier + 1, earlier)
 
@@ -282,7 +280,7 @@ def test_interrupted_in_the_auth(sandbox: Sandbox, url: str, earlier: int) -> No
 def test_a_real_signal(sandbox: Sandbox, url: str, fault: Fault, retries: Retries) -> None:
     """A real SIGINT while waiting for the answer or for the next attempt ends the call, and the client goes on."""
     sandbox.fail(fault)
-    transport = Tap(connections=1)
+    transport = RecordingTransport(connections=1)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     press = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT))
     try:
@@ -290,10 +288,10 @@ def test_a_real_signal(sandbox: Sandbox, url: str, fault: Fault, retries: Retrie
             press.start()
             started = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
-                customers.update(PAGE_CUSTOMER_ID, CHANGE)
+                customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             assert time.monotonic() - started < 1
-            assert (len(sandbox.received), transport.in_use) == (1, [])
-            assert customers.update(PAGE_CUSTOMER_ID, CHANGE).customer.to_dict() == sandbox.customer()
+            assert (len(sandbox.received), transport.busy_connections) == (1, [])
+            assert customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.to_dict() == sandbox.customer()
     finally:
         press.join()
         signal.signal(signal.SIGINT, before)

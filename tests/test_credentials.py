@@ -8,15 +8,13 @@ import time
 import uuid
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import OctKey, RSAKey
-from tests import rfc
-from tests.keys import PASSWORD, SERIAL, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
 
 from cybersource_tms import (
     CertificateAuth,
@@ -27,9 +25,10 @@ from cybersource_tms import (
     errors,
 )
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
-
-if TYPE_CHECKING:
-    from tests.conftest import Canned, Twin
+from support import rfc
+from support.clients import NEW_EMAIL, Clients
+from support.fixed_response import FixedResponse
+from support.keys import PASSWORD, SERIAL, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
@@ -63,11 +62,11 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_algorithms(twin: "Twin", sandbox: Sandbox, url: str, algorithm: str) -> None:
+def test_algorithms(clients: Clients, sandbox: Sandbox, url: str, algorithm: str) -> None:
     """Each algorithm signs what the service believes."""
     auth = own(algorithm=algorithm)
     assert jws_header(auth) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
-    twin.open(auth=auth, base_url=url).update()
+    clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.believed, received.status, received.reason) == (True, 200, "")
 
@@ -79,30 +78,31 @@ def jws_header(auth: httpx.Auth) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
-def test_from_p12(twin: "Twin", sandbox: Sandbox, url: str, tmp_path: Path, algorithm: str) -> None:
+def test_from_p12(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path, algorithm: str) -> None:
     """A P12 does what PEM does, also once its file is gone."""
     path = written(tmp_path, p12(certificate(MERCHANT_ID.upper()), service_certificate()))
     auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID, algorithm=algorithm)
     path.unlink()
-    opened = twin.open(auth=auth, base_url=url)
-    opened.update()
-    opened.update()
+    client = clients.open(auth=auth, base_url=url)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert [received.status for received in sandbox.received] == [200, 200]
     assert jws_header(auth)["alg"] == algorithm
 
 
-def test_key_id_without_a_serial_number(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The certificate's own serial in decimal is a key id that the service believes."""
-    twin.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url).update()
+    client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].believed
 
 
-def test_another_key_is_not_believed(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_another_key_is_not_believed(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The tests above can fail: a key that the service has not under this id is refused."""
     other = rsa_key("other")
     auth = own(private_key=key_pem(other), certificate=pem(certificate(MERCHANT_ID, other)))
     with pytest.raises(errors.Unauthorized):
-        twin.open(auth=auth, base_url=url).update()
+        clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].reason == "the signature is wrong"
 
 
@@ -115,19 +115,19 @@ def test_repr() -> None:
 # Meta keys
 
 
-def test_meta_key_of_a_certificate(twin: "Twin", sandbox: Sandbox, url: str, tmp_path: Path) -> None:
+def test_meta_key_of_a_certificate(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path) -> None:
     """The portfolio's certificate signs as the issuer, and the request is the merchant's."""
     path = written(tmp_path, p12(certificate(PORTFOLIO, serial=META_SERIAL), certificate(MERCHANT_ID)))
     auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID, portfolio_id=PORTFOLIO)
     assert jws_header(auth)["kid"] == META_SERIAL
-    twin.open(auth=auth, base_url=url).update()
+    clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert_meta(sandbox)
 
 
-def test_meta_key_of_a_shared_secret(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_meta_key_of_a_shared_secret(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The same with the portfolio's shared secret."""
     auth = SharedSecretAuth(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO)
-    twin.open(auth=auth, base_url=url).update()
+    clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert_meta(sandbox)
 
 
@@ -141,18 +141,20 @@ def assert_meta(sandbox: Sandbox) -> None:
     )
 
 
-def test_meta_key_of_http_signature(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_meta_key_of_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """In the older scheme the portfolio is what is signed, and the header is the merchant's."""
-    twin.open(auth=legacy(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url).update()
+    client = clients.open(auth=legacy(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.status, received.headers["v-c-merchant-id"]) == (200, MERCHANT_ID)
 
 
 @pytest.mark.parametrize("merchant", ["another", PORTFOLIO])
-def test_meta_key_for_another_merchant(twin: "Twin", sandbox: Sandbox, url: str, merchant: str) -> None:
+def test_meta_key_for_another_merchant(clients: Clients, sandbox: Sandbox, url: str, merchant: str) -> None:
     """The tests above can fail: a portfolio does not speak for everybody."""
+    client = clients.open(auth=SharedSecretAuth(merchant, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url)
     with pytest.raises(errors.Unauthorized):
-        twin.open(auth=SharedSecretAuth(merchant, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url).update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.customer() == page_customer()
 
 
@@ -204,20 +206,20 @@ def test_date_of_http_signature() -> None:
     assert abs(parsedate_to_datetime(request.headers["Date"]).timestamp() - time.time()) < 5
 
 
-def test_http_signature(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The service believes what is so signed, and no token goes with it."""
-    record = twin.open(auth=legacy(), base_url=url).update()
+    record = clients.open(auth=legacy(), base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.status, received.believed, received.claims) == (200, True, {})
     assert "authorization" not in received.headers
     assert record.etag == sandbox.etag()
 
 
-def test_http_signature_of_another_secret(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_http_signature_of_another_secret(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The test above can fail: another secret is refused."""
     auth = legacy(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
     with pytest.raises(errors.Unauthorized):
-        twin.open(auth=auth, base_url=url).update()
+        clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].reason == "the signature is wrong"
 
 
@@ -249,7 +251,7 @@ def test_bad_http_signature(arguments: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["HTTP Signature", "basic", "function", "no-op"])
-def test_encryption_needs_tokens(twin: "Twin", canned: type["Canned"], kind: str) -> None:
+def test_encryption_needs_tokens(clients: Clients, kind: str) -> None:
     """Encryption with credentials that sign no token is refused when the client is made."""
     auth = {
         "HTTP Signature": legacy(),
@@ -259,30 +261,30 @@ def test_encryption_needs_tokens(twin: "Twin", canned: type["Canned"], kind: str
     }[kind]
     encryption = MessageEncryption(pem(service_certificate()))
     with pytest.raises(errors.InvalidRequest, match=r"^encryption: .*SharedSecretAuth"):
-        twin.open(auth=auth, encryption=encryption, transport=canned())
+        clients.open(auth=auth, encryption=encryption, transport=FixedResponse())
 
 
 # Refusals
 
 
 def test_a_token_that_was_seen_before(
-    twin: "Twin", sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch
+    clients: Clients, sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second request with the same `jti` is refused."""
     same = uuid.uuid4()
     monkeypatch.setattr(uuid, "uuid4", lambda: same)
-    opened = twin.open(base_url=url)
-    opened.update()
+    client = clients.open(base_url=url)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     with pytest.raises(errors.Unauthorized) as caught:
-        opened.update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[-1].reason == "jti was seen before"
     assert caught.value.may_have_been_applied is False
 
 
-def refusal(twin: "Twin", canned: type["Canned"], status: int, headers: dict[str, str]) -> errors.StatusError:
+def refusal(clients: Clients, status: int, headers: dict[str, str]) -> errors.StatusError:
     """Return the error of an answer with these headers."""
     with pytest.raises(errors.StatusError) as caught:
-        twin.open(transport=canned(status, b"", IDS | headers)).update()
+        clients.open(transport=FixedResponse(status, b"", IDS | headers)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     return caught.value
 
 
@@ -292,18 +294,18 @@ def seconds_in(message: str) -> list[int]:
 
 
 @pytest.mark.parametrize("ahead", [-86_400, -3600, -130, 130, 3600, 86_400])
-def test_a_clock_that_is_wrong(twin: "Twin", canned: type["Canned"], ahead: int) -> None:
+def test_a_clock_that_is_wrong(clients: Clients, ahead: int) -> None:
     """A 401 whose Date is far from ours says that the clock is likely wrong, and by how many seconds."""
-    error = refusal(twin, canned, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
+    error = refusal(clients, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
     assert type(error) is errors.Unauthorized
     assert "clock" in str(error)
     assert [seconds for seconds in seconds_in(str(error)) if abs(seconds - abs(ahead)) <= 5]
 
 
 @pytest.mark.parametrize("ahead", [-110, -1, 0, 60, 110])
-def test_a_clock_that_is_right(twin: "Twin", canned: type["Canned"], ahead: int) -> None:
+def test_a_clock_that_is_right(clients: Clients, ahead: int) -> None:
     """A 401 whose Date is near ours mentions no difference."""
-    error = refusal(twin, canned, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
+    error = refusal(clients, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
     assert type(error) is errors.Unauthorized
     assert seconds_in(str(error)) == []
 
@@ -321,9 +323,9 @@ BAD_DATES = {
 
 
 @pytest.mark.parametrize("headers", BAD_DATES.values(), ids=BAD_DATES)
-def test_a_date_that_says_nothing(twin: "Twin", canned: type["Canned"], headers: dict[str, str]) -> None:
+def test_a_date_that_says_nothing(clients: Clients, headers: dict[str, str]) -> None:
     """A 401 without a Date that can be read is what it is without one."""
-    error = refusal(twin, canned, 401, headers)
+    error = refusal(clients, 401, headers)
     assert type(error) is errors.Unauthorized
     assert seconds_in(str(error)) == []
 
@@ -339,15 +341,15 @@ ODD_DATES = [
 
 
 @pytest.mark.parametrize("date", ODD_DATES)
-def test_a_date_that_is_odd(twin: "Twin", canned: type["Canned"], date: str) -> None:
+def test_a_date_that_is_odd(clients: Clients, date: str) -> None:
     """Dates at the ends of time, without a zone and in the older forms are an Unauthorized like any other."""
-    assert type(refusal(twin, canned, 401, {"Date": date})) is errors.Unauthorized
+    assert type(refusal(clients, 401, {"Date": date})) is errors.Unauthorized
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
-def test_other_refusals_do_not_mention_the_clock(twin: "Twin", canned: type["Canned"], status: int) -> None:
+def test_other_refusals_do_not_mention_the_clock(clients: Clients, status: int) -> None:
     """The clock matters to a 401 only."""
-    error = refusal(twin, canned, status, {"Date": formatdate(time.time() - 3600, usegmt=True)})
+    error = refusal(clients, status, {"Date": formatdate(time.time() - 3600, usegmt=True)})
     assert "clock" not in str(error)
 
 

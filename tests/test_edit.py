@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -33,12 +33,11 @@ from sandbox import (
     new_etag,
     page_customer,
 )
-
-if TYPE_CHECKING:
-    from tests.conftest import Canned, Opened, Twin
+from support.clients import EMAIL, BlockingClient, Clients
+from support.fixed_response import FixedResponse
+from support.merge import REMOVED
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-TOLD = "jane.roe@example.com"
 Change = Callable[[Any], object]
 
 
@@ -54,10 +53,10 @@ FULL = page_customer() | {"_embedded": {"a": [1, {"b": None}]}, "new": 1.5, "obj
 
 
 @pytest.mark.parametrize("customer", [page_customer(), BARE, FULL], ids=["page", "bare", "full"])
-def test_retrieve(twin: "Twin", sandbox: Sandbox, url: str, customer: dict[str, Any]) -> None:
+def test_retrieve(clients: Clients, sandbox: Sandbox, url: str, customer: dict[str, Any]) -> None:
     """One GET without a body goes out, and the whole customer comes back, with what the spec does not know."""
     sandbox.put(customer)
-    record = twin.open(base_url=url).retrieve()
+    record = clients.open(base_url=url).retrieve(PAGE_CUSTOMER_ID)
     [received] = sandbox.received
     assert (received.method, received.path, received.body) == ("GET", PATH, b"")
     assert not {"if-match", "profile-id", "content-type"} & set(received.headers)
@@ -66,17 +65,17 @@ def test_retrieve(twin: "Twin", sandbox: Sandbox, url: str, customer: dict[str, 
     assert record.correlation_id
 
 
-def test_retrieve_with_a_profile(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_retrieve_with_a_profile(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The client's profile goes with it; one that is not known, or may not, has its own error."""
-    opened = twin.open(base_url=url, profile_id=PROFILE_ID)
-    opened.retrieve()
+    client = clients.open(base_url=url, profile_id=PROFILE_ID)
+    client.retrieve(PAGE_CUSTOMER_ID)
     assert sandbox.received[0].headers["profile-id"] == PROFILE_ID
     sandbox.forbidden_profiles = {PROFILE_ID}
     with pytest.raises(errors.Forbidden):
-        opened.retrieve()
+        client.retrieve(PAGE_CUSTOMER_ID)
     sandbox.forbidden_profiles, sandbox.profiles = set(), set()
     with pytest.raises(errors.ProfileNotFound):
-        opened.retrieve()
+        client.retrieve(PAGE_CUSTOMER_ID)
 
 
 HTML = b"<html>"
@@ -111,48 +110,48 @@ FAILURES: dict[str, tuple[Fault, type[errors.CybersourceError]]] = {
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("retries", [None, Retries(attempts=2, first_wait=0)], ids=["once", "twice"])
-def test_retrieve_fails(twin: "Twin", sandbox: Sandbox, url: str, name: str, retries: Retries | None) -> None:
+def test_retrieve_fails(clients: Clients, sandbox: Sandbox, url: str, name: str, retries: Retries | None) -> None:
     """The error is the same as for an update; but nothing can have been applied, and the message does not say so."""
     fault, kind = FAILURES[name]
     sandbox.fail(fault, fault)
     timeout = 0.1 if fault.delay else 10
     with pytest.raises(errors.CybersourceError) as caught:
-        twin.open(base_url=url, timeout=timeout, retries=retries).retrieve()
+        clients.open(base_url=url, timeout=timeout, retries=retries).retrieve(PAGE_CUSTOMER_ID)
     assert type(caught.value) is kind
     assert caught.value.may_have_been_applied is False
     assert f"GET {PATH}" in str(caught.value)
     assert "applied" not in str(caught.value)
 
 
-def test_retrieve_nobody(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_retrieve_nobody(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A token that is not there and one that was deleted are told apart."""
-    opened = twin.open(base_url=url)
+    client = clients.open(base_url=url)
     with pytest.raises(errors.NotFound, match="GET /tms/v2/customers/NOBODY"):
-        opened.retrieve("NOBODY")
+        client.retrieve("NOBODY")
     sandbox.delete()
     with pytest.raises(errors.TokenDeleted):
-        opened.retrieve()
+        client.retrieve(PAGE_CUSTOMER_ID)
 
 
 NO_IDS: list[Any] = ["", "..", "a/b", "a?b", "a b", "A" * 33, "é", None, 5, b"A"]
 
 
 @pytest.mark.parametrize("customer_id", NO_IDS, ids=repr)
-def test_what_is_no_id(twin: "Twin", canned: type["Canned"], customer_id: Any) -> None:
+def test_what_is_no_id(clients: Clients, customer_id: Any) -> None:
     """An id that could reach another resource is refused by both, before anything is sent."""
-    transport = canned()
-    opened = twin.open(transport=transport)
+    transport = FixedResponse()
+    client = clients.open(transport=transport)
     with pytest.raises(errors.InvalidRequest, match=r"^customer_id: "):
-        opened.retrieve(customer_id)
+        client.retrieve(customer_id)
     with pytest.raises(errors.InvalidRequest, match=r"^customer_id: "):
-        opened.edit(lambda customer: None, customer_id)
+        client.edit(customer_id, lambda customer: None)
     assert transport.requests == []
 
 
-def test_retrieve_is_repeated(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_retrieve_is_repeated(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Reading is repeated as an update is, and each attempt is signed anew."""
     sandbox.fail(Fault(status=503), Fault(cut="after"), Fault(cut="middle"))
-    record = twin.open(base_url=url, retries=Retries(attempts=4, first_wait=0.001)).retrieve()
+    record = clients.open(base_url=url, retries=Retries(attempts=4, first_wait=0.001)).retrieve(PAGE_CUSTOMER_ID)
     assert record.customer.to_dict() == sandbox.customer()
     assert methods(sandbox) == ["GET"] * 4
     assert len({received.claims["jti"] for received in sandbox.received}) == 4
@@ -204,7 +203,7 @@ EMPTY = {**BARE, "buyerInformation": {}, "clientReferenceInformation": {}, "merc
 # Groups that a customer can be without, and how.
 ABSENT: dict[str, dict[str, Any]] = {"missing": BARE, "null": NULL, "empty": EMPTY}
 FILLED: dict[str, tuple[Change, dict[str, Any]]] = {
-    "buyer": (put("buyer_information.email", TOLD), {"buyerInformation": {"email": TOLD}}),
+    "buyer": (put("buyer_information.email", EMAIL), {"buyerInformation": {"email": EMAIL}}),
     "reference": (put("client_reference_information.code", "c"), {"clientReferenceInformation": {"code": "c"}}),
     "list": (append, {"merchantDefinedInformation": [TWO]}),
     "title": (put("object_information.title", "t"), {"objectInformation": {"title": "t"}}),
@@ -215,17 +214,17 @@ FILLED: dict[str, tuple[Change, dict[str, Any]]] = {
 
 # The customer before, what is done in the edit, and what is sent.
 EDITS: dict[str, tuple[dict[str, Any], Change, dict[str, Any]]] = {
-    "a field": (page_customer(), put("buyer_information.email", TOLD), {"buyerInformation": {"email": TOLD}}),
+    "a field": (page_customer(), put("buyer_information.email", EMAIL), {"buyerInformation": {"email": EMAIL}}),
     "a field removed": (
         page_customer(),
-        put("buyer_information.email", None),
-        {"buyerInformation": {"email": None}},
+        put("buyer_information.email", REMOVED),
+        {"buyerInformation": {"email": REMOVED}},
     ),
-    "a group removed": (page_customer(), put("buyer_information", None), {"buyerInformation": None}),
+    "a group removed": (page_customer(), put("buyer_information", REMOVED), {"buyerInformation": REMOVED}),
     "a list removed": (
         page_customer(),
-        put("merchant_defined_information", None),
-        {"merchantDefinedInformation": None},
+        put("merchant_defined_information", REMOVED),
+        {"merchantDefinedInformation": REMOVED},
     ),
     "a list cleared": (
         page_customer(),
@@ -255,13 +254,13 @@ EDITS: dict[str, tuple[dict[str, Any], Change, dict[str, Any]]] = {
     ),
     "a new group object": (
         page_customer(),
-        put("buyer_information", BuyerInformation(email=TOLD)),
-        {"buyerInformation": {"email": TOLD}},
+        put("buyer_information", BuyerInformation(email=EMAIL)),
+        {"buyerInformation": {"email": EMAIL}},
     ),
     "two groups": (
         page_customer(),
-        do(put("buyer_information.email", TOLD), put("client_reference_information.code", "c")),
-        {"buyerInformation": {"email": TOLD}, "clientReferenceInformation": {"code": "c"}},
+        do(put("buyer_information.email", EMAIL), put("client_reference_information.code", "c")),
+        {"buyerInformation": {"email": EMAIL}, "clientReferenceInformation": {"code": "c"}},
     ),
     "extras stay": (
         FULL,
@@ -277,12 +276,12 @@ EDITS: dict[str, tuple[dict[str, Any], Change, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_edit(twin: "Twin", sandbox: Sandbox, url: str, name: str) -> None:
+def test_edit(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None:
     """The customer is read, and only what changed is sent, guarded by the ETag; both can be looked at afterwards."""
     before, change, patch = EDITS[name]
     sandbox.put(before)
     etag = sandbox.etag()
-    edit = twin.open(base_url=url).edit(change)
+    edit = clients.open(base_url=url).edit(PAGE_CUSTOMER_ID, change)
     assert methods(sandbox) == ["GET", "PATCH"]
     assert json.loads(sandbox.received[1].body) == patch
     assert sandbox.received[1].headers["if-match"] == edit.read.etag == etag
@@ -301,7 +300,7 @@ UNCHANGED: dict[str, tuple[dict[str, Any], Change]] = {
     "the same value": (page_customer(), put("buyer_information.email", "test@cybs.com")),
     "there and back": (
         page_customer(),
-        do(put("buyer_information.email", TOLD), put("buyer_information.email", "test@cybs.com")),
+        do(put("buyer_information.email", EMAIL), put("buyer_information.email", "test@cybs.com")),
     ),
     "added and deleted": (BARE, do(append, lambda customer: customer.merchant_defined_information.pop())),
     "an empty list": (BARE, put("merchant_defined_information", [])),
@@ -309,9 +308,9 @@ UNCHANGED: dict[str, tuple[dict[str, Any], Change]] = {
     "an empty group": (BARE, put("buyer_information", BuyerInformation())),
     "removed what is not there": (
         BARE,
-        do(put("buyer_information", None), put("merchant_defined_information", None)),
+        do(put("buyer_information", REMOVED), put("merchant_defined_information", REMOVED)),
     ),
-    "removed a field that is not there": (BARE, put("buyer_information.email", None)),
+    "removed a field that is not there": (BARE, put("buyer_information.email", REMOVED)),
     "left out": (page_customer(), put("buyer_information", UNSET)),
     "an equal group": (
         page_customer(),
@@ -321,10 +320,10 @@ UNCHANGED: dict[str, tuple[dict[str, Any], Change]] = {
 
 
 @pytest.mark.parametrize(("before", "change"), UNCHANGED.values(), ids=UNCHANGED)
-def test_nothing_changed(twin: "Twin", sandbox: Sandbox, url: str, before: dict[str, Any], change: Change) -> None:
+def test_nothing_changed(clients: Clients, sandbox: Sandbox, url: str, before: dict[str, Any], change: Change) -> None:
     """If the customer would stay as it is, nothing is sent, and the record is what was read."""
     sandbox.put(before)
-    edit = twin.open(base_url=url).edit(change)
+    edit = clients.open(base_url=url).edit(PAGE_CUSTOMER_ID, change)
     assert methods(sandbox) == ["GET"]
     assert edit.changes is None
     assert edit.record is edit.read
@@ -332,7 +331,7 @@ def test_nothing_changed(twin: "Twin", sandbox: Sandbox, url: str, before: dict[
 
 
 @pytest.mark.parametrize("before", [page_customer(), BARE, NULL, EMPTY], ids=["page", "bare", "nulls", "empty"])
-def test_the_copy(twin: "Twin", sandbox: Sandbox, url: str, before: dict[str, Any]) -> None:
+def test_the_copy(clients: Clients, sandbox: Sandbox, url: str, before: dict[str, Any]) -> None:
     """In the copy every group and list stands, and it shares nothing with what was read."""
     sandbox.put(before)
     handed_out: list[Customer] = []
@@ -344,10 +343,10 @@ def test_the_copy(twin: "Twin", sandbox: Sandbox, url: str, before: dict[str, An
         assert isinstance(customer.object_information, ObjectInformation)
         assert isinstance(customer.default_payment_instrument, DefaultPaymentInstrument)
         assert isinstance(customer.merchant_defined_information, list)
-        customer.buyer_information.email = TOLD
+        customer.buyer_information.email = EMAIL
         customer.merchant_defined_information.insert(0, MerchantDefinedInformation("data3", "three"))
 
-    edit = twin.open(base_url=url).edit(change)
+    edit = clients.open(base_url=url).edit(PAGE_CUSTOMER_ID, change)
     assert edit.read.customer is not handed_out[0]
     assert edit.read.customer.to_dict() == before
 
@@ -357,103 +356,104 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("kind", [KeyError, KeyboardInterrupt, asyncio.CancelledError, Stop, errors.NotFound])
-def test_an_exception_inside(twin: "Twin", sandbox: Sandbox, url: str, kind: Any) -> None:
+def test_an_exception_inside(clients: Clients, sandbox: Sandbox, url: str, kind: Any) -> None:
     """Nothing is sent, and the exception goes on as it is, whatever it is."""
     raised = kind("m", status_code=404) if kind is errors.NotFound else kind("m")
-    if kind is KeyboardInterrupt and twin.name == "async":  # asyncio's runner itself deals with that one
+    if kind is KeyboardInterrupt and clients.name == "async":  # asyncio's runner itself deals with that one
         raised = (kind := Stop)("m")
 
     def change(customer: Customer) -> None:
         customer.buyer_information = None
         raise raised
 
-    opened = twin.open(base_url=url)
+    client = clients.open(base_url=url)
     with pytest.raises(kind) as caught:
-        opened.edit(change)
+        client.edit(PAGE_CUSTOMER_ID, change)
     assert caught.value is raised or kind is asyncio.CancelledError
     assert methods(sandbox) == ["GET"]
     assert sandbox.customer() == page_customer()
-    edit = opened.edited
+    edit = client.last_edit
     assert edit.read.customer.to_dict() == page_customer()
     assert (edit.changes, edit.record) == (None, None)
 
 
 @pytest.mark.parametrize(
     "patch",
-    [{"buyerInformation": {"email": "a@example.com"}}, {"clientReferenceInformation": None}],
+    [{"buyerInformation": {"email": "a@example.com"}}, {"clientReferenceInformation": REMOVED}],
     ids=["same field", "another field"],
 )
-def test_somebody_else_in_between(twin: "Twin", sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
     """What another editor wrote since the reading stands, and this one hears of it."""
 
     def change(customer: Any) -> None:
-        customer.buyer_information.email = TOLD
+        customer.buyer_information.email = EMAIL
         stored = sandbox.customers[PAGE_CUSTOMER_ID]
         stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
 
-    opened = twin.open(base_url=url, retries=Retries())
+    client = clients.open(base_url=url, retries=Retries())
     with pytest.raises(errors.PreconditionFailed) as caught:
-        opened.edit(change)
+        client.edit(PAGE_CUSTOMER_ID, change)
     assert caught.value.may_have_been_applied is False
     assert sandbox.customer() == merge(page_customer(), patch)
     assert methods(sandbox) == ["GET", "PATCH"]
-    edit = opened.edited
+    edit = client.last_edit
     assert edit.read.customer.to_dict() == page_customer()
-    assert edit.changes.to_dict() == {"buyerInformation": {"email": TOLD}}
+    assert edit.changes.to_dict() == {"buyerInformation": {"email": EMAIL}}
     assert edit.record is None
 
 
-def test_a_lost_answer(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_a_lost_answer(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """If only the answer is lost, the edit finds out that it was applied."""
     sandbox.fail(Fault(), Fault(cut="after"))
-    edit = twin.open(base_url=url, retries=Retries(first_wait=0)).edit(put("buyer_information.email", TOLD))
+    client = clients.open(base_url=url, retries=Retries(first_wait=0))
+    edit = client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", EMAIL))
     assert methods(sandbox) == ["GET", "PATCH", "PATCH", "GET"]
     assert edit.record.customer.to_dict() == sandbox.customer() == merge(page_customer(), edit.changes.to_dict())
 
 
 @pytest.mark.parametrize("body", [page_customer(), BARE], ids=["page", "bare"])
-def test_no_etag(twin: "Twin", canned: type["Canned"], body: dict[str, Any]) -> None:
+def test_no_etag(clients: Clients, body: dict[str, Any]) -> None:
     """What cannot be guarded is not edited: the block does not begin."""
-    transport = canned(200, json.dumps(body).encode(), {"v-c-correlation-id": "c"})
-    opened = twin.open(transport=transport)
+    transport = FixedResponse(200, json.dumps(body).encode(), {"v-c-correlation-id": "c"})
+    client = clients.open(transport=transport)
     with pytest.raises(errors.UnreadableResponse, match="no ETag") as caught:
-        opened.edit(lambda customer: pytest.fail("the block began"))
+        client.edit(PAGE_CUSTOMER_ID, lambda customer: pytest.fail("the block began"))
     assert caught.value.may_have_been_applied is False
     assert (caught.value.status_code, caught.value.correlation_id) == (200, "c")
     assert len(transport.requests) == 1
-    edit = opened.edited
+    edit = client.last_edit
     assert (edit.read, edit.changes, edit.record) == (None, None, None)
 
 
 @pytest.mark.parametrize(("fault", "kind"), FAILURES.values(), ids=FAILURES)
-def test_the_reading_fails(twin: "Twin", sandbox: Sandbox, url: str, fault: Fault, kind: type[Exception]) -> None:
+def test_the_reading_fails(clients: Clients, sandbox: Sandbox, url: str, fault: Fault, kind: type[Exception]) -> None:
     """Then the block does not begin, and the error is that of the reading."""
     sandbox.fail(fault)
-    opened = twin.open(base_url=url, timeout=0.1 if fault.delay else 10)
+    client = clients.open(base_url=url, timeout=0.1 if fault.delay else 10)
     with pytest.raises(errors.CybersourceError) as caught:
-        opened.edit(lambda customer: pytest.fail("the block began"))
+        client.edit(PAGE_CUSTOMER_ID, lambda customer: pytest.fail("the block began"))
     assert type(caught.value) is kind
     assert methods(sandbox) == ["GET"]
-    edit = opened.edited
+    edit = client.last_edit
     assert (edit.read, edit.changes, edit.record) == (None, None, None)
 
 
-def test_the_sending_fails(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_the_sending_fails(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Then there is no record, but what was to be sent can be looked at."""
     sandbox.fail(Fault(), Fault(status=503))
-    opened = twin.open(base_url=url)
+    client = clients.open(base_url=url)
     with pytest.raises(errors.ServiceError):
-        opened.edit(put("buyer_information.email", TOLD))
-    edit = opened.edited
+        client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", EMAIL))
+    edit = client.last_edit
     assert edit.read.customer.to_dict() == page_customer()
-    assert edit.changes.to_dict() == {"buyerInformation": {"email": TOLD}}
+    assert edit.changes.to_dict() == {"buyerInformation": {"email": EMAIL}}
     assert edit.record is None
 
 
 # What is done in the edit, and the path in the message.
 WRONG: dict[str, tuple[Change, str]] = {
     "a number": (put("buyer_information.email", 5), "buyerInformation.email"),
-    "a mapping for a group": (put("buyer_information", {"email": TOLD}), "buyerInformation"),
+    "a mapping for a group": (put("buyer_information", {"email": EMAIL}), "buyerInformation"),
     "a text for a list": (put("merchant_defined_information", "x"), "merchantDefinedInformation"),
     "no entry": (lambda customer: customer.merchant_defined_information.append("x"), "merchantDefinedInformation"),
     "another id": (put("id", "A"), "id"),
@@ -463,43 +463,43 @@ WRONG: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize(("change", "path"), WRONG.values(), ids=WRONG)
-def test_something_wrong(twin: "Twin", sandbox: Sandbox, url: str, change: Change, path: str) -> None:
+def test_something_wrong(clients: Clients, sandbox: Sandbox, url: str, change: Change, path: str) -> None:
     """What cannot be sent is refused by its path when the block ends, and nothing is sent."""
     sandbox.put(page_customer() | {"new": 1})
-    opened = twin.open(base_url=url)
+    client = clients.open(base_url=url)
     with pytest.raises(errors.InvalidRequest) as caught:
-        opened.edit(change)
+        client.edit(PAGE_CUSTOMER_ID, change)
     assert path in str(caught.value)
     assert methods(sandbox) == ["GET"]
-    edit = opened.edited
+    edit = client.last_edit
     assert edit.read.customer.to_dict() == sandbox.customer()
     assert edit.changes is None
 
 
-def test_no_record_of_something_wrong(twin: "Twin", url: str) -> None:
+def test_no_record_of_something_wrong(clients: Clients, url: str) -> None:
     """An edit that was refused is not one in which nothing has changed: it has no record."""
-    opened = twin.open(base_url=url)
+    client = clients.open(base_url=url)
     with pytest.raises(errors.InvalidRequest):
-        opened.edit(put("buyer_information.email", 5))
-    assert opened.edited.record is None
+        client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", 5))
+    assert client.last_edit.record is None
 
 
-def test_an_edit_in_the_client_after_its_end(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_an_edit_in_the_client_after_its_end(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A client that was closed within the block refuses to send."""
-    opened: Opened = twin.open(base_url=url)
-    edit = opened.client.edit(PAGE_CUSTOMER_ID)
+    client: BlockingClient = clients.open(base_url=url)
+    edit = client.wrapped.edit(PAGE_CUSTOMER_ID)
     assert (edit.read, edit.changes, edit.record) == (None, None, None)
-    opened.close()
+    client.close()
     with pytest.raises(errors.InvalidRequest, match="closed"):
-        opened.edit(lambda customer: None)
+        client.edit(PAGE_CUSTOMER_ID, lambda customer: None)
     assert sandbox.received == []
 
 
-def test_two_edits_of_one_client(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_two_edits_of_one_client(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Edits follow each other, each with its own reading and its own ETag."""
-    opened = twin.open(base_url=url, transport=twin.transport(limits=httpx.Limits(max_connections=1)))
-    first = opened.edit(put("buyer_information.email", TOLD))
-    second = opened.edit(append)
+    client = clients.open(base_url=url, transport=clients.transport_class(limits=httpx.Limits(max_connections=1)))
+    first = client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", EMAIL))
+    second = client.edit(PAGE_CUSTOMER_ID, append)
     assert second.read.etag == first.record.etag != second.record.etag
     assert second.record.customer.to_dict() == sandbox.customer()
 

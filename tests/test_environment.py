@@ -2,7 +2,7 @@
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -10,9 +10,8 @@ import yaml
 from cybersource_tms import Environment
 from cybersource_tms.errors import CybersourceError, InvalidRequest
 from sandbox import PAGE_CUSTOMER_ID
-
-if TYPE_CHECKING:
-    from tests.conftest import Canned, Twin
+from support.clients import NEW_EMAIL, Clients
+from support.fixed_response import FixedResponse
 
 SPEC = Path(__file__).parent.parent / "spec" / "customers.yaml"
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
@@ -42,10 +41,10 @@ def test_environments_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("form", [Environment, str], ids=["member", "text"])
 @pytest.mark.parametrize("name", HOSTS)
-def test_requests_go_to_the_environment(twin: "Twin", canned: type["Canned"], name: str, form: Any) -> None:
+def test_requests_go_to_the_environment(clients: Clients, name: str, form: Any) -> None:
     """An environment, or its text, decides the host, and it is always https."""
-    transport = canned()
-    twin.open(form(name), transport=transport).update()
+    transport = FixedResponse()
+    clients.open(form(name), transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert str(transport.requests[0].url) == f"https://{HOSTS[name]}{PATH}"
 
 
@@ -65,10 +64,10 @@ UNKNOWN: dict[str, Any] = {
 
 @pytest.mark.parametrize("base_url", [None, "http://127.0.0.1:8080"])
 @pytest.mark.parametrize("environment", UNKNOWN.values(), ids=UNKNOWN)
-def test_unknown_environment(twin: "Twin", environment: Any, base_url: str | None) -> None:
+def test_unknown_environment(clients: Clients, environment: Any, base_url: str | None) -> None:
     """It is refused, also where a `base_url` would replace it, and the message lists the five."""
     with pytest.raises(InvalidRequest, match=r"^environment\b") as caught:
-        twin.open(environment, base_url=base_url)
+        clients.open(environment, base_url=base_url)
     assert all(name in str(caught.value) for name in HOSTS)
     assert "staging" not in str(caught.value)
     assert "424242" not in str(caught.value)
@@ -94,10 +93,10 @@ GOOD = {
 
 
 @pytest.mark.parametrize(("base_url", "address"), GOOD.items(), ids=GOOD)
-def test_good_base_url(twin: "Twin", canned: type["Canned"], base_url: str, address: str) -> None:
+def test_good_base_url(clients: Clients, base_url: str, address: str) -> None:
     """Where https goes anywhere, plain http goes to loopback; the operation's path follows, behind one slash."""
-    transport = canned()
-    twin.open(base_url=base_url, transport=transport).update()
+    transport = FixedResponse()
+    clients.open(base_url=base_url, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert str(transport.requests[0].url) == address + PATH
 
 
@@ -119,10 +118,10 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("base_url", PLAIN)
-def test_plain_http_is_for_loopback(twin: "Twin", base_url: str) -> None:
+def test_plain_http_is_for_loopback(clients: Clients, base_url: str) -> None:
     """No token and no customer goes over a network in the clear, however much the host looks like loopback."""
     with pytest.raises(InvalidRequest, match=r"^base_url\b.*https"):
-        twin.open(base_url=base_url)
+        clients.open(base_url=base_url)
 
 
 BAD: dict[str, Any] = {
@@ -164,10 +163,10 @@ BAD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("base_url", BAD.values(), ids=BAD)
-def test_bad_base_url(twin: "Twin", base_url: Any) -> None:
+def test_bad_base_url(clients: Clients, base_url: Any) -> None:
     """What is no plain address of a server is refused by name, without being quoted: it may hold a password."""
     with pytest.raises(InvalidRequest, match=r"^base_url\b") as caught:
-        twin.open(base_url=base_url)
+        clients.open(base_url=base_url)
     assert "secret" not in str(caught.value)
     assert "424242" not in str(caught.value)
 
@@ -177,7 +176,7 @@ def test_bad_base_url(twin: "Twin", base_url: Any) -> None:
     ["https://a..b.invalid", f"https://{'a' * 64}.invalid", "https://127.0.0.1:65536", "https://a b.invalid"],
     ids=["empty label", "long label", "port above 65535", "blank"],
 )
-def test_an_impossible_host_is_our_error(twin: "Twin", monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+def test_an_impossible_host_is_our_error(clients: Clients, monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
     """An address that passes as a URL and that no system can look up fails as ours, at the latest when it is used."""
     resolve = socket.getaddrinfo
 
@@ -190,5 +189,5 @@ def test_an_impossible_host_is_our_error(twin: "Twin", monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket, "getaddrinfo", offline)
     with pytest.raises(CybersourceError) as caught:
-        twin.open(base_url=base_url, timeout=2).update()
+        clients.open(base_url=base_url, timeout=2).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert not caught.value.may_have_been_applied

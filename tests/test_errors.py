@@ -111,13 +111,13 @@ HANDED_ON: dict[str, Callable[[CybersourceError], CybersourceError]] = {
 def test_errors_are_handed_on_whole(error: CybersourceError, way: str) -> None:
     """A copy, also in another process, has the class, the text and every attribute."""
     error.add_note("while updating")
-    twin = HANDED_ON[way](error)
-    assert twin is not error
-    assert type(twin) is type(error)
-    assert (str(twin), repr(twin), twin.args) == (str(error), repr(error), error.args)
+    clients = HANDED_ON[way](error)
+    assert clients is not error
+    assert type(clients) is type(error)
+    assert (str(clients), repr(clients), clients.args) == (str(error), repr(error), error.args)
     assert error.args == ("m",)
-    assert vars(twin) == vars(error)
-    assert twin.may_have_been_applied is error.may_have_been_applied
+    assert vars(clients) == vars(error)
+    assert clients.may_have_been_applied is error.may_have_been_applied
 
 
 @pytest.mark.parametrize("error", [*every_error()], ids=lambda error: type(error).__name__)

@@ -2,22 +2,18 @@
 
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from tests.tap import Before, Tap, nothing, refuse
 
-from cybersource_tms import BuyerInformation, CustomerUpdate, Retries, errors
+from cybersource_tms import CustomerUpdate, Retries, errors
 from cybersource_tms.errors import CybersourceError
 from sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, merge, new_etag, page_customer
-
-if TYPE_CHECKING:
-    from tests.conftest import Twin
+from support.clients import EMAIL, NEW_EMAIL, Clients
+from support.recording import Hook, RecordingTransport, do_nothing, refuse
 
 RETRIES = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
-TOLD = "jane.roe@example.com"
-CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email=TOLD))
-UPDATED = merge(page_customer(), CHANGE.to_dict())
+UPDATED = merge(page_customer(), NEW_EMAIL.to_dict())
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
 TIMES = {"once": 1, "twice": 2, "always": 20}
 
@@ -106,17 +102,17 @@ CELLS = [
 ]
 
 
-def attempted(twin: "Twin", url: str, tap: Tap, **options: Any) -> Any:
+def try_update(clients: Clients, url: str, transport: RecordingTransport, **options: Any) -> Any:
     """Return what an update returned, or its error."""
     timeout = options.pop("timeout", 10)
-    opened = twin.open(base_url=url, transport=tap, retries=RETRIES, timeout=timeout)
+    client = clients.open(base_url=url, transport=transport, retries=RETRIES, timeout=timeout)
     try:
-        return opened.update(PAGE_CUSTOMER_ID, CHANGE, **options)
+        return client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, **options)
     except CybersourceError as error:
         return error
 
 
-def described(result: Any, sandbox: Sandbox) -> str:
+def describe(result: Any, sandbox: Sandbox) -> str:
     """Return an outcome in the words of the table."""
     methods = [received.method for received in sandbox.received]
     patches, reads = methods.count("PATCH"), methods.count("GET")
@@ -125,7 +121,7 @@ def described(result: Any, sandbox: Sandbox) -> str:
     return f"{name}{unsure} {patches}" + (f"+{reads}" if reads else "")
 
 
-def assert_every_attempt_was_its_own(sandbox: Sandbox) -> None:
+def assert_each_attempt_is_signed_anew(sandbox: Sandbox) -> None:
     """Check that no request was a copy of an earlier one: the stand-in believed each."""
     assert all(received.believed for received in sandbox.received)
     assert len({received.claims["jti"] for received in sandbox.received}) == len(sandbox.received)
@@ -133,21 +129,21 @@ def assert_every_attempt_was_its_own(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(("fault", "times", "guarded", "outcome"), CELLS)
 def test_faults(
-    twin: "Twin", sandbox: Sandbox, url: str, fault: Fault | None, times: int, *, guarded: bool, outcome: str
+    clients: Clients, sandbox: Sandbox, url: str, fault: Fault | None, times: int, *, guarded: bool, outcome: str
 ) -> None:
     """The outcome is the table's, each attempt is signed anew, and the customer is what the client says."""
     sandbox.fail(*[fault] * times if fault else [])
-    tap = Tap(nothing if fault else refuse(times))
+    transport = RecordingTransport(do_nothing if fault else refuse(times))
     options: dict[str, Any] = {"if_match": sandbox.etag()} if guarded else {}
-    result = attempted(twin, url, tap, timeout=0.15 if fault and fault.delay else 10, **options)
+    result = try_update(clients, url, transport, timeout=0.15 if fault and fault.delay else 10, **options)
     now = sandbox.customer()
-    assert described(result, sandbox) == outcome
-    assert_every_attempt_was_its_own(sandbox)
+    assert describe(result, sandbox) == outcome
+    assert_each_attempt_is_signed_anew(sandbox)
     if not isinstance(result, CybersourceError):
         assert result.customer.to_dict() == now == UPDATED
         assert result.etag == sandbox.etag()
         return
-    assert result.attempts == tap.methods().count("PATCH")
+    assert result.attempts == transport.methods().count("PATCH")
     assert ("attempts)" in str(result)) is (result.attempts > 1)
     if not result.may_have_been_applied:
         assert now == page_customer()
@@ -158,7 +154,7 @@ def test_faults(
 # A lost answer, and somebody else
 
 
-def somebody_else(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> Before:
+def change_between(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> Hook:
     """Change the customer between two requests."""
 
     def before(reached: int, request: Any) -> None:
@@ -170,88 +166,90 @@ def somebody_else(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> B
 
 
 OTHERS = "somebody.else@example.com"
-EMAIL = {"buyerInformation": {"email": OTHERS}}
-CODE = {"clientReferenceInformation": {"code": "another"}}
-SAME = {"buyerInformation": {"email": TOLD}}
+THEIR_EMAIL = {"buyerInformation": {"email": OTHERS}}
+THEIR_CODE = {"clientReferenceInformation": {"code": "another"}}
+SAME_EMAIL = {"buyerInformation": {"email": EMAIL}}
 
 # The fault of the first attempt, what somebody else writes before the second one, and whether that is success.
 BETWEEN: dict[str, tuple[Fault, dict[str, Any], bool]] = {
-    "applied, the same field": (Fault(cut="after"), EMAIL, False),
-    "applied, another field": (Fault(cut="after"), CODE, True),
-    "applied, the same value": (Fault(cut="after"), SAME, True),
-    "applied, 500, the same field": (failed(500, applied=True), EMAIL, False),
-    "applied, 500, another field": (failed(500, applied=True), CODE, True),
-    "applied, cut, the same field": (Fault(cut="middle"), EMAIL, False),
-    "applied, cut, another field": (Fault(cut="middle"), CODE, True),
-    "not applied, the same field": (Fault(cut="before"), EMAIL, False),
-    "not applied, another field": (Fault(cut="before"), CODE, False),
-    "not applied, the same value": (Fault(cut="before"), SAME, True),
-    "not applied, 503, another field": (failed(503), CODE, False),
+    "applied, the same field": (Fault(cut="after"), THEIR_EMAIL, False),
+    "applied, another field": (Fault(cut="after"), THEIR_CODE, True),
+    "applied, the same value": (Fault(cut="after"), SAME_EMAIL, True),
+    "applied, 500, the same field": (failed(500, applied=True), THEIR_EMAIL, False),
+    "applied, 500, another field": (failed(500, applied=True), THEIR_CODE, True),
+    "applied, cut, the same field": (Fault(cut="middle"), THEIR_EMAIL, False),
+    "applied, cut, another field": (Fault(cut="middle"), THEIR_CODE, True),
+    "not applied, the same field": (Fault(cut="before"), THEIR_EMAIL, False),
+    "not applied, another field": (Fault(cut="before"), THEIR_CODE, False),
+    "not applied, the same value": (Fault(cut="before"), SAME_EMAIL, True),
+    "not applied, 503, another field": (failed(503), THEIR_CODE, False),
 }
 
 
 @pytest.mark.parametrize(("fault", "patch", "success"), BETWEEN.values(), ids=BETWEEN)
 def test_somebody_else_in_between(
-    twin: "Twin", sandbox: Sandbox, url: str, fault: Fault, patch: dict[str, Any], *, success: bool
+    clients: Clients, sandbox: Sandbox, url: str, fault: Fault, patch: dict[str, Any], *, success: bool
 ) -> None:
     """What another editor wrote stands; it is success if the customer is as was asked, and else the error says why."""
     sandbox.fail(fault)
-    result = attempted(twin, url, Tap(somebody_else(sandbox, patch)), if_match=sandbox.etag())
+    result = try_update(clients, url, RecordingTransport(change_between(sandbox, patch)), if_match=sandbox.etag())
     assert [received.method for received in sandbox.received] == ["PATCH", "PATCH", "GET"]
     now = sandbox.customer()
     assert merge(now, patch) == now
-    assert_every_attempt_was_its_own(sandbox)
+    assert_each_attempt_is_signed_anew(sandbox)
     if success:
-        assert result.customer.to_dict() == now == merge(now, CHANGE.to_dict())
+        assert result.customer.to_dict() == now == merge(now, NEW_EMAIL.to_dict())
         assert result.etag == sandbox.etag()
         return
     assert type(result) is errors.PreconditionFailed
     assert (result.status_code, result.attempts, result.may_have_been_applied) == (412, 2, True)
     assert "somebody else changed" in str(result)
     assert "buyerInformation.email" in str(result)
-    assert not [value for value in (TOLD, OTHERS, "another", "test@cybs.com") if value in str(result)]
+    assert not [value for value in (EMAIL, OTHERS, "another", "test@cybs.com") if value in str(result)]
 
 
-def test_every_path_that_differs_is_named(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_every_path_that_differs_is_named(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The message of such an error has the paths of the fields that are not as was asked, and of no others."""
     sandbox.fail(Fault(cut="after"))
     theirs = {"merchantDefinedInformation": None, "buyerInformation": {"email": OTHERS}}
     changes = CustomerUpdate.from_dict(
         {
-            "buyerInformation": {"email": TOLD, "merchantCustomerID": "ours"},
+            "buyerInformation": {"email": EMAIL, "merchantCustomerID": "ours"},
             "clientReferenceInformation": None,
             "merchantDefinedInformation": [{"name": "data2", "value": "our value"}],
         }
     )
-    opened = twin.open(base_url=url, transport=Tap(somebody_else(sandbox, theirs)), retries=RETRIES)
+    client = clients.open(base_url=url, transport=RecordingTransport(change_between(sandbox, theirs)), retries=RETRIES)
     with pytest.raises(errors.PreconditionFailed) as caught:
-        opened.update(PAGE_CUSTOMER_ID, changes, if_match=sandbox.etag())
+        client.update(PAGE_CUSTOMER_ID, changes, if_match=sandbox.etag())
     message = str(caught.value)
     assert "buyerInformation.email" in message
     assert "merchantDefinedInformation" in message
     assert "merchantCustomerID" not in message
     assert "clientReferenceInformation" not in message
-    assert not [value for value in (TOLD, OTHERS, "ours", "our value") if value in message]
+    assert not [value for value in (EMAIL, OTHERS, "ours", "our value") if value in message]
 
 
-@pytest.mark.parametrize("patch", [EMAIL, CODE, SAME], ids=["same field", "another field", "same value"])
-def test_without_if_match_the_last_one_wins(twin: "Twin", sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "patch", [THEIR_EMAIL, THEIR_CODE, SAME_EMAIL], ids=["same field", "another field", "same value"]
+)
+def test_without_if_match_the_last_wins(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
     """A repeat that is not guarded writes its own fields again, as it says, and leaves all others."""
     sandbox.fail(Fault(cut="after"))
-    record = attempted(twin, url, Tap(somebody_else(sandbox, patch)))
-    assert described(record, sandbox) == "record 2"
-    assert record.customer.to_dict() == sandbox.customer() == merge(merge(page_customer(), patch), CHANGE.to_dict())
+    record = try_update(clients, url, RecordingTransport(change_between(sandbox, patch)))
+    assert describe(record, sandbox) == "record 2"
+    assert record.customer.to_dict() == sandbox.customer() == merge(merge(page_customer(), patch), NEW_EMAIL.to_dict())
 
 
-@pytest.mark.parametrize("patch", [EMAIL, CODE], ids=["same field", "another field"])
-def test_an_old_etag_is_not_a_lost_answer(twin: "Twin", sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+@pytest.mark.parametrize("patch", [THEIR_EMAIL, THEIR_CODE], ids=["same field", "another field"])
+def test_an_old_etag_is_not_a_lost_answer(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
     """A 412 on the first attempt, or after attempts that were certainly not applied, is raised without reading."""
-    tap = Tap(somebody_else(sandbox, patch))
+    transport = RecordingTransport(change_between(sandbox, patch))
     sandbox.fail(failed(429))
-    result = attempted(twin, url, tap, if_match=sandbox.etag())
-    assert described(result, sandbox) == "PreconditionFailed 2"
+    result = try_update(clients, url, transport, if_match=sandbox.etag())
+    assert describe(result, sandbox) == "PreconditionFailed 2"
     assert sandbox.customer() == merge(page_customer(), patch)
-    again = attempted(twin, url, Tap(), if_match="old")
+    again = try_update(clients, url, RecordingTransport(), if_match="old")
     assert type(again) is errors.PreconditionFailed
     assert (again.attempts, again.may_have_been_applied, again.__cause__) == (1, False, None)
 
@@ -267,40 +265,40 @@ READINGS: dict[str, tuple[Fault, type[CybersourceError], int]] = {
 
 
 @pytest.mark.parametrize("name", READINGS)
-def test_the_reading_fails_too(twin: "Twin", sandbox: Sandbox, url: str, name: str) -> None:
+def test_the_reading_fails_too(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None:
     """Then nobody knows: the refusal stands, may have been applied, and has the failure of the reading as its cause."""
     fault, cause, reads = READINGS[name]
     sandbox.fail(Fault(cut="after"), Fault(), *[fault] * 3)
-    result = attempted(twin, url, Tap(), if_match=sandbox.etag())
-    assert described(result, sandbox) == f"PreconditionFailed? 2+{reads}"
+    result = try_update(clients, url, RecordingTransport(), if_match=sandbox.etag())
+    assert describe(result, sandbox) == f"PreconditionFailed? 2+{reads}"
     assert type(result.__cause__) is cause
     assert result.attempts == 2
     assert sandbox.customer() == UPDATED
-    assert TOLD not in "".join(traceback.format_exception(result))
+    assert EMAIL not in "".join(traceback.format_exception(result))
 
 
-def test_the_reading_is_repeated(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_the_reading_is_repeated(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The reading after a lost answer has attempts of its own."""
     sandbox.fail(Fault(cut="after"), Fault(), Fault(cut="before"), failed(503))
-    result = attempted(twin, url, Tap(), if_match=sandbox.etag())
-    assert described(result, sandbox) == "record 2+3"
+    result = try_update(clients, url, RecordingTransport(), if_match=sandbox.etag())
+    assert describe(result, sandbox) == "record 2+3"
 
 
-def test_the_profile_goes_with_the_reading(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_the_profile_goes_with_the_reading(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The reading after a lost answer asks for the same customer of the same profile."""
     profile = next(iter(sandbox.profiles))
     sandbox.fail(Fault(cut="after"))
-    opened = twin.open(base_url=url, retries=RETRIES, profile_id=profile)
-    opened.update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag())
+    client = clients.open(base_url=url, retries=RETRIES, profile_id=profile)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())
     assert [received.headers.get("profile-id") for received in sandbox.received] == [profile] * 3
 
 
-def test_one_total_time_for_all(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_one_total_time_for_all(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """An unanswered reading after a lost answer does not start the total time anew."""
     sandbox.fail(Fault(cut="after", delay=0.35), Fault(), Fault(delay=2))
     retries = Retries(attempts=3, first_wait=0.001, total_time=0.5)
-    opened = twin.open(base_url=url, retries=retries)
+    client = clients.open(base_url=url, retries=retries)
     started = time.monotonic()
     with pytest.raises(errors.CybersourceError):
-        opened.update(PAGE_CUSTOMER_ID, CHANGE, if_match=sandbox.etag())
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())
     assert time.monotonic() - started < 0.75

@@ -5,16 +5,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from cybersource_tms.errors import ConnectionFailed, NotFound, ServiceError, TimedOut, UnreadableResponse
 from sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-
-if TYPE_CHECKING:
-    from tests.conftest import Raw, Twin
+from support.clients import NEW_EMAIL, Clients
+from support.raw_server import RawServer
 
 BODY = json.dumps(page_customer()).encode()
 SHORT = httpx.Timeout(5, read=0.1)  # where nothing comes
@@ -37,84 +35,86 @@ def port_of(listener: socket.socket) -> int:
 # Nothing was sent
 
 
-def assert_never_sent(twin: "Twin", kind: type[ConnectionFailed], cause: type[Exception], **settings: object) -> str:
+def assert_never_sent(
+    clients: Clients, kind: type[ConnectionFailed], cause: type[Exception], **settings: object
+) -> str:
     """Return the message of an update that certainly never left."""
     with pytest.raises(ConnectionFailed) as caught:
-        twin.open(**settings).update()
+        clients.open(**settings).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert type(caught.value) is kind
     assert type(caught.value.__cause__) is cause
     assert caught.value.may_have_been_applied is False
     return str(caught.value)
 
 
-def test_connection_refused(twin: "Twin") -> None:
+def test_connection_refused(clients: Clients) -> None:
     """Where nobody listens, nothing is sent."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         message = assert_never_sent(
-            twin, ConnectionFailed, httpx.ConnectError, base_url=f"http://127.0.0.1:{port_of(bound)}"
+            clients, ConnectionFailed, httpx.ConnectError, base_url=f"http://127.0.0.1:{port_of(bound)}"
         )
     assert f"PATCH /tms/v2/customers/{PAGE_CUSTOMER_ID}" in message
 
 
-def test_name_not_found(twin: "Twin", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_not_found(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the host's name is not known, nothing is sent, and the message has the system's reason."""
 
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    message = assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, base_url="https://customers.invalid")
+    message = assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, base_url="https://customers.invalid")
     assert "Name or service not known" in message
 
 
-def test_tls_is_verified(twin: "Twin", tls: tuple[str, ssl.SSLContext]) -> None:
+def test_tls_is_verified(clients: Clients, tls: tuple[str, ssl.SSLContext]) -> None:
     """A server whose certificate nobody vouches for gets nothing, and so it is said."""
-    message = assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, base_url=tls[0])
+    message = assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, base_url=tls[0])
     assert "certificate" in message.lower()
 
 
-def test_tls_of_another_host(twin: "Twin", tls: tuple[str, ssl.SSLContext]) -> None:
+def test_tls_of_another_host(clients: Clients, tls: tuple[str, ssl.SSLContext]) -> None:
     """A certificate of a trusted authority that is for another host is not enough."""
     url, trust = tls
-    settings = {"base_url": url.replace("127.0.0.1", "localhost"), "transport": twin.transport(verify=trust)}
-    assert "mismatch" in assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, **settings).lower()
+    settings = {"base_url": url.replace("127.0.0.1", "localhost"), "transport": clients.transport_class(verify=trust)}
+    assert "mismatch" in assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, **settings).lower()
 
 
-def test_a_server_that_does_not_speak_tls(twin: "Twin", url: str, sandbox: Sandbox) -> None:
+def test_a_server_that_does_not_speak_tls(clients: Clients, url: str, sandbox: Sandbox) -> None:
     """Nothing is sent in the clear where https was asked for."""
-    assert_never_sent(twin, ConnectionFailed, httpx.ConnectError, base_url=url.replace("http:", "https:"))
+    assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, base_url=url.replace("http:", "https:"))
     assert sandbox.received == []
 
 
-def test_connecting_takes_too_long(twin: "Twin", deaf: socket.socket) -> None:
+def test_connecting_takes_too_long(clients: Clients, deaf: socket.socket) -> None:
     """Who waits too long for a connection, here for its TLS, has sent nothing."""
     settings = {"base_url": f"https://127.0.0.1:{port_of(deaf)}", "timeout": httpx.Timeout(5, connect=0.1)}
     start = time.monotonic()
-    assert_never_sent(twin, TimedOut, httpx.ConnectTimeout, **settings)
+    assert_never_sent(clients, TimedOut, httpx.ConnectTimeout, **settings)
     assert time.monotonic() - start < 3
 
 
-def test_no_free_connection(twin: "Twin", url: str, sandbox: Sandbox) -> None:
+def test_no_free_connection(clients: Clients, url: str, sandbox: Sandbox) -> None:
     """Who waits too long for a free connection has sent nothing."""
-    transport = twin.transport(limits=httpx.Limits(max_connections=1))
-    handle = transport.handle_request if twin.name == "sync" else transport.handle_async_request
-    held = twin.run(handle(httpx.Request("GET", url)))
+    transport = clients.transport_class(limits=httpx.Limits(max_connections=1))
+    handle = transport.handle_request if clients.name == "sync" else transport.handle_async_request
+    held = clients.run(handle(httpx.Request("GET", url)))
     assert_never_sent(
-        twin, TimedOut, httpx.PoolTimeout, base_url=url, transport=transport, timeout=httpx.Timeout(5, pool=0.1)
+        clients, TimedOut, httpx.PoolTimeout, base_url=url, transport=transport, timeout=httpx.Timeout(5, pool=0.1)
     )
     assert sandbox.received == []
-    twin.run(held.close() if twin.name == "sync" else held.aclose())
+    clients.run(held.close() if clients.name == "sync" else held.aclose())
 
 
 # Something may have been sent
 
 
-def assert_unknown(twin: "Twin", url: str, kind: type[ConnectionFailed], timeout: object = 5) -> None:
+def assert_unknown(clients: Clients, url: str, kind: type[ConnectionFailed], timeout: object = 5) -> None:
     """Check that an update got no answer, and that nobody can say what became of it."""
     start = time.monotonic()
     with pytest.raises(ConnectionFailed) as caught:
-        twin.open(base_url=url, timeout=timeout).update()
+        clients.open(base_url=url, timeout=timeout).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert type(caught.value) is kind
     assert isinstance(caught.value, TimeoutError) is (kind is TimedOut)
     assert isinstance(caught.value.__cause__, httpx.TransportError)
@@ -123,17 +123,17 @@ def assert_unknown(twin: "Twin", url: str, kind: type[ConnectionFailed], timeout
 
 
 @pytest.mark.parametrize(("cut", "applied"), [("before", False), ("after", True)])
-def test_no_answer(twin: "Twin", sandbox: Sandbox, url: str, cut: str, *, applied: bool) -> None:
+def test_no_answer(clients: Clients, sandbox: Sandbox, url: str, cut: str, *, applied: bool) -> None:
     """A connection that ends without an answer looks the same whether the update was applied or not."""
     sandbox.fail(Fault(cut=cut))  # type: ignore[arg-type]
-    assert_unknown(twin, url, ConnectionFailed)
+    assert_unknown(clients, url, ConnectionFailed)
     assert (sandbox.customer() != page_customer()) is applied
 
 
-def test_an_answer_that_takes_too_long(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_an_answer_that_takes_too_long(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Who waits too long for an answer has sent the update."""
     sandbox.fail(Fault(delay=0.4))
-    assert_unknown(twin, url, TimedOut, SHORT)
+    assert_unknown(clients, url, TimedOut, SHORT)
     assert len(sandbox.received) == 1
 
 
@@ -145,15 +145,15 @@ HALVES = {
 
 
 @pytest.mark.parametrize("answer", HALVES.values(), ids=HALVES)
-def test_half_a_head(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+def test_half_a_head(clients: Clients, raw: RawServer, answer: bytes) -> None:
     """Before the head has ended there is no answer."""
-    assert_unknown(twin, raw.serve(answer), ConnectionFailed)
+    assert_unknown(clients, raw.serve(answer), ConnectionFailed)
 
 
 @pytest.mark.parametrize("answer", HALVES.values(), ids=HALVES)
-def test_half_a_head_and_then_silence(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+def test_half_a_head_and_then_silence(clients: Clients, raw: RawServer, answer: bytes) -> None:
     """The same where the connection stays."""
-    assert_unknown(twin, raw.serve(answer, hang=True), TimedOut, SHORT)
+    assert_unknown(clients, raw.serve(answer, hang=True), TimedOut, SHORT)
 
 
 NO_HTTP = {
@@ -166,9 +166,9 @@ NO_HTTP = {
 
 
 @pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
-def test_what_is_no_http(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+def test_what_is_no_http(clients: Clients, raw: RawServer, answer: bytes) -> None:
     """What cannot be understood as HTTP is no answer."""
-    assert_unknown(twin, raw.serve(answer), ConnectionFailed)
+    assert_unknown(clients, raw.serve(answer), ConnectionFailed)
 
 
 def head(status: str, length: int, *more: str) -> bytes:
@@ -189,72 +189,72 @@ CUT = {
 
 
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT)
-def test_a_200_that_is_cut(twin: "Twin", raw: "Raw", answer: bytes) -> None:
+def test_a_200_that_is_cut(clients: Clients, raw: RawServer, answer: bytes) -> None:
     """A 200 whose body breaks off is an answer that cannot be understood, also where all of a customer was there."""
     with pytest.raises(UnreadableResponse) as caught:
-        twin.open(base_url=raw.serve(answer)).update()
+        clients.open(base_url=raw.serve(answer)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.status_code, caught.value.correlation_id) == (200, "c0ffee")
     assert caught.value.may_have_been_applied
 
 
-def test_a_200_whose_connection_is_cut(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_a_200_whose_connection_is_cut(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The same where the connection is reset in the middle of the body; the update was applied."""
     sandbox.fail(Fault(cut="middle"))
     with pytest.raises(UnreadableResponse) as caught:
-        twin.open(base_url=url).update()
+        clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.status_code == 200
     assert caught.value.correlation_id
     assert caught.value.may_have_been_applied
     assert sandbox.customer() != page_customer()
 
 
-def test_a_200_that_takes_too_long(twin: "Twin", raw: "Raw") -> None:
+def test_a_200_that_takes_too_long(clients: Clients, raw: RawServer) -> None:
     """A body that does not end in time is a time-out, after which nobody knows."""
-    assert_unknown(twin, raw.serve(CUT["half a body"], hang=True), TimedOut, SHORT)
+    assert_unknown(clients, raw.serve(CUT["half a body"], hang=True), TimedOut, SHORT)
 
 
 @pytest.mark.parametrize("hang", [False, True])
 @pytest.mark.parametrize(("status", "kind"), [("404 Not Found", NotFound), ("502 Bad Gateway", ServiceError)])
 def test_a_refusal_that_is_cut(
-    twin: "Twin", raw: "Raw", status: str, kind: type[NotFound | ServiceError], *, hang: bool
+    clients: Clients, raw: RawServer, status: str, kind: type[NotFound | ServiceError], *, hang: bool
 ) -> None:
     """The status of a refusal is enough, whether its body breaks off or does not come in time."""
     url = raw.serve(head(status, 100) + b"{", hang=hang)
     with pytest.raises(kind) as caught:
-        twin.open(base_url=url, timeout=LONGER).update()
+        clients.open(base_url=url, timeout=LONGER).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.errors, caught.value.correlation_id) == ((), "c0ffee")
 
 
-def test_the_raw_server_can_answer_well(twin: "Twin", raw: "Raw") -> None:
+def test_the_raw_server_can_answer_well(clients: Clients, raw: RawServer) -> None:
     """The tests above can fail: with the whole of the body there is a record."""
-    record = twin.open(base_url=raw.serve(head("200 OK", len(BODY)) + BODY)).update()
+    record = clients.open(base_url=raw.serve(head("200 OK", len(BODY)) + BODY)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert record.customer.to_dict() == page_customer()
     assert record.correlation_id == "c0ffee"
 
 
-def test_the_next_update_after_a_failure(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_the_next_update_after_a_failure(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A client outlives what goes wrong with one connection."""
-    opened = twin.open(base_url=url, timeout=LONGER)
+    client = clients.open(base_url=url, timeout=LONGER)
     sandbox.fail(Fault(cut="before"), Fault(cut="middle"), Fault(status=503), Fault(delay=1))
     for kind in (ConnectionFailed, UnreadableResponse, ServiceError, TimedOut):
         with pytest.raises(kind):
-            opened.update()
-    assert opened.update().customer.id == PAGE_CUSTOMER_ID
+            client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.id == PAGE_CUSTOMER_ID
 
 
 # Cookies
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_cookies_are_not_kept(twin: "Twin", sandbox: Sandbox, url: str, status: int) -> None:
+def test_cookies_are_not_kept(clients: Clients, sandbox: Sandbox, url: str, status: int) -> None:
     """Many share a client: what the service hands to one is not sent with the next one's request."""
-    opened = twin.open(base_url=url)
+    client = clients.open(base_url=url)
     sandbox.fail(Fault(status=status, body=BODY, headers={"Set-Cookie": "session=secret; Path=/"}))
     if status == 200:
-        opened.update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     else:
         with pytest.raises(NotFound):
-            opened.update()
-    opened.update()
+            client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert [received.headers.get("cookie") for received in sandbox.received] == [None, None]
-    assert not opened.client._http.cookies
+    assert not client.wrapped._http.cookies

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from tests.merge import merge
+
+from support.merge import merge
 
 # https://www.rfc-editor.org/rfc/rfc7396#appendix-A
 APPENDIX_A = [

@@ -6,25 +6,25 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.customers import COPIES, SCHEMAS, objects
 
 from cybersource_tms import UNSET, BuyerInformation, Unset
 from cybersource_tms_api import models
+from support.customers import COPIES, SCHEMAS, objects
 
-copying = pytest.mark.parametrize("copied", COPIES.values(), ids=list(COPIES))
+copying = pytest.mark.parametrize("make_copy", COPIES.values(), ids=list(COPIES))
 
 
 @copying
-def test_unset_survives(copied: Callable[[Any], Any]) -> None:
+def test_unset_survives(make_copy: Callable[[Any], Any]) -> None:
     """A copy of UNSET is UNSET itself, on its own and within a list."""
-    assert copied(UNSET) is UNSET
-    assert copied([UNSET])[0] is UNSET
+    assert make_copy(UNSET) is UNSET
+    assert make_copy([UNSET])[0] is UNSET
 
 
 @copying
-def test_unset_survives_within_a_model(copied: Callable[[Any], Any]) -> None:
+def test_unset_survives_within_a_model(make_copy: Callable[[Any], Any]) -> None:
     """A field that is not given is not given in the copy either, and so is not in the wire form."""
-    same = copied(BuyerInformation(email="new@example.com"))
+    same = make_copy(BuyerInformation(email="new@example.com"))
     assert same.merchant_customer_id is UNSET
     assert same.to_dict() == {"email": "new@example.com"}
 
@@ -41,11 +41,11 @@ def test_unset_reads_as_it_is_written() -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 @settings(deadline=None, max_examples=20)
 @given(data=st.data())
-def test_a_copied_model_has_the_same_wire_form(name: str, copied: Callable[[Any], Any], data: st.DataObject) -> None:
+def test_a_copied_model_has_the_same_wire_form(name: str, make_copy: Callable[[Any], Any], data: st.DataObject) -> None:
     """Any model, with any fields given or not, is equal to its copies, and all have the wire form they came from."""
     wire = data.draw(objects(name, extras=True))
     original = getattr(models, name).from_dict(wire)
-    same = copied(original)
+    same = make_copy(original)
     assert same is not original
     assert same == original
     assert same.to_dict() == original.to_dict() == wire

@@ -20,14 +20,14 @@ from cybersource_tms import (
 )
 from cybersource_tms.errors import InvalidRequest
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Sandbox
+from support.clients import EMAIL, NEW_EMAIL, Clients
+from support.fixed_response import FixedResponse
+from support.merge import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Canned, Twin
 
-TOLD = "jane.roe@example.com"
-CHANGE = CustomerUpdate(buyer_information=BuyerInformation(email=TOLD))
 VARIABLES = {
     "CYBERSOURCE_MERCHANT_ID": MERCHANT_ID,
     "CYBERSOURCE_KEY_ID": KEY_ID,
@@ -35,10 +35,10 @@ VARIABLES = {
 }
 
 
-def assert_refused(twin: "Twin", transport: "Canned", culprit: str, *arguments: Any, **options: Any) -> str:
+def assert_refused(clients: Clients, transport: FixedResponse, culprit: str, *arguments: Any, **options: Any) -> str:
     """Return the message of an update that is refused by name, and of which nothing was sent."""
     with pytest.raises(InvalidRequest, match=rf"^{culprit}\b") as caught:
-        twin.open(transport=transport).update(*arguments, **options)
+        clients.open(transport=transport).update(*arguments, **options)
     assert transport.requests == []
     assert caught.value.may_have_been_applied is False
     return str(caught.value)
@@ -78,18 +78,18 @@ BAD_IDS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("customer_id", BAD_IDS.values(), ids=BAD_IDS)
-def test_bad_customer_id(twin: "Twin", canned: type["Canned"], customer_id: Any) -> None:
+def test_bad_customer_id(clients: Clients, customer_id: Any) -> None:
     """Nothing but 1 to 32 characters of the service's own ids gets into a path."""
-    message = assert_refused(twin, canned(), "customer_id", customer_id, CHANGE)
+    message = assert_refused(clients, FixedResponse(), "customer_id", customer_id, NEW_EMAIL)
     assert "secret" not in message
     assert "424242" not in message
 
 
 @pytest.mark.parametrize("customer_id", ["a", "_", "-", "F" * 32, PAGE_CUSTOMER_ID, PAGE_CUSTOMER_ID.lower(), "a-B_9"])
-def test_good_customer_id(twin: "Twin", canned: type["Canned"], customer_id: str) -> None:
+def test_good_customer_id(clients: Clients, customer_id: str) -> None:
     """1 to 32 of these characters are sent as they are."""
-    transport = canned()
-    twin.open(transport=transport).update(customer_id, CHANGE)
+    transport = FixedResponse()
+    clients.open(transport=transport).update(customer_id, NEW_EMAIL)
     assert transport.requests[0].url.raw_path == b"/tms/v2/customers/" + customer_id.encode()
 
 
@@ -128,41 +128,41 @@ EMPTY = {
 }
 
 NO_UPDATES: dict[str, Any] = {
-    "a customer": Customer(id="A", buyer_information=BuyerInformation(email=TOLD)),
-    "a mapping": {"buyerInformation": {"email": TOLD}},
+    "a customer": Customer(id="A", buyer_information=BuyerInformation(email=EMAIL)),
+    "a mapping": {"buyerInformation": {"email": EMAIL}},
     "none": None,
     "unset": UNSET,
-    "text": TOLD,
-    "a group": BuyerInformation(email=TOLD),
+    "text": EMAIL,
+    "a group": BuyerInformation(email=EMAIL),
     "the class": CustomerUpdate,
-    "a list": [CHANGE],
+    "a list": [NEW_EMAIL],
 }
 
 WRONG: dict[str, tuple[str, Any]] = {
     "number for text": ("buyerInformation.email", lambda: buyer(email=424242)),
     "true for text": ("buyerInformation.email", lambda: buyer(email=True)),
-    "bytes for text": ("buyerInformation.email", lambda: buyer(email=TOLD.encode())),
-    "list for text": ("buyerInformation.email", lambda: buyer(email=[TOLD])),
+    "bytes for text": ("buyerInformation.email", lambda: buyer(email=EMAIL.encode())),
+    "list for text": ("buyerInformation.email", lambda: buyer(email=[EMAIL])),
     "NaN for text": ("buyerInformation.email", lambda: buyer(email=math.nan)),
     "object for text": ("buyerInformation.merchantCustomerID", lambda: buyer(merchant_customer_id=object())),
-    "text for a group": ("buyerInformation", lambda: CustomerUpdate(buyer_information=TOLD)),  # type: ignore[arg-type]
+    "text for a group": ("buyerInformation", lambda: CustomerUpdate(buyer_information=EMAIL)),  # type: ignore[arg-type]
     "mapping for a group": (
         "buyerInformation",
-        lambda: CustomerUpdate(buyer_information={"email": TOLD}),  # type: ignore[arg-type]
+        lambda: CustomerUpdate(buyer_information={"email": EMAIL}),  # type: ignore[arg-type]
     ),
     "another group": (
         "buyerInformation",
-        lambda: CustomerUpdate(buyer_information=ClientReferenceInformation(code=TOLD)),  # type: ignore[arg-type]
+        lambda: CustomerUpdate(buyer_information=ClientReferenceInformation(code=EMAIL)),  # type: ignore[arg-type]
     ),
-    "text for a list": ("merchantDefinedInformation", lambda: entries(TOLD)),
+    "text for a list": ("merchantDefinedInformation", lambda: entries(EMAIL)),
     "entry for a list": ("merchantDefinedInformation", lambda: entries(MerchantDefinedInformation(name="data1"))),
     "tuple for a list": ("merchantDefinedInformation", lambda: entries((MerchantDefinedInformation(name="data1"),))),
-    "text for an entry": ("merchantDefinedInformation[0]", lambda: entries([TOLD])),
+    "text for an entry": ("merchantDefinedInformation[0]", lambda: entries([EMAIL])),
     "none for an entry": (
         "merchantDefinedInformation[1]",
-        lambda: entries([MerchantDefinedInformation(name="data1", value=TOLD), None]),
+        lambda: entries([MerchantDefinedInformation(name="data1", value=EMAIL), None]),
     ),
-    "mapping for an entry": ("merchantDefinedInformation[0]", lambda: entries([{"name": "data1", "value": TOLD}])),
+    "mapping for an entry": ("merchantDefinedInformation[0]", lambda: entries([{"name": "data1", "value": EMAIL}])),
     "none in an entry": (
         "merchantDefinedInformation[0].value",
         lambda: entries([MerchantDefinedInformation(name="data1", value=None)]),  # type: ignore[arg-type]
@@ -174,63 +174,61 @@ WRONG: dict[str, tuple[str, Any]] = {
     "misspelt field": ("buyerInformtion", lambda: with_extra(CustomerUpdate(), "buyerInformtion", {})),
     "misspelt field beside a right one": (
         "buyerInformtion",
-        lambda: with_extra(buyer(email=TOLD), "buyerInformtion", {}),
+        lambda: with_extra(buyer(email=EMAIL), "buyerInformtion", {}),
     ),
     "misspelt field in a group": (
         "buyerInformation.merchantCustomerId",
-        lambda: CustomerUpdate(buyer_information=with_extra(BuyerInformation(), "merchantCustomerId", TOLD)),
+        lambda: CustomerUpdate(buyer_information=with_extra(BuyerInformation(), "merchantCustomerId", EMAIL)),
     ),
     "misspelt field in an entry": (
         "merchantDefinedInformation[0].nme",
-        lambda: entries([with_extra(MerchantDefinedInformation(name="data1"), "nme", TOLD)]),
+        lambda: entries([with_extra(MerchantDefinedInformation(name="data1"), "nme", EMAIL)]),
     ),
-    "field that only the service writes": ("id", lambda: with_extra(buyer(email=TOLD), "id", TOLD)),
-    "right name, wrong value": ("buyerInformation", lambda: with_extra(CustomerUpdate(), "buyerInformation", TOLD)),
-    "lone surrogate": ("buyerInformation.email", lambda: buyer(email=f"{TOLD}\ud800")),
+    "field that only the service writes": ("id", lambda: with_extra(buyer(email=EMAIL), "id", EMAIL)),
+    "right name, wrong value": ("buyerInformation", lambda: with_extra(CustomerUpdate(), "buyerInformation", EMAIL)),
+    "lone surrogate": ("buyerInformation.email", lambda: buyer(email=f"{EMAIL}\ud800")),
     "lone surrogate in an entry": (
         "merchantDefinedInformation[0].value",
         lambda: entries([MerchantDefinedInformation(value="\udfff")]),
     ),
-    "lone surrogate in a name": ("", lambda: with_extra(buyer(email=TOLD), "\ud800", {})),
-    "name that is a number": ("", lambda: with_extra(buyer(email=TOLD), 424242, {})),  # type: ignore[arg-type]
+    "lone surrogate in a name": ("", lambda: with_extra(buyer(email=EMAIL), "\ud800", {})),
+    "name that is a number": ("", lambda: with_extra(buyer(email=EMAIL), 424242, {})),  # type: ignore[arg-type]
     "an update in itself": ("buyerInformation", endless),
 }
 
 
 @pytest.mark.parametrize("changes", EMPTY.values(), ids=EMPTY)
-def test_an_update_that_changes_nothing(twin: "Twin", canned: type["Canned"], changes: CustomerUpdate) -> None:
+def test_an_update_that_changes_nothing(clients: Clients, changes: CustomerUpdate) -> None:
     """An update without a field is refused: somebody meant to change something."""
-    assert "no field" in assert_refused(twin, canned(), "changes", PAGE_CUSTOMER_ID, changes)
+    assert "no field" in assert_refused(clients, FixedResponse(), "changes", PAGE_CUSTOMER_ID, changes)
 
 
 @pytest.mark.parametrize("changes", NO_UPDATES.values(), ids=NO_UPDATES)
-def test_what_is_no_update(twin: "Twin", canned: type["Canned"], changes: Any) -> None:
+def test_what_is_no_update(clients: Clients, changes: Any) -> None:
     """A whole customer or a mapping is no update: `changed_fields` makes one of them."""
-    message = assert_refused(twin, canned(), "changes", PAGE_CUSTOMER_ID, changes)
+    message = assert_refused(clients, FixedResponse(), "changes", PAGE_CUSTOMER_ID, changes)
     assert "CustomerUpdate" in message
-    assert TOLD not in message
+    assert EMAIL not in message
 
 
 @pytest.mark.parametrize(("path", "make"), WRONG.values(), ids=WRONG)
-def test_something_wrong_in_an_update(
-    twin: "Twin", canned: type["Canned"], path: str, make: "Callable[[], CustomerUpdate]"
-) -> None:
+def test_something_wrong_in_an_update(clients: Clients, path: str, make: "Callable[[], CustomerUpdate]") -> None:
     """A field of a wrong type, or that there is not, is refused by its path on the wire; its value is not quoted."""
-    message = assert_refused(twin, canned(), "changes", PAGE_CUSTOMER_ID, make())
+    message = assert_refused(clients, FixedResponse(), "changes", PAGE_CUSTOMER_ID, make())
     assert message.startswith(f"changes: {path}")
     assert path == "" or not message.removeprefix(f"changes: {path}")[0].isalnum()
-    assert TOLD not in message
+    assert EMAIL not in message
     assert "424242" not in message or path == ""
 
 
 @pytest.mark.parametrize(
     ("changes", "body"),
     [
-        (CHANGE, b'{"buyerInformation":{"email":"jane.roe@example.com"}}'),
-        (buyer(email=None), b'{"buyerInformation":{"email":null}}'),
-        (CustomerUpdate(client_reference_information=None), b'{"clientReferenceInformation":null}'),
+        (NEW_EMAIL, b'{"buyerInformation":{"email":"jane.roe@example.com"}}'),
+        (buyer(email=REMOVED), b'{"buyerInformation":{"email":null}}'),
+        (CustomerUpdate(client_reference_information=REMOVED), b'{"clientReferenceInformation":null}'),
         (entries([]), b'{"merchantDefinedInformation":[]}'),
-        (entries(None), b'{"merchantDefinedInformation":null}'),
+        (entries(REMOVED), b'{"merchantDefinedInformation":null}'),
         (
             entries([MerchantDefinedInformation("data1", "")]),
             b'{"merchantDefinedInformation":[{"name":"data1","value":""}]}',
@@ -239,10 +237,10 @@ def test_something_wrong_in_an_update(
     ],
     ids=["text", "null", "null for a group", "empty list", "null for a list", "entry", "not ASCII"],
 )
-def test_good_updates(twin: "Twin", canned: type["Canned"], changes: CustomerUpdate, body: bytes | None) -> None:
+def test_good_updates(clients: Clients, changes: CustomerUpdate, body: bytes | None) -> None:
     """What is set goes out and nothing else; null and an empty list are something."""
-    transport = canned()
-    twin.open(transport=transport).update(PAGE_CUSTOMER_ID, changes)
+    transport = FixedResponse()
+    clients.open(transport=transport).update(PAGE_CUSTOMER_ID, changes)
     sent = transport.requests[0].content
     expected = '{"buyerInformation":{"merchantCustomerID":"é\U0001f600","email":""}}'.encode()
     assert sent == (expected if body is None else body)
@@ -281,35 +279,35 @@ BAD_PROFILE_ID = header_values(36) | {"35 characters": PROFILE_ID[:-1], "37 char
 
 
 @pytest.mark.parametrize("if_match", BAD_IF_MATCH.values(), ids=BAD_IF_MATCH)
-def test_bad_if_match(twin: "Twin", canned: type["Canned"], if_match: Any) -> None:
+def test_bad_if_match(clients: Clients, if_match: Any) -> None:
     """An ETag is 1 to 32 characters that a header can carry."""
-    message = assert_refused(twin, canned(), "if_match", PAGE_CUSTOMER_ID, CHANGE, if_match=if_match)
+    message = assert_refused(clients, FixedResponse(), "if_match", PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=if_match)
     assert "secret" not in message
     assert "424242" not in message
 
 
 @pytest.mark.parametrize("profile_id", BAD_PROFILE_ID.values(), ids=BAD_PROFILE_ID)
-def test_bad_profile_id(twin: "Twin", profile_id: Any) -> None:
+def test_bad_profile_id(clients: Clients, profile_id: Any) -> None:
     """A profile's id has exactly 36 characters; a wrong one is refused when the client is made."""
     with pytest.raises(InvalidRequest, match=r"^profile_id\b") as caught:
-        twin.open(profile_id=profile_id)
+        clients.open(profile_id=profile_id)
     assert "secret" not in str(caught.value)
     assert PROFILE_ID[:-1] not in str(caught.value)
 
 
 @pytest.mark.parametrize("if_match", ["x", "x" * 32, '"quoted"', 'W/"weak"', "*", "a b"])
-def test_good_headers(twin: "Twin", canned: type["Canned"], if_match: str) -> None:
+def test_good_headers(clients: Clients, if_match: str) -> None:
     """An ETag and a profile's id are sent unchanged."""
-    transport = canned()
-    twin.open(transport=transport, profile_id=PROFILE_ID).update(if_match=if_match)
+    transport = FixedResponse()
+    clients.open(transport=transport, profile_id=PROFILE_ID).update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=if_match)
     headers = transport.requests[0].headers
     assert (headers.get_list("if-match"), headers.get_list("profile-id")) == ([if_match], [PROFILE_ID])
 
 
-def test_the_headers_of_every_request(twin: "Twin", canned: type["Canned"]) -> None:
+def test_the_headers_of_every_request(clients: Clients) -> None:
     """It says who calls and what it sends and wants; what was not given is not there."""
-    transport = canned()
-    twin.open(transport=transport).update()
+    transport = FixedResponse()
+    clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     headers = transport.requests[0].headers
     assert headers["User-Agent"] == f"cybersource-tms/{_version.__version__}"
     assert headers.get_list("Content-Type") == ["application/json;charset=utf-8"]
@@ -344,17 +342,17 @@ BAD_TIMEOUTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("timeout", BAD_TIMEOUTS.values(), ids=BAD_TIMEOUTS)
-def test_bad_timeout(twin: "Twin", timeout: Any) -> None:
+def test_bad_timeout(clients: Clients, timeout: Any) -> None:
     """Nothing waits for ever, and nothing is given up before it began."""
     with pytest.raises(InvalidRequest, match=r"^timeout\b"):
-        twin.open(timeout=timeout)
+        clients.open(timeout=timeout)
 
 
 @pytest.mark.parametrize("timeout", [1e10, 1e300, 10**400], ids=["300 years", "1e300", "10**400"])
-def test_a_very_long_timeout(twin: "Twin", url: str, timeout: float) -> None:
+def test_a_very_long_timeout(clients: Clients, url: str, timeout: float) -> None:
     """A number of seconds that the system cannot count is refused by name, or works; nothing foreign comes out."""
     try:
-        record = twin.open(base_url=url, timeout=timeout).update()
+        record = clients.open(base_url=url, timeout=timeout).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     except InvalidRequest as error:
         assert str(error).startswith("timeout")  # noqa: PT017 - both ends are right
     else:
@@ -374,19 +372,17 @@ LIMITS = {"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0}
     ],
     ids=["seconds", "part of a second", "all four", "one of its own"],
 )
-def test_timeouts_reach_the_transport(
-    twin: "Twin", canned: type["Canned"], timeout: Any, limits: dict[str, float]
-) -> None:
+def test_timeouts_reach_the_transport(clients: Clients, timeout: Any, limits: dict[str, float]) -> None:
     """Seconds are good for all four limits, an `httpx.Timeout` has its own."""
-    transport = canned()
-    twin.open(transport=transport, timeout=timeout).update()
+    transport = FixedResponse()
+    clients.open(transport=transport, timeout=timeout).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests[0].extensions["timeout"] == limits
 
 
-def test_the_default_timeout_is_finite(twin: "Twin", canned: type["Canned"]) -> None:
+def test_the_default_timeout_is_finite(clients: Clients) -> None:
     """Who says nothing does not wait for ever: connecting 5 s, writing 10 s, reading 30 s, a free connection 10 s."""
-    transport = canned()
-    twin.open(transport=transport).update()
+    transport = FixedResponse()
+    clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests[0].extensions["timeout"] == {"connect": 5, "write": 10, "read": 30, "pool": 10}
 
 
@@ -395,23 +391,23 @@ def test_the_default_timeout_is_finite(twin: "Twin", canned: type["Canned"]) -> 
     [(MERCHANT_ID, SECRET), SECRET, SharedSecretAuth, lambda request: request, 0, object()],
     ids=["tuple", "text", "class", "function", "0", "object"],
 )
-def test_bad_auth(twin: "Twin", auth: Any) -> None:
+def test_bad_auth(clients: Clients, auth: Any) -> None:
     """Credentials are an `httpx.Auth`; what was given instead may be a secret and is not quoted."""
     with pytest.raises(InvalidRequest, match=r"^auth\b") as caught:
-        twin.open(auth=auth)
+        clients.open(auth=auth)
     assert SECRET not in str(caught.value)
 
 
-def test_no_auth(twin: "Twin") -> None:
+def test_no_auth(clients: Clients) -> None:
     """There is no call without credentials."""
     with pytest.raises(InvalidRequest, match=r"^auth\b"):
-        twin.kind("test", None)
+        clients.client_class("test", None)
 
 
-def test_any_httpx_auth(twin: "Twin", canned: type["Canned"]) -> None:
+def test_any_httpx_auth(clients: Clients) -> None:
     """Credentials of a user's own are as good."""
-    transport = canned()
-    twin.open(auth=httpx.BasicAuth("a", "b"), transport=transport).update()
+    transport = FixedResponse()
+    clients.open(auth=httpx.BasicAuth("a", "b"), transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests[0].headers["Authorization"].startswith("Basic ")
 
 
@@ -426,14 +422,14 @@ def missing() -> "list[tuple[str, ...]]":
 @pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
 @pytest.mark.parametrize("names", missing(), ids="+".join)
 def test_missing_variables(
-    twin: "Twin", monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], value: str | None
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], value: str | None
 ) -> None:
     """All that are missing are named at once, and those that are not are not."""
     for name, right in VARIABLES.items():
         given = value if name in names else right
         monkeypatch.delenv(name, raising=False) if given is None else monkeypatch.setenv(name, given)
     with pytest.raises(InvalidRequest) as caught:
-        twin.kind.from_env()
+        clients.client_class.from_env()
     assert [name for name in VARIABLES if name in str(caught.value)] == list(names)
     assert not [value for value in VARIABLES.values() if value in str(caught.value)]
 
@@ -450,12 +446,14 @@ BAD_VARIABLES = {
 
 
 @pytest.mark.parametrize(("culprit", "variables"), BAD_VARIABLES.values(), ids=BAD_VARIABLES)
-def test_bad_variables(twin: "Twin", monkeypatch: pytest.MonkeyPatch, culprit: str, variables: dict[str, str]) -> None:
+def test_bad_variables(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, culprit: str, variables: dict[str, str]
+) -> None:
     """What a variable holds is checked as an argument is, and is not quoted."""
     for name, value in (VARIABLES | variables).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidRequest, match=rf"(?i)\b{culprit}\b") as caught:
-        twin.kind.from_env()
+        clients.client_class.from_env()
     assert not [told for told in ("sekret", "c2Vrcm", SECRET) if told in str(caught.value)]
 
 
@@ -468,46 +466,46 @@ def test_bad_variables(twin: "Twin", monkeypatch: pytest.MonkeyPatch, culprit: s
         ("production-india", "api.in.cybersource.com"),
     ],
 )
-def test_from_env(
-    twin: "Twin", canned: type["Canned"], monkeypatch: pytest.MonkeyPatch, environment: str | None, host: str
-) -> None:
+def test_from_env(clients: Clients, monkeypatch: pytest.MonkeyPatch, environment: str | None, host: str) -> None:
     """The environment is the variable's, and never production unless somebody said so."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     if environment is not None:
         monkeypatch.setenv("CYBERSOURCE_ENVIRONMENT", environment)
-    transport = canned()
-    twin.adopt(twin.kind.from_env(transport=transport, timeout=3, profile_id=PROFILE_ID)).update()
+    transport = FixedResponse()
+    client = clients.wrap(clients.client_class.from_env(transport=transport, timeout=3, profile_id=PROFILE_ID))
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [request] = transport.requests
     assert request.url.host == host
     assert request.extensions["timeout"]["read"] == 3
     assert request.headers["profile-id"] == PROFILE_ID
 
 
-def test_from_env_signs_with_the_variables(twin: "Twin", url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_env_signs_with_the_variables(clients: Clients, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in believes what the variables' credentials sign, and another address can be given."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    assert twin.adopt(twin.kind.from_env(base_url=url)).update().customer.id == PAGE_CUSTOMER_ID
+    client = clients.wrap(clients.client_class.from_env(base_url=url))
+    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.id == PAGE_CUSTOMER_ID
 
 
 # Closed
 
 
-def test_a_closed_client(twin: "Twin", canned: type["Canned"]) -> None:
+def test_a_closed_client(clients: Clients) -> None:
     """A client that was closed, even one that never sent anything, refuses and says so; closing twice is no fault."""
-    transport = canned()
-    opened = twin.open(transport=transport)
-    opened.close()
-    opened.close()
+    transport = FixedResponse()
+    client = clients.open(transport=transport)
+    client.close()
+    client.close()
     with pytest.raises(InvalidRequest, match="client is closed"):
-        opened.update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests == []
 
 
-def test_a_known_field_among_the_extras(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_a_known_field_among_the_extras(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """It is checked like the attribute that stands for it, and sent, whatever kind of mapping holds it."""
     changes = CustomerUpdate()
     changes["buyerInformation"] = MappingProxyType({"email": "new@example.com"})
-    twin.open(base_url=url).update(changes=changes)
+    clients.open(base_url=url).update(PAGE_CUSTOMER_ID, changes)
     assert sandbox.received[-1].body == b'{"buyerInformation":{"email":"new@example.com"}}'

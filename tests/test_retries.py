@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import httpx
@@ -19,16 +19,15 @@ import pytest
 import stamina
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tap import Tap, refuse
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
 from cybersource_tms._responses import boundary, status_error, unreadable
 from cybersource_tms._retries import Course, TimeLeft, arepeated, may_be_retried, repeated, within
 from cybersource_tms.errors import CybersourceError
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
-
-if TYPE_CHECKING:
-    from tests.conftest import Canned, Twin
+from support.clients import EMAIL, NEW_EMAIL, Clients
+from support.fixed_response import FixedResponse
+from support.recording import RecordingTransport, refuse
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 REQUEST = httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}")
@@ -72,10 +71,10 @@ def test_retries_are_values() -> None:
 
 
 @pytest.mark.parametrize("retries", [3, True, {"attempts": 3}, Retries, ()], ids=str)
-def test_no_retries(twin: "Twin", retries: object) -> None:
+def test_no_retries(clients: Clients, retries: object) -> None:
     """A client takes a Retries or None, nothing else."""
     with pytest.raises(errors.InvalidRequest, match=r"^retries: "):
-        twin.open(retries=retries)
+        clients.open(retries=retries)
 
 
 def test_retries_are_on_by_default() -> None:
@@ -89,13 +88,13 @@ def test_retries_are_on_by_default() -> None:
 # What may be retried
 
 
-def answered(status: int, **headers: str) -> errors.StatusError:
+def error_for(status: int, **headers: str) -> errors.StatusError:
     """Return the error of an answer."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return status_error(httpx.Response(status, headers=named, request=REQUEST))
 
 
-def caused(cause: Exception | None) -> errors.UnreadableResponse:
+def unreadable_because_of(cause: Exception | None) -> errors.UnreadableResponse:
     """Return the error of an answer that cannot be read, because of something."""
     error = unreadable(httpx.Response(200, request=REQUEST), "is not a customer")
     error.__cause__ = cause
@@ -108,18 +107,18 @@ RETRIED = {429, 500, 502, 503, 504}
 @pytest.mark.parametrize("status", [*range(201, 600)])
 def test_statuses_that_are_retried(status: int) -> None:
     """Five statuses are, all others never."""
-    assert may_be_retried(answered(status)) is (status in RETRIED)
+    assert may_be_retried(error_for(status)) is (status in RETRIED)
 
 
 RAISED: dict[str, tuple[Exception, bool]] = {
     "no connection": (errors.ConnectionFailed("m", may_have_been_applied=False), True),
     "cut": (errors.ConnectionFailed("m", may_have_been_applied=True), True),
     "timed out": (errors.TimedOut("m", may_have_been_applied=True), True),
-    "cut within the answer": (caused(httpx.RemoteProtocolError("m")), True),
-    "reset within the answer": (caused(httpx.ReadError("m")), True),
-    "unreadable": (caused(None), False),
-    "wrongly compressed": (caused(httpx.DecodingError("m")), False),
-    "no customer": (caused(ValueError("m")), False),
+    "cut within the answer": (unreadable_because_of(httpx.RemoteProtocolError("m")), True),
+    "reset within the answer": (unreadable_because_of(httpx.ReadError("m")), True),
+    "unreadable": (unreadable_because_of(None), False),
+    "wrongly compressed": (unreadable_because_of(httpx.DecodingError("m")), False),
+    "no customer": (unreadable_because_of(ValueError("m")), False),
     "mistake of the caller": (errors.InvalidRequest("m"), False),
     "the base": (CybersourceError("m"), False),
     "foreign": (OSError("m"), False),
@@ -135,16 +134,16 @@ def test_errors_that_are_retried(error: Exception, *, retried: bool) -> None:
 @pytest.mark.parametrize(
     "kind", [httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL], ids=lambda kind: kind.__name__
 )
-def test_mistakes_in_settings(twin: "Twin", kind: type[Exception]) -> None:
+def test_mistakes_in_settings(clients: Clients, kind: type[Exception]) -> None:
     """What an own transport, proxy or auth makes impossible is not a connection that failed in passing."""
 
     def fail(number: int, request: httpx.Request) -> None:
         raise kind("m")
 
-    tap = Tap(fail)
+    transport = RecordingTransport(fail)
     with pytest.raises(errors.ConnectionFailed):
-        twin.open(transport=tap, retries=QUICK).update()
-    assert len(tap.requests) == 1
+        clients.open(transport=transport, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert len(transport.requests) == 1
 
 
 # How long to wait
@@ -174,12 +173,12 @@ def test_waits(first: float, longest: float, whole: list[float], seed: int) -> N
     random.seed(seed)
     course = Course(Retries(attempts=99, first_wait=first, longest_wait=longest, total_time=1000))
     for most in whole:
-        assert most / 2 <= failures(course, answered(503)) <= most
+        assert most / 2 <= failures(course, error_for(503)) <= most
 
 
 def test_waits_differ() -> None:
     """Two clients that failed at the same time do not come back at the same time."""
-    waits = {failures(Course(Retries()), answered(503)) for _ in range(20)}
+    waits = {failures(Course(Retries()), error_for(503)) for _ in range(20)}
     assert len(waits) > 10
     assert max(waits) - min(waits) > 0.02
 
@@ -187,7 +186,7 @@ def test_waits_differ() -> None:
 def test_many_attempts() -> None:
     """The wait of the thousandth attempt can be computed."""
     course = Course(Retries(attempts=2000, first_wait=1e-6, longest_wait=0.5))
-    assert 0.25 <= failures(course, answered(503), 1500) <= 0.5
+    assert 0.25 <= failures(course, error_for(503), 1500) <= 0.5
 
 
 DATES = {
@@ -211,7 +210,7 @@ def _time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("form", DATES)
 def test_retry_after_as_a_date(form: str) -> None:
     """A date in each of HTTP's three forms is so far ahead, whatever the zone of this machine is."""
-    error = answered(503, Retry_After=DATES[form](time.time() + 5))
+    error = error_for(503, Retry_After=DATES[form](time.time() + 5))
     assert error.retry_after is not None
     assert 3 < error.retry_after <= 5
     assert failures(Course(Retries()), error) == error.retry_after
@@ -259,12 +258,12 @@ TOO_LONG = {
 
 
 @pytest.mark.parametrize("value", TOO_LONG.values(), ids=TOO_LONG)
-def test_retry_after_beyond_the_longest_wait(twin: "Twin", canned: type["Canned"], value: str) -> None:
+def test_retry_after_beyond_the_longest_wait(clients: Clients, value: str) -> None:
     """Then the error is raised at once, and it says how long the service asked for."""
-    transport = canned(429, headers={"Retry-After": value})
+    transport = FixedResponse(429, headers={"Retry-After": value})
     started = time.monotonic()
     with pytest.raises(errors.TooManyRequests) as caught:
-        twin.open(transport=transport, retries=Retries()).update()
+        clients.open(transport=transport, retries=Retries()).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert time.monotonic() - started < 2
     assert len(transport.requests) == 1
     assert caught.value.retry_after is not None
@@ -272,11 +271,11 @@ def test_retry_after_beyond_the_longest_wait(twin: "Twin", canned: type["Canned"
     assert f"the service asks to wait {caught.value.retry_after:.0f} s" in str(caught.value)
 
 
-def test_retry_after_is_waited_for(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_retry_after_is_waited_for(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """It is really so long until the next attempt."""
     sandbox.fail(Fault(status=503, headers={"Retry-After": "1"}))
     started = time.monotonic()
-    twin.open(base_url=url, retries=Retries(first_wait=0.001, longest_wait=1)).update()
+    clients.open(base_url=url, retries=Retries(first_wait=0.001, longest_wait=1)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert 0.95 < time.monotonic() - started < 2
     assert len(sandbox.received) == 2
 
@@ -287,18 +286,18 @@ def test_retry_after_is_waited_for(twin: "Twin", sandbox: Sandbox, url: str) -> 
 def test_the_last_attempt() -> None:
     """After the last attempt there is no wait."""
     course = Course(Retries(attempts=3))
-    assert failures(course, answered(503)) > 0
-    assert failures(course, answered(503)) > 0
-    assert failures(course, answered(503)) is False
+    assert failures(course, error_for(503)) > 0
+    assert failures(course, error_for(503)) > 0
+    assert failures(course, error_for(503)) is False
 
 
 def test_no_wait_beyond_the_total_time() -> None:
     """If the next attempt would begin too late, the error is raised at once."""
     retries = Retries(first_wait=8, longest_wait=8, total_time=3)
     with within(retries):
-        assert failures(Course(retries), answered(503)) is False
-        assert failures(Course(retries), answered(503, Retry_After="4")) is False
-        assert failures(Course(retries), answered(503, Retry_After="2")) == 2
+        assert failures(Course(retries), error_for(503)) is False
+        assert failures(Course(retries), error_for(503, Retry_After="4")) is False
+        assert failures(Course(retries), error_for(503, Retry_After="2")) == 2
 
 
 def test_time_left() -> None:
@@ -335,26 +334,26 @@ def ends_in_time(least: float = 0.0) -> Iterator[pytest.ExceptionInfo[Cybersourc
 
 
 @pytest.mark.parametrize("attempts", [1, 4])
-def test_a_server_that_hangs(twin: "Twin", sandbox: Sandbox, url: str, attempts: int) -> None:
+def test_a_server_that_hangs(clients: Clients, sandbox: Sandbox, url: str, attempts: int) -> None:
     """A call ends at its total time, although one attempt alone would be let run longer."""
     sandbox.fail(*[Fault(delay=1)] * attempts)
-    opened = twin.open(base_url=url, timeout=30, retries=Retries(attempts=attempts, total_time=TOTAL))
+    client = clients.open(base_url=url, timeout=30, retries=Retries(attempts=attempts, total_time=TOTAL))
     with ends_in_time(TOTAL - 0.05) as caught:
-        opened.update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert type(caught.value) is errors.TimedOut
     assert caught.value.attempts == len(sandbox.received) == 1
 
 
-def test_several_attempts_that_hang(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_several_attempts_that_hang(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The last attempt has only what the others left."""
     sandbox.fail(*[Fault(delay=1)] * 9)
-    opened = twin.open(base_url=url, timeout=0.11, retries=Retries(attempts=9, first_wait=0, total_time=TOTAL))
+    client = clients.open(base_url=url, timeout=0.11, retries=Retries(attempts=9, first_wait=0, total_time=TOTAL))
     with ends_in_time(TOTAL - 0.05) as caught:
-        opened.update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.attempts == len(sandbox.received) == 3
 
 
-def test_the_time_outs_of_each_phase(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_the_time_outs_of_each_phase(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Connecting, writing, reading and waiting for a connection are each bounded by what is left."""
     seen: list[list[float]] = []
 
@@ -364,19 +363,20 @@ def test_the_time_outs_of_each_phase(twin: "Twin", sandbox: Sandbox, url: str) -
 
     sandbox.fail(Fault(status=503, delay=0.05), Fault(status=503, delay=0.05))
     retries = Retries(attempts=3, first_wait=0.001, total_time=3)
-    twin.open(base_url=url, transport=Tap(note), timeout=20, retries=retries).update()
+    client = clients.open(base_url=url, transport=RecordingTransport(note), timeout=20, retries=retries)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert len(seen) == 3
     assert all(2 < limit <= 3 for limits in seen for limit in limits)
     assert all(max(later) < min(sooner) - 0.04 for sooner, later in pairwise(seen))
 
 
-def test_a_call_does_not_shorten_the_next(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_a_call_does_not_shorten_the_next(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Each call has a total time of its own, also after one that ran out of it."""
     sandbox.fail(Fault(delay=0.5))
-    opened = twin.open(base_url=url, retries=Retries(total_time=0.2))
+    client = clients.open(base_url=url, retries=Retries(total_time=0.2))
     with pytest.raises(errors.TimedOut):
-        opened.update()
-    assert opened.update().customer.id == PAGE_CUSTOMER_ID
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.id == PAGE_CUSTOMER_ID
 
 
 # What the error says
@@ -384,11 +384,11 @@ def test_a_call_does_not_shorten_the_next(twin: "Twin", sandbox: Sandbox, url: s
 NOTHING_SENT = errors.ConnectionFailed("refused", may_have_been_applied=False)
 LOST = errors.ConnectionFailed("cut", may_have_been_applied=True)
 SUMS: dict[str, tuple[list[CybersourceError], bool]] = {
-    "never": ([answered(429), NOTHING_SENT, answered(412)], False),
-    "first": ([LOST, answered(429), answered(404)], True),
-    "in the middle": ([NOTHING_SENT, answered(500), NOTHING_SENT], True),
-    "last": ([answered(429), LOST], True),
-    "alone": ([answered(404)], False),
+    "never": ([error_for(429), NOTHING_SENT, error_for(412)], False),
+    "first": ([LOST, error_for(429), error_for(404)], True),
+    "in the middle": ([NOTHING_SENT, error_for(500), NOTHING_SENT], True),
+    "last": ([error_for(429), LOST], True),
+    "alone": ([error_for(404)], False),
 }
 
 
@@ -403,7 +403,7 @@ def test_what_the_attempts_add_up_to(raised: list[CybersourceError], *, applied:
     assert error.may_have_been_applied is applied
 
 
-def test_the_message_knows_of_earlier_attempts(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_the_message_knows_of_earlier_attempts(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """If the first attempt may have been applied, the message of the last one does not say that nothing was sent."""
 
     def refuse_repeats(number: int, request: httpx.Request) -> None:
@@ -411,30 +411,32 @@ def test_the_message_knows_of_earlier_attempts(twin: "Twin", sandbox: Sandbox, u
             raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
 
     sandbox.fail(Fault(cut="after"))
+    client = clients.open(base_url=url, transport=RecordingTransport(refuse_repeats), retries=QUICK)
     with pytest.raises(errors.ConnectionFailed) as caught:
-        twin.open(base_url=url, transport=Tap(refuse_repeats), retries=QUICK).update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.may_have_been_applied
     assert "nothing was sent" not in str(caught.value)
     assert "may have been applied" in str(caught.value)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3])
-def test_attempts_in_the_error(twin: "Twin", canned: type["Canned"], attempts: int) -> None:
+def test_attempts_in_the_error(clients: Clients, attempts: int) -> None:
     """The error counts the attempts, also in its message if there was more than one, and also from a pickle."""
-    transport = canned(503)
+    transport = FixedResponse(503)
+    client = clients.open(transport=transport, retries=attrs.evolve(QUICK, attempts=attempts))
     with pytest.raises(errors.ServiceError) as caught:
-        twin.open(transport=transport, retries=attrs.evolve(QUICK, attempts=attempts)).update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
         assert error.attempts == len(transport.requests) == attempts
         assert str(error).endswith(f" (after {attempts} attempts)") is (attempts > 1)
         assert str(error).count("attempts)") == (attempts > 1)
 
 
-def test_without_retries(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_without_retries(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """With None there is one attempt, without a word about attempts."""
     sandbox.fail(Fault(status=503))
     with pytest.raises(errors.ServiceError) as caught:
-        twin.open(base_url=url, retries=None).update()
+        clients.open(base_url=url, retries=None).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.attempts, len(sandbox.received)) == (1, 1)
     assert "attempt" not in str(caught.value)
 
@@ -448,11 +450,11 @@ def _stamina_off() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_stamina_off")
-def test_switched_off_for_the_process(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_switched_off_for_the_process(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The switch of stamina itself holds for the clients too: one attempt, and our error comes out."""
     sandbox.fail(Fault(status=503))
     with pytest.raises(errors.ServiceError) as caught:
-        twin.open(base_url=url, retries=QUICK).update()
+        clients.open(base_url=url, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.attempts, len(sandbox.received)) == (1, 1)
 
 
@@ -462,55 +464,55 @@ def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in ours if record.levelno == logging.INFO]
 
 
-def test_each_retry_is_logged(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_retry_is_logged(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
     """A line for each, with its number, the wait and the reason; no line of anybody has a value."""
     caplog.set_level(logging.DEBUG)
-    body = json.dumps({"errors": [{"type": "serverError", "message": "new@example.com failed"}]}).encode()
+    body = json.dumps({"errors": [{"type": "serverError", "message": f"{EMAIL} failed"}]}).encode()
     sandbox.fail(Fault(status=503, body=body), Fault(cut="before"), Fault(status=500))
     with pytest.raises(errors.ServiceError):
-        twin.open(base_url=url, retries=QUICK).update()
+        clients.open(base_url=url, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     first, second = log_lines(caplog)
     assert first.startswith("attempt 1 failed, the next one is in 0.00 s: 503 serverError (PATCH ")
     assert second.startswith("attempt 2 failed, ")
     assert "Error" in second
-    told = ("new@example.com", "test@cybs.com", SECRET)
+    told = (EMAIL, "test@cybs.com", SECRET)
     for record in caplog.records:
         assert not [value for value in told if value in f"{record.getMessage()} {vars(record)}"]
 
 
 @pytest.mark.parametrize("fault", [Fault(), Fault(status=404)], ids=["success", "refusal"])
 def test_nothing_to_log(
-    twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault
+    clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     """Without a retry there is no such line."""
     caplog.set_level(logging.INFO)
     sandbox.fail(fault)
     try:
-        twin.open(base_url=url, retries=QUICK).update()
+        clients.open(base_url=url, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     except errors.NotFound:
         assert fault.status == 404
     assert log_lines(caplog) == []
 
 
-def test_mistakes_of_the_caller_are_not_repeated(twin: "Twin", canned: type["Canned"]) -> None:
+def test_mistakes_of_the_caller_are_not_repeated(clients: Clients) -> None:
     """What is refused before anything is sent is refused once, at once."""
-    transport = canned()
-    opened = twin.open(transport=transport, retries=Retries(first_wait=8))
+    transport = FixedResponse()
+    client = clients.open(transport=transport, retries=Retries(first_wait=8))
     started = time.monotonic()
     with pytest.raises(errors.InvalidRequest) as caught:
-        opened.update("..")
-    opened.close()
+        client.update("..", NEW_EMAIL)
+    client.close()
     with pytest.raises(errors.InvalidRequest, match="closed") as closed:
-        opened.update()
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.attempts == closed.value.attempts == 1
     assert time.monotonic() - started < 1
     assert transport.requests == []
 
 
-def test_each_body_is_the_same(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_each_body_is_the_same(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A repeat sends the same bytes to the same place with a new token."""
     sandbox.fail(Fault(status=503), Fault(cut="before"))
-    twin.open(base_url=url, retries=QUICK).update(if_match=sandbox.etag())
+    clients.open(base_url=url, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())
     sent = {(each.method, each.path, each.body, each.headers["if-match"]) for each in sandbox.received}
     assert len(sent) == 1
     assert len({each.headers["authorization"] for each in sandbox.received}) == 3
@@ -566,12 +568,12 @@ def test_what_stops_an_awaited_call(earlier: int) -> None:
     assert len(calls) == earlier + 1
 
 
-def test_refused_first(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_refused_first(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A server that is not there yet is waited for."""
-    tap = Tap(refuse(2))
-    record = twin.open(base_url=url, transport=tap, retries=QUICK).update()
+    transport = RecordingTransport(refuse(2))
+    record = clients.open(base_url=url, transport=transport, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert record.customer.to_dict() == sandbox.customer() != page_customer()
-    assert (len(tap.requests), len(sandbox.received)) == (3, 1)
+    assert (len(transport.requests), len(sandbox.received)) == (3, 1)
 
 
 CLOCKS = {"behind": (3600, "3600 s behind the service's"), "ahead": (-3600, "3600 s ahead of the service's")}
@@ -581,7 +583,7 @@ CLOCKS = {"behind": (3600, "3600 s behind the service's"), "ahead": (-3600, "360
 def test_a_wrong_clock(seconds: float, said: str) -> None:
     """A token that was refused because of this machine's clock is refused with a word about the clock."""
     date = formatdate(time.time() + seconds + 0.5, usegmt=True)
-    message = str(answered(401, Date=date))
+    message = str(error_for(401, Date=date))
     assert "clock is likely wrong" in message
     assert said[5:] in message
-    assert "likely wrong" not in str(answered(403, Date=date))
+    assert "likely wrong" not in str(error_for(403, Date=date))

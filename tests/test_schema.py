@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import pytest
-from tests.customers import SCHEMAS, Wire, properties, types
 
 from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, MerchantDefinedInformation, Unset
 from cybersource_tms._schema import (
@@ -23,6 +22,7 @@ from cybersource_tms._schema import (
     unknown,
 )
 from cybersource_tms_api import models
+from support.customers import SCHEMAS, Wire, properties, types
 
 if TYPE_CHECKING:
     from cybersource_tms_api.models import Link

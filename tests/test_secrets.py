@@ -8,26 +8,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
-from tests.keys import (
-    DAY,
-    PASSWORD,
-    SERIAL,
-    certificate,
-    ec_key,
-    key_pem,
-    p12,
-    pem,
-    protection,
-    public_pem,
-    rsa_key,
-    service_certificate,
-    written,
-)
 
 import cybersource_tms
 from cybersource_tms import (
@@ -47,9 +32,23 @@ from cybersource_tms import (
 )
 from cybersource_tms._auth import printable
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
-
-if TYPE_CHECKING:
-    from tests.conftest import Canned, Twin
+from support.clients import Clients
+from support.fixed_response import FixedResponse
+from support.keys import (
+    DAY,
+    PASSWORD,
+    SERIAL,
+    certificate,
+    ec_key,
+    key_pem,
+    p12,
+    pem,
+    protection,
+    public_pem,
+    rsa_key,
+    service_certificate,
+    written,
+)
 
 OURS = str(Path(cybersource_tms.__file__).parent)
 RAW = b"never show this key to anybody!!"
@@ -91,7 +90,7 @@ def of_key() -> Iterator[str]:
         )
 
 
-def told(text: str, what: list[str] | None = None) -> list[str]:
+def leaks(text: str, what: list[str] | None = None) -> list[str]:
     """Return what a text should not say."""
     return [secret for secret in (secrets() if what is None else what) if secret in text]
 
@@ -213,13 +212,13 @@ def test_messages_of_making(make: Making, tmp_path: Path, caplog: pytest.LogCapt
     caplog.set_level(logging.DEBUG)
     text = shown(failure(make, tmp_path), caplog)
     source = {line.strip() for line in Path(__file__).read_text(encoding="utf-8").splitlines()}
-    assert not told("\n".join(line for line in text.split("\n") if line.strip() not in source))
+    assert not leaks("\n".join(line for line in text.split("\n") if line.strip() not in source))
 
 
 @pytest.mark.parametrize("make", MAKING.values(), ids=MAKING)
 def test_locals_of_making(make: Making, tmp_path: Path) -> None:
     """Nor do the locals of this package's frames, which some tools print with a traceback."""
-    assert [where for where, value in locals_of(failure(make, tmp_path)) if told(value)] == []
+    assert [where for where, value in locals_of(failure(make, tmp_path)) if leaks(value)] == []
 
 
 def test_locals_are_seen() -> None:
@@ -258,19 +257,19 @@ def test_reprs() -> None:
         encryption = None if isinstance(auth, HttpSignatureAuth) else both()
         things += [kind("test", auth, encryption=encryption) for kind in (CustomersClient, AsyncCustomersClient)]
     for thing in things:
-        assert not told(f"{thing!r} {thing} {[thing]} { ({'x': thing}) }")
+        assert not leaks(f"{thing!r} {thing} {[thing]} { ({'x': thing}) }")
 
 
 def test_forms_of_a_secret_are_seen() -> None:
     """The tests above can fail: what they look for is what a careless `repr` would show."""
     careless = {"secret": SECRET, "raw": RAW, "password": PASSWORD, "key": key_pem(rsa_key())}
-    assert len(told(repr(careless))) > 20
+    assert len(leaks(repr(careless))) > 20
 
 
-def test_repr_of_a_record(twin: "Twin", sandbox: Sandbox, url: str) -> None:
+def test_repr_of_a_record(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A record shows its ids, and nothing of the customer."""
-    record = twin.open(base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
-    assert not told(f"{record!r} {record}", [*VALUES, "test@cybs.com"])
+    record = clients.open(base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    assert not leaks(f"{record!r} {record}", [*VALUES, "test@cybs.com"])
     assert str(record.etag) in repr(record)
 
 
@@ -278,7 +277,7 @@ def test_repr_of_a_record(twin: "Twin", sandbox: Sandbox, url: str) -> None:
 
 
 def test_calls_are_silent(
-    twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+    clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
     """With every logger at DEBUG, an update says no secret, token or value, whatever signs or encrypts it."""
     caplog.set_level(logging.DEBUG)
@@ -293,7 +292,7 @@ def test_calls_are_silent(
         warnings.simplefilter("ignore", DeprecationWarning)
         legacy = HttpSignatureAuth(MERCHANT_ID, "the-key", SECRET)
     for auth, sealing in ((secret, None), (secret, encryption), (signed, encryption), (legacy, None)):
-        twin.open(auth=auth, encryption=sealing, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+        clients.open(auth=auth, encryption=sealing, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
     assert [received.status for received in sandbox.received] == [200] * 4
     text = "\n".join(logged(caplog))
     assert {"cybersource_tms", "httpx", "httpcore.http11"} <= {record.name for record in caplog.records}
@@ -301,7 +300,7 @@ def test_calls_are_silent(
     headers = [received.headers for received in sandbox.received]
     tokens = [header["authorization"].split(".")[-1] for header in headers[:3]] + [headers[3]["signature"]]
     bodies = [json.loads(received.body)["encryptedRequest"] for received in sandbox.received[1:3]]
-    assert not told(text, [*secrets(), *VALUES, *tokens, *bodies])
+    assert not leaks(text, [*secrets(), *VALUES, *tokens, *bodies])
     assert not recwarn.list
 
 
@@ -312,43 +311,41 @@ def quoting(status: int) -> tuple[int, bytes]:
 
 
 FAILURES: dict[str, tuple[dict[str, Any], bool]] = {
-    **{f"a {status} that quotes": ({"answer": quoting(status)}, False) for status in (400, 401, 404, 412, 418, 500)},
-    "a 200 that quotes": ({"answer": quoting(200)}, False),
+    **{f"a {status} that quotes": ({"response": quoting(status)}, False) for status in (400, 401, 404, 412, 418, 500)},
+    "a 200 that quotes": ({"response": quoting(200)}, False),
     "a customer of a wrong type": (
-        {"answer": (200, json.dumps(STORED | {"buyerInformation": [EMAIL]}).encode())},
+        {"response": (200, json.dumps(STORED | {"buyerInformation": [EMAIL]}).encode())},
         False,
     ),
-    "a customer without id": ({"answer": (200, json.dumps(CHANGE.to_dict()).encode())}, False),
-    "half a customer": ({"answer": (200, json.dumps(STORED).encode()[:-9])}, False),
-    "a plain customer": ({"answer": (200, json.dumps(STORED).encode())}, True),
-    "a token that is none": ({"answer": (200, json.dumps({"encryptedResponse": EMAIL}).encode())}, True),
-    "no connection": ({"fails": httpx.ConnectError("nobody there")}, False),
-    "a time-out": ({"fails": httpx.ReadTimeout("too long")}, True),
-    "a header that is none": ({"fails": httpx.LocalProtocolError(f"Illegal header value {SECRET!r}")}, False),
+    "a customer without id": ({"response": (200, json.dumps(CHANGE.to_dict()).encode())}, False),
+    "half a customer": ({"response": (200, json.dumps(STORED).encode()[:-9])}, False),
+    "a plain customer": ({"response": (200, json.dumps(STORED).encode())}, True),
+    "a token that is none": ({"response": (200, json.dumps({"encryptedResponse": EMAIL}).encode())}, True),
+    "no connection": ({"error": httpx.ConnectError("nobody there")}, False),
+    "a time-out": ({"error": httpx.ReadTimeout("too long")}, True),
+    "a header that is none": ({"error": httpx.LocalProtocolError(f"Illegal header value {SECRET!r}")}, False),
 }
 
 
-def failed(
-    twin: "Twin", canned: type["Canned"], case: dict[str, Any], *, encrypted: bool, change: Any = CHANGE
-) -> errors.CybersourceError:
+def failed(clients: Clients, case: dict[str, Any], *, encrypted: bool, change: Any = CHANGE) -> errors.CybersourceError:
     """Return the error of an update."""
-    transport = canned(*case.get("answer", ()), fails=case.get("fails"))
+    transport = FixedResponse(*case.get("response", ()), error=case.get("error"))
     auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-    opened = twin.open(auth=auth, encryption=both() if encrypted else None, transport=transport)
+    client = clients.open(auth=auth, encryption=both() if encrypted else None, transport=transport)
     with pytest.raises(errors.CybersourceError) as caught:
-        opened.update(PAGE_CUSTOMER_ID, change)
+        client.update(PAGE_CUSTOMER_ID, change)
     return caught.value
 
 
 @pytest.mark.parametrize(("case", "encrypted"), FAILURES.values(), ids=FAILURES)
 def test_failures_of_an_update(
-    twin: "Twin", canned: type["Canned"], caplog: pytest.LogCaptureFixture, case: dict[str, Any], *, encrypted: bool
+    clients: Clients, caplog: pytest.LogCaptureFixture, case: dict[str, Any], *, encrypted: bool
 ) -> None:
     """No message, `repr` or log line of a failed update has a value or a secret, ours or what the service says."""
     caplog.set_level(logging.DEBUG)
-    error = failed(twin, canned, case, encrypted=encrypted)
+    error = failed(clients, case, encrypted=encrypted)
     ours = [str(error), repr(error), repr(error.args), *traceback.format_exception_only(error), *logged(caplog)]
-    assert not told("\n".join(ours), [*VALUES, *secrets()])
+    assert not leaks("\n".join(ours), [*VALUES, *secrets()])
 
 
 BAD_CHANGES: dict[str, CustomerUpdate] = {
@@ -361,15 +358,13 @@ BAD_CHANGES: dict[str, CustomerUpdate] = {
 
 
 @pytest.mark.parametrize("change", BAD_CHANGES.values(), ids=BAD_CHANGES)
-def test_changes_that_are_refused(
-    twin: "Twin", canned: type["Canned"], caplog: pytest.LogCaptureFixture, change: CustomerUpdate
-) -> None:
+def test_changes_that_are_refused(clients: Clients, caplog: pytest.LogCaptureFixture, change: CustomerUpdate) -> None:
     """What cannot be sent is refused without being repeated."""
     caplog.set_level(logging.DEBUG)
     for encrypted in (False, True):
-        error = failed(twin, canned, {}, encrypted=encrypted, change=change)
+        error = failed(clients, {}, encrypted=encrypted, change=change)
         assert type(error) is errors.InvalidRequest
-        assert not told(shown(error, caplog), VALUES)
+        assert not leaks(shown(error, caplog), VALUES)
 
 
 def test_a_difference_that_is_refused() -> None:
@@ -377,10 +372,10 @@ def test_a_difference_that_is_refused() -> None:
     after = STORED | {"_links": {"self": {"href": EMAIL}}, "merchantDefinedInformation": None}
     with pytest.raises(errors.InvalidRequest) as caught:
         changed_fields(STORED, after)
-    assert not told("".join(traceback.format_exception(caught.value)), VALUES)
+    assert not leaks("".join(traceback.format_exception(caught.value)), VALUES)
 
 
-def test_a_fault_of_the_stand_in(twin: "Twin", sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_the_sandbox(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
     """Over a real connection that is cut, the lines of httpcore have no value either."""
     caplog.set_level(logging.DEBUG)
     sandbox.trust_secret(MERCHANT_ID, "the-key", SECRET)
@@ -388,5 +383,5 @@ def test_a_fault_of_the_stand_in(twin: "Twin", sandbox: Sandbox, url: str, caplo
     for cut in ("before", "after", "middle"):
         sandbox.fail(Fault(cut=cut))
         with pytest.raises(errors.CybersourceError) as caught:
-            twin.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
-        assert not told(shown(caught.value, caplog), [*VALUES, *secrets()])
+            clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+        assert not leaks(shown(caught.value, caplog), [*VALUES, *secrets()])

@@ -8,10 +8,10 @@ import httpx
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.tap import Tap
 
 from cybersource_tms import Customer, CustomerRecord, CustomersClient, CustomerUpdate, Retries, SharedSecretAuth, errors
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, merge, new_etag, page_customer
+from support.recording import RecordingTransport
 
 RETRIES = Retries(attempts=3, first_wait=0, longest_wait=0)
 Patch = dict[str, Any]
@@ -78,7 +78,7 @@ class Event(NamedTuple):
         return self.before != self.after
 
 
-class Wire(Tap):
+class Wire(RecordingTransport):
     """Lets things go wrong, lets somebody else write, and notes what each request did to the customer."""
 
     def __init__(self, sandbox: Sandbox) -> None:

@@ -4,11 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import combinations, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cryptography import x509
-from tests.keys import (
+
+from cybersource_tms import CertificateAuth, SharedSecretAuth, _variables, errors
+from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
+from support.clients import NEW_EMAIL, Clients
+from support.fixed_response import FixedResponse
+from support.keys import (
     PASSWORD,
     SERIAL,
     certificate,
@@ -20,12 +25,6 @@ from tests.keys import (
     service_certificate,
     written,
 )
-
-from cybersource_tms import CertificateAuth, SharedSecretAuth, _variables, errors
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
-
-if TYPE_CHECKING:
-    from tests.conftest import Canned, Twin
 
 MERCHANT, PORTFOLIO = "CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_PORTFOLIO_ID"
 SECRETS = ["CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"]
@@ -135,7 +134,7 @@ def test_other_variables_do_not_matter(values: dict[str, str]) -> None:
 @pytest.mark.parametrize("kind", ["secret", "P12"])
 @pytest.mark.parametrize("portfolio", [False, True], ids=["merchant", "portfolio"])
 def test_the_service_believes_them(  # noqa: PLR0917 - pytest gives them by name
-    twin: "Twin",
+    clients: Clients,
     sandbox: Sandbox,
     url: str,
     values: dict[str, str],
@@ -148,7 +147,7 @@ def test_the_service_believes_them(  # noqa: PLR0917 - pytest gives them by name
     names = [MERCHANT, *(P12 if kind == "P12" else SECRETS), *([PORTFOLIO] if portfolio else [])]
     for name, value in taken(values, names).items():
         monkeypatch.setenv(name, META_ID if portfolio and name == SECRETS[0] else value)
-    twin.adopt(twin.kind.from_env(base_url=url)).update()
+    clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.status, received.encrypted) == (200, False)
     assert received.claims["iss"] == ("portfolio" if portfolio else MERCHANT_ID)
@@ -184,7 +183,7 @@ def needed(mode: str, source: str) -> list[str]:
     [*product(["P12", "secret and files"], ["off", "request", "response", "both"]), ("P12 and files", "both")],
 )
 def test_encryption(  # noqa: PLR0917 - pytest gives them by name
-    twin: "Twin",
+    clients: Clients,
     sandbox: Sandbox,
     url: str,
     tmp_path: Path,
@@ -196,7 +195,7 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
     values = everything(tmp_path, sandbox.request_certificate)
     for name, value in taken(values, needed(mode, source), **{MLE: mode}).items():
         monkeypatch.setenv(name, value)
-    record = twin.adopt(twin.kind.from_env(base_url=url)).update()
+    record = clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert received.encrypted is (mode in {"request", "both"})
     key_id = SERIAL if source == "P12" else RESPONSE_ID
@@ -205,24 +204,22 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
 
 
 def test_encryption_with_a_meta_key(
-    twin: "Twin", sandbox: Sandbox, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The portfolio's certificate names the key that answers are encrypted for."""
     values = everything(tmp_path, sandbox.request_certificate)
     for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO], **{MLE: "both"}).items():
         monkeypatch.setenv(name, value)
-    twin.adopt(twin.kind.from_env(base_url=url)).update()
+    clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_SERIAL
 
 
-def test_plain_answers_are_refused(
-    twin: "Twin", canned: type["Canned"], values: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plain_answers_are_refused(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests above can fail: where the environment asks for encrypted answers, a plain one is not taken."""
     for name, value in taken(values, [MERCHANT, *P12], **{MLE: "response"}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(errors.UnreadableResponse):
-        twin.adopt(twin.kind.from_env(transport=canned())).update(PAGE_CUSTOMER_ID)
+        clients.wrap(clients.client_class.from_env(transport=FixedResponse())).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
 USED: dict[str, set[str]] = {"": set(), "off": set(), "request": {REQUEST}, "response": {*RESPONSE}, "both": {*FILES}}

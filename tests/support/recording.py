@@ -1,21 +1,24 @@
-"""A transport between a client and the stand-in: it counts what passes, and can do things before each request."""
+"""A transport that keeps what a client sends over HTTP, and lets a test act around each request."""
 
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-Before = Callable[[int, httpx.Request], None]
+Hook = Callable[[int, httpx.Request], None]
 
 
-def nothing(number: int, request: httpx.Request) -> None:
+def do_nothing(number: int, request: httpx.Request) -> None:
     """Let a request pass."""
 
 
-class Tap(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Calls `before` with each request's number, from 0, and the request; the request goes on unless that raises."""
+class RecordingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Keeps each request in `requests`, calls `before`, sends the request, and calls `after`, whatever happened.
 
-    def __init__(self, before: Before = nothing, *, after: Before = nothing, connections: int = 10) -> None:
+    Both are called with the request's number, counted from 0, and the request. If `before` raises, nothing is sent.
+    """
+
+    def __init__(self, before: Hook = do_nothing, *, after: Hook = do_nothing, connections: int = 10) -> None:
         self.before, self.after = before, after
         self.requests: list[httpx.Request] = []
         self._limits = httpx.Limits(max_connections=connections)
@@ -23,8 +26,8 @@ class Tap(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._async: Any = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on."""
-        number = self._note(request)
+        """Send a request of the sync client."""
+        number = self._record(request)
         self._sync = self._sync or httpx.HTTPTransport(limits=self._limits)
         try:
             response: httpx.Response = self._sync.handle_request(request)
@@ -33,8 +36,8 @@ class Tap(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Do the same for the other client."""
-        number = self._note(request)
+        """Send a request of the async client."""
+        number = self._record(request)
         self._async = self._async or httpx.AsyncHTTPTransport(limits=self._limits)
         try:
             response: httpx.Response = await self._async.handle_async_request(request)
@@ -42,14 +45,14 @@ class Tap(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self.after(number, request)
         return response
 
-    def _note(self, request: httpx.Request) -> int:
+    def _record(self, request: httpx.Request) -> int:
         self.requests.append(request)
         number = len(self.requests) - 1
         self.before(number, request)
         return number
 
     def methods(self) -> list[str]:
-        """Return the methods of what passed, in order."""
+        """Return the methods of the requests, in order."""
         return [request.method for request in self.requests]
 
     def close(self) -> None:
@@ -64,14 +67,14 @@ class Tap(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self._async = None
 
     @property
-    def in_use(self) -> list[Any]:
-        """The connections that wait for something, and are not just kept."""
+    def busy_connections(self) -> list[Any]:
+        """The connections that are in use, and not just kept alive."""
         pool = (self._async or self._sync)._pool
         return [connection for connection in pool.connections if not connection.is_idle()]
 
 
-def refuse(times: int) -> Before:
-    """Let the first connections fail, as if nobody listened."""
+def refuse(times: int) -> Hook:
+    """Make the first connections fail, as if nobody listened."""
 
     def before(number: int, request: httpx.Request) -> None:
         if number < times:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 Wire = dict[str, Any]
 
 SCHEMAS: dict[str, Wire] = yaml.safe_load(
-    (Path(__file__).parent.parent / "spec" / "customers.yaml").read_text(encoding="utf-8")
+    (Path(__file__).parents[2] / "spec" / "customers.yaml").read_text(encoding="utf-8")
 )["components"]["schemas"]
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+REMOVED = None  # in a table: the patch has null, which removes the field
+
 
 def merge(target: Any, patch: Any) -> Any:
     """Return what `patch` makes of `target`; both stay as they are."""

@@ -1,0 +1,1 @@
+"""What the test modules share; `conftest.py` has a glossary."""
