@@ -1,4 +1,4 @@
-"""The two clients, which are twins. An update goes this way:
+"""The two clients, which are twins. This is the path of an update.
 
 update          checks the arguments                                               _requests
   loop          one attempt after another, until one succeeds or none is left      _retries
@@ -64,7 +64,15 @@ class CustomersClient:
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = client_settings(environment, auth, timeout, retries, profile_id, encryption, base_url)
+        self._settings = client_settings(
+            environment,
+            auth,
+            timeout=timeout,
+            retries=retries,
+            profile_id=profile_id,
+            encryption=encryption,
+            base_url=base_url,
+        )
         self._exchange = Exchange(self._settings, transport)
 
     @classmethod
@@ -235,7 +243,15 @@ class AsyncCustomersClient:
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = client_settings(environment, auth, timeout, retries, profile_id, encryption, base_url)
+        self._settings = client_settings(
+            environment,
+            auth,
+            timeout=timeout,
+            retries=retries,
+            profile_id=profile_id,
+            encryption=encryption,
+            base_url=base_url,
+        )
         self._exchange = AsyncExchange(self._settings, transport)
 
     @classmethod

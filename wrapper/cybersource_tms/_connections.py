@@ -1,8 +1,8 @@
 """The `httpx` clients below a client of ours: each call in flight has one, with one connection, to itself.
 
-So no call meets what another one left behind, whether that was cancelled, cut or got two responses: a connection is only
-used again after a whole exchange about the right customer. All of them belong to the process and the event loop that
-made them: after a fork, or in another loop, there are new ones, and those of before are left alone.
+So no call meets what another one left behind, whether that was cancelled, cut or got two responses: a connection is
+only used again after a whole exchange about the right customer. All of them belong to the process and the event loop
+that made them: after a fork, or in another loop, there are new ones, and those of before are left alone.
 """
 
 import os
@@ -101,9 +101,10 @@ class _Connections(Generic[_Http, _Slots]):
     def _open(self) -> _Http:
         try:
             http: _Http = self._kind(**self._options)
-            return http
         except Exception as error:  # noqa: BLE001 - of many kinds, some of which quote a proxy's password
             problem = type(error).__name__
+        else:
+            return http
         raise _unusable(_PROXY_VARIABLES, problem)
 
 

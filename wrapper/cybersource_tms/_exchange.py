@@ -134,7 +134,8 @@ class TimeLimits(dict[str, float]):
         left = self.time_left()
         if step == "write":
             self.sending = True
-        return min(self[step], left)
+        seconds = super().get(step, default)
+        return seconds if seconds is None else min(seconds, left)
 
     def time_left(self) -> float:
         """Return the seconds to the deadline.

@@ -85,6 +85,7 @@ class _CheckedChanges:
 def client_settings(
     environment: Environment | str,
     auth: object,
+    *,
     timeout: float | httpx.Timeout,
     retries: object,
     profile_id: object,
