@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -20,22 +19,27 @@ import httpx
 from attrs import Factory, frozen
 
 from ._requests import Settings
-from ._version import __version__
 from .errors import InvalidRequest, StatusError
 
 _Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
 _Slots = TypeVar("_Slots", threading.BoundedSemaphore, anyio.Semaphore)
 
 _MOST = 100  # connections at a time; a further call waits up to the `pool` of its time-out
-_MEDIA_TYPE = "application/json;charset=utf-8"
-_HEADERS = {
-    "Accept": _MEDIA_TYPE,
-    "Accept-Encoding": "gzip",
-    "Content-Type": _MEDIA_TYPE,  # on GET too: the service's guide, "JSON Web Token with a shared secret"
-    "User-Agent": f"cybersource-tms/{__version__}",
-}
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Keep nothing: many share a client, and what the service hands to one is not for the next."""
+
+
+class _SyncHttp(httpx.Client):
+    cookies = _NoCookies()  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+
+
+class _AsyncHttp(httpx.AsyncClient):
+    cookies = _NoCookies()  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 @frozen
@@ -60,10 +64,7 @@ class _Connections(Generic[_Http, _Slots]):
         uses_tls = settings.base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
         self._options: dict[str, Any] = {
             "auth": settings.auth,
-            "base_url": settings.base_url,
-            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one customer's are not for the next
             "event_hooks": {"response": [hook]},
-            "headers": _HEADERS,
             "limits": httpx.Limits(max_connections=1),
             "transport": transport,
             "trust_env": uses_tls,
@@ -112,7 +113,7 @@ class SyncConnections(_Connections[httpx.Client, threading.BoundedSemaphore]):
     """The connections of a `CustomersClient`."""
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
-        super().__init__(httpx.Client, settings, _ignore_location, transport)
+        super().__init__(_SyncHttp, settings, _ignore_location, transport)
 
     @contextmanager
     def borrow(self, limits: Mapping[str, float]) -> Iterator[httpx.Client]:
@@ -151,7 +152,7 @@ class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
     """The connections of an `AsyncCustomersClient`."""
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-        super().__init__(httpx.AsyncClient, settings, _ignore_location_async, transport)
+        super().__init__(_AsyncHttp, settings, _ignore_location_async, transport)
 
     @asynccontextmanager
     async def borrow(self, limits: Mapping[str, float]) -> AsyncIterator[httpx.AsyncClient]:
@@ -187,7 +188,8 @@ class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
 
 def _ignore_location(response: httpx.Response) -> None:
     """Keep `httpx` from parsing where a redirect leads: none is followed, and it raises what it finds wrong there."""
-    response.headers.pop("Location", None)
+    if response.has_redirect_location:
+        del response.headers["Location"]
 
 
 async def _ignore_location_async(response: httpx.Response) -> None:

@@ -60,6 +60,7 @@ class _Steps(Generic[_Outcome_co]):
                 "so an edit cannot be guarded",
                 status_code=200,
                 correlation_id=read.correlation_id,
+                may_have_been_applied=False,
             )
         self.read, self.changes, self.record = read, None, None
         self._copy = with_all_groups(read.customer)

@@ -4,7 +4,6 @@ import json
 import time
 import zlib
 from contextlib import aclosing, closing
-from http import HTTPStatus
 from typing import Any
 
 import anyio
@@ -24,9 +23,19 @@ from ._responses import (
     log_response,
     unreadable,
 )
+from ._version import __version__
 from .errors import CybersourceError
 
+_MEDIA_TYPE = "application/json;charset=utf-8"
+_HEADERS = {
+    "Accept": _MEDIA_TYPE,
+    "Accept-Encoding": "gzip",
+    "Connection": "keep-alive",
+    "Content-Type": _MEDIA_TYPE,  # on GET too: the service's guide, "JSON Web Token with a shared secret"
+    "User-Agent": f"cybersource-tms/{__version__}",
+}
 _LARGEST = 2**24  # bytes of a body, decompressed; the service's _embedded can be large
+_SUCCESS = 2  # the first digit of a status
 _GZIP = 31  # zlib's name for it
 _SAY_WHAT_WAS_SENT = {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
 
@@ -47,8 +56,8 @@ class Exchange:
         """
         limits = TimeLimits(self._settings.timeout, deadline)
         try:
+            request = build_request(call, self._settings, limits)
             with self.connections.borrow(limits) as http:
-                request = build_request(http, call, self._settings, limits)
                 if self._is_custom:
                     limits.note_sending()
                 started = time.perf_counter()
@@ -96,8 +105,8 @@ class AsyncExchange:
 
     async def _exchange(self, call: Call, limits: "TimeLimits") -> CustomerRecord:
         try:
+            request = build_request(call, self._settings, limits)
             async with self.connections.borrow(limits) as http:
-                request = build_request(http, call, self._settings, limits)
                 if self._is_custom:
                     limits.note_sending()
                 started = time.perf_counter()
@@ -154,23 +163,24 @@ class TimeLimits(dict[str, float]):
         self.sending = True
 
 
-def build_request(
-    http: httpx.Client | httpx.AsyncClient, call: Call, settings: Settings, limits: TimeLimits
-) -> httpx.Request:
+def build_request(call: Call, settings: Settings, limits: TimeLimits) -> httpx.Request:
     """Return the generated code's request, encrypted if there is encryption, for the credentials to sign.
 
     Raises:
         InvalidRequest: It cannot be encrypted.
     """
-    options: dict[str, Any] = dict(call.request)
+    content: bytes | None = None
     extensions: dict[str, Any] = {"timeout": limits, SIGNED_FOR: (settings.host, call.path)}
+    if "json" in call.request:
+        content = json.dumps(call.request["json"], ensure_ascii=False, separators=(",", ":")).encode()
     if encryption := settings.encryption:
+        content = content and encryption.encrypt_request(content)
         if encryption.response_key_id:
             extensions[RESPONSE_KEY_ID] = encryption.response_key_id
-        if "json" in options:
-            plain = json.dumps(options.pop("json"), ensure_ascii=False, separators=(",", ":")).encode()
-            options["content"] = encryption.encrypt_request(plain)
-    return http.build_request(**options, extensions=extensions)
+    headers = _HEADERS | call.request.get("headers", {})
+    return httpx.Request(
+        call.method, settings.base_url + call.path, headers=headers, content=content, extensions=extensions
+    )
 
 
 def decrypt(call: Call, response: Response, encryption: MessageEncryption | None) -> Response:
@@ -180,17 +190,18 @@ def decrypt(call: Call, response: Response, encryption: MessageEncryption | None
     response holds no customer. Nor does an error that cannot be decrypted hide its status.
 
     Raises:
-        UnreadableResponse: A 200 that is not encrypted, though it should be, or that cannot be decrypted.
+        UnreadableResponse: A success that is not encrypted, though it should be, or that cannot be decrypted.
     """
     if not encryption or not encryption.response_key_id:
         return response
+    is_success = response.status_code // 100 == _SUCCESS
     try:
         plain = encryption.decrypt_response(response.content)
     except DecryptionFailed as error:
-        if response.status_code == HTTPStatus.OK:
+        if is_success:
             raise unreadable(call, response, f"cannot be decrypted ({error})") from error
         plain = b""
-    if plain is None and response.status_code == HTTPStatus.OK:
+    if plain is None and is_success:
         raise unreadable(call, response, "is in plain text, and an encrypted one was asked for")
     return response if plain is None else evolve(response, content=plain)
 
@@ -231,7 +242,9 @@ class Body:
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        encoding = response.headers.pop("content-encoding", "identity").strip().lower()
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding != "identity":
+            del response.headers["content-encoding"]
         is_loaded = response.is_stream_consumed  # a custom transport's, which httpx has decompressed already
         if not is_loaded and encoding not in {"identity", "gzip"}:
             raise httpx.DecodingError("is compressed in a way that was not asked for")

@@ -81,8 +81,11 @@ class UnreadableResponse(CybersourceError):
         correlation_id: Names the exchange for the service's support; None where the response had none.
     """
 
-    def __init__(self, message: str, *, status_code: int, correlation_id: str | None) -> None:
+    def __init__(
+        self, message: str, *, status_code: int, correlation_id: str | None, may_have_been_applied: bool = True
+    ) -> None:
         super().__init__(message)
+        self.may_have_been_applied = may_have_been_applied
         self.status_code = status_code
         self.correlation_id = correlation_id
 
