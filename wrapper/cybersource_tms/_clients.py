@@ -20,10 +20,11 @@ import httpx
 from cybersource_tms_api.models import CustomerUpdate
 
 from . import _variables as variables
+from ._connections import AsyncConnections, SyncConnections
 from ._edit import AsyncEdit, Edit
 from ._encryption import MessageEncryption
 from ._environment import Environment
-from ._exchange import AsyncExchange, Exchange
+from ._exchange import async_attempt, attempt
 from ._requests import DEFAULT_TIMEOUT, Call, client_settings, retrieve_call, update_call
 from ._responses import CustomerRecord, check_applied
 from ._retries import Attempts, Retries
@@ -73,7 +74,7 @@ class CustomersClient:
             encryption=encryption,
             base_url=base_url,
         )
-        self._exchange = Exchange(self._settings, transport)
+        self._connections = SyncConnections(self._settings, transport)
 
     @classmethod
     @raise_without_frames
@@ -183,7 +184,7 @@ class CustomersClient:
     def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
         while True:
             try:
-                return self._exchange.attempt(call, attempts.deadline)
+                return attempt(self._connections, call, attempts.deadline)
             except CybersourceError as error:
                 wait = attempts.wait_after(error)
                 if wait is None:
@@ -201,7 +202,7 @@ class CustomersClient:
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        self._exchange.connections.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -252,7 +253,7 @@ class AsyncCustomersClient:
             encryption=encryption,
             base_url=base_url,
         )
-        self._exchange = AsyncExchange(self._settings, transport)
+        self._connections = AsyncConnections(self._settings, transport)
 
     @classmethod
     @raise_without_frames
@@ -301,7 +302,7 @@ class AsyncCustomersClient:
     async def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
         while True:
             try:
-                return await self._exchange.attempt(call, attempts.deadline)
+                return await async_attempt(self._connections, call, attempts.deadline)
             except CybersourceError as error:
                 wait = attempts.wait_after(error)
                 if wait is None:
@@ -319,7 +320,7 @@ class AsyncCustomersClient:
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        await self._exchange.connections.close()
+        await self._connections.close()
 
     async def __aenter__(self) -> Self:
         return self

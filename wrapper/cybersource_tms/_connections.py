@@ -7,9 +7,8 @@ that made them: after a fork, or in another loop, there are new ones, and those 
 
 import os
 import ssl
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -22,9 +21,8 @@ from ._requests import Settings
 from .errors import InvalidRequest, StatusError
 
 _Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
-_Slots = TypeVar("_Slots", threading.BoundedSemaphore, anyio.Semaphore)
 
-_MOST = 100  # connections at a time; a further call waits up to the `pool` of its time-out
+_MOST_TASKS = 100  # that have a connection at a time; further ones wait
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -35,23 +33,23 @@ class _NoCookies(httpx.Cookies):
 
 
 class _SyncHttp(httpx.Client):
-    cookies = _NoCookies()  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    cookies = _NoCookies()  # type: ignore[override]  # there is no setter
 
 
 class _AsyncHttp(httpx.AsyncClient):
-    cookies = _NoCookies()  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    cookies = _NoCookies()  # type: ignore[override]  # there is no setter
 
 
 @frozen
-class _Pool(Generic[_Http, _Slots]):
-    """What belongs to one process and event loop: the clients that are not in use, and how many may be."""
+class _Pool(Generic[_Http]):
+    """What belongs to one process and event loop: the clients that are not in use, and how many more may be."""
 
     home: object
-    slots: _Slots
-    idle: deque[_Http] = Factory(deque)
+    idle: deque[_Http]
+    slots: anyio.Semaphore = Factory(lambda: anyio.Semaphore(_MOST_TASKS))
 
 
-class _Connections(Generic[_Http, _Slots]):
+class _Connections(Generic[_Http]):
     """What the connections of both clients share. A custom transport is used for all calls, and closed at the end.
 
     Raises:
@@ -59,6 +57,10 @@ class _Connections(Generic[_Http, _Slots]):
     """
 
     def __init__(self, kind: type[_Http], settings: Settings, hook: object, transport: object) -> None:
+        self.settings = settings
+        self.closed = False
+        # Of what it sends and raises, a transport of somebody else's says nothing that can be relied upon.
+        self.is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
         self._kind: type[_Http] = kind
         self._transport = transport
         uses_tls = settings.base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
@@ -70,34 +72,27 @@ class _Connections(Generic[_Http, _Slots]):
             "trust_env": uses_tls,
             "verify": _tls_context(trust_env=uses_tls),
         }
-        self._pool: _Pool[_Http, _Slots] | None = None
-        self._first: list[_Http] = [self._open()]  # so that settings that cannot be used are refused here
-        self._left_alone: list[_Pool[_Http, _Slots] | None] = []
-        self.closed = False
+        # The first client is made at once, so that settings that cannot be used are refused here.
+        self._pool: _Pool[_Http] = _Pool(None, deque([self._open()]))
+        self._left_alone: list[_Pool[_Http]] = []  # or the garbage collector would close their sockets
 
-    def _pool_of(self, home: object, slots: type[_Slots]) -> _Pool[_Http, _Slots]:
+    def _pool_of(self, home: object) -> _Pool[_Http]:
         if self.closed:
             raise InvalidRequest("this client is closed: make a new one")
-        if self._pool is None or self._pool.home != home:
-            if self._pool and self._transport:
+        if self._pool.home is None:
+            self._pool = _Pool(home, self._pool.idle)
+        if self._pool.home != home:
+            if self._transport:
                 raise InvalidRequest("transport: it is of another process or event loop, so make a client in this one")
-            self._left_alone.append(self._pool)  # so that nothing is closed, which the garbage collector would do
-            self._pool = _Pool(home, slots(_MOST))
+            self._left_alone.append(self._pool)
+            self._pool = _Pool(home, deque())
         return self._pool
 
-    def _take(self, pool: _Pool[_Http, _Slots]) -> _Http:
+    def _take(self, pool: _Pool[_Http]) -> _Http:
         try:
-            return (pool.idle or self._first).pop()
+            return pool.idle.pop()
         except IndexError:
             return self._open()
-
-    def _to_close(self, home: object) -> Iterator[_Http]:
-        self.closed = True
-        if self._transport:
-            yield self._open()  # which closes the transport
-        elif self._pool and self._pool.home == home:
-            while self._pool.idle:
-                yield self._pool.idle.pop()
 
     def _open(self) -> _Http:
         try:
@@ -108,39 +103,41 @@ class _Connections(Generic[_Http, _Slots]):
             return http
         raise _unusable(_PROXY_VARIABLES, problem)
 
+    def _to_close(self, home: object) -> Iterator[_Http]:
+        self.closed = True
+        if self._transport:
+            yield self._open()  # closing it closes the transport
+        elif self._pool.home == home:
+            while self._pool.idle:
+                yield self._pool.idle.pop()
 
-class SyncConnections(_Connections[httpx.Client, threading.BoundedSemaphore]):
+
+class SyncConnections(_Connections[httpx.Client]):
     """The connections of a `CustomersClient`."""
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
         super().__init__(_SyncHttp, settings, _ignore_location, transport)
 
     @contextmanager
-    def borrow(self, limits: Mapping[str, float]) -> Iterator[httpx.Client]:
-        """Lend a client for one exchange. If that ends without a record or a `StatusError`, the connection is closed.
+    def borrow(self) -> Generator[httpx.Client]:
+        """Lend a client for one exchange. If that ends without a record or a `StatusError`, its connection is closed.
 
         Raises:
             InvalidRequest: The client is closed, or its custom transport is of another process.
-            PoolTimeout: All connections were in use for longer than the time-out's `pool`.
         """
-        pool = self._pool_of(os.getpid(), threading.BoundedSemaphore)
-        if not pool.slots.acquire(timeout=limits["pool"]):
-            raise httpx.PoolTimeout("all connections are in use")
+        pool = self._pool_of(os.getpid())
+        http, in_order = self._take(pool), False
         try:
-            http, in_order = self._take(pool), False
-            try:
-                yield http
-                in_order = True
-            except StatusError:
-                in_order = True
-                raise
-            finally:
-                if in_order and not self.closed:
-                    pool.idle.append(http)
-                elif not self._transport:
-                    http.close()
+            yield http
+            in_order = True
+        except StatusError:
+            in_order = True
+            raise
         finally:
-            pool.slots.release()
+            if in_order and not self.closed:
+                pool.idle.append(http)
+            elif not self._transport:
+                http.close()
 
     def close(self) -> None:
         """Close what is not in use; what is in use is closed when its exchange ends."""
@@ -148,22 +145,17 @@ class SyncConnections(_Connections[httpx.Client, threading.BoundedSemaphore]):
             http.close()
 
 
-class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
+class AsyncConnections(_Connections[httpx.AsyncClient]):
     """The connections of an `AsyncCustomersClient`."""
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
         super().__init__(_AsyncHttp, settings, _ignore_location_async, transport)
 
     @asynccontextmanager
-    async def borrow(self, limits: Mapping[str, float]) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend a client for one exchange, as `SyncConnections.borrow` does."""
-        pool = self._pool_of((os.getpid(), anyio.lowlevel.current_token()), anyio.Semaphore)
-        try:
-            with anyio.fail_after(limits["pool"]):
-                await pool.slots.acquire()
-        except TimeoutError as error:
-            raise httpx.PoolTimeout("all connections are in use") from error
-        try:
+    async def borrow(self) -> AsyncGenerator[httpx.AsyncClient]:
+        """Lend a client for one exchange, as `SyncConnections.borrow` does, when it is this task's turn."""
+        pool = self._pool_of((os.getpid(), anyio.lowlevel.current_token()))
+        async with pool.slots:
             http, in_order = self._take(pool), False
             try:
                 yield http
@@ -177,8 +169,6 @@ class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
                 elif not self._transport:
                     with anyio.CancelScope(shield=True):
                         await http.aclose()
-        finally:
-            pool.slots.release()
 
     async def close(self) -> None:
         """Close what is not in use; what is in use is closed when its exchange ends."""

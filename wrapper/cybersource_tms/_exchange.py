@@ -40,83 +40,63 @@ _GZIP = 31  # zlib's name for it
 _SAY_WHAT_WAS_SENT = {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
 
 
-class Exchange:
-    """Makes the attempts of a `CustomersClient`."""
+def attempt(connections: SyncConnections, call: Call, deadline: float) -> CustomerRecord:
+    """Make one attempt, which sends nothing after the deadline: a time of `time.monotonic()`.
 
-    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
-        self.connections = SyncConnections(settings, transport)
-        self._settings = settings
-        self._is_custom = type(transport) not in _SAY_WHAT_WAS_SENT
-
-    def attempt(self, call: Call, deadline: float) -> CustomerRecord:
-        """Make one attempt, which sends nothing after the deadline: a time of `time.monotonic()`.
-
-        Raises:
-            CybersourceError: Of any kind; nothing else does.
-        """
-        limits = TimeLimits(self._settings.timeout, deadline)
-        try:
-            request = build_request(call, self._settings, limits)
-            with self.connections.borrow(limits) as http:
-                if self._is_custom:
-                    limits.note_sending()
-                started = time.perf_counter()
-                response = read(call, http.send(request, stream=True), limits)
-                log_response(call, response, time.perf_counter() - started)
-                return check_response(call, decrypt(call, response, self._settings.encryption))
-        except CybersourceError:
-            raise
-        except Exception as error:
-            raise connection_failed(call, error, sent=limits.sending, is_custom=self._is_custom) from error
+    Raises:
+        CybersourceError: Of any kind; nothing else is raised.
+    """
+    limits = TimeLimits(connections.settings.timeout, deadline)
+    try:
+        request = build_request(call, connections.settings, limits)
+        with connections.borrow() as http:
+            limits.start(is_custom=connections.is_custom)
+            response = read(call, http.send(request, stream=True), limits)
+            return check_response(call, decrypt(call, response, connections.settings.encryption))
+    except CybersourceError:
+        raise
+    except Exception as error:
+        raise connection_failed(call, error, sent=limits.sending, is_custom=connections.is_custom) from error
 
 
-class AsyncExchange:
-    """Makes the attempts of an `AsyncCustomersClient`."""
+async def async_attempt(connections: AsyncConnections, call: Call, deadline: float) -> CustomerRecord:
+    """Make one attempt, which ends at the deadline, in a task of its own.
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-        self.connections = AsyncConnections(settings, transport)
-        self._settings = settings
-        self._is_custom = type(transport) not in _SAY_WHAT_WAS_SENT
+    A task that is cancelled from outside can leave a connection of httpcore's pool in use for ever. One that is
+    cancelled by its own scope cleans up first.
+    """
+    limits = TimeLimits(connections.settings.timeout, deadline)
+    outcome: list[CustomerRecord | CybersourceError] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.cancel_scope.deadline = anyio.current_time() + deadline - time.monotonic()
+        tasks.start_soon(_keep_outcome, connections, call, limits, outcome)
+    if not outcome:
+        raise connection_failed(call, DeadlinePassed(), sent=limits.sending)
+    if isinstance(outcome[0], CybersourceError):
+        raise outcome[0]
+    return outcome[0]
 
-    async def attempt(self, call: Call, deadline: float) -> CustomerRecord:
-        """Make one attempt, which ends at the deadline, in a task of its own.
 
-        A task that is cancelled from outside can leave a connection of httpcore's pool in use for ever. One that is
-        cancelled by its own scope cleans up first.
-        """
-        limits = TimeLimits(self._settings.timeout, deadline)
-        outcome: list[CustomerRecord | CybersourceError] = []
-        async with anyio.create_task_group() as tasks:
-            tasks.cancel_scope.deadline = anyio.current_time() + deadline - time.monotonic()
-            tasks.start_soon(self._attempt, call, limits, outcome)
-        if not outcome:
-            raise connection_failed(call, DeadlinePassed(), sent=limits.sending, is_custom=self._is_custom)
-        if isinstance(outcome[0], CybersourceError):
-            raise outcome[0]
-        return outcome[0]
+async def _keep_outcome(
+    connections: AsyncConnections, call: Call, limits: "TimeLimits", outcome: list[CustomerRecord | CybersourceError]
+) -> None:
+    try:
+        outcome.append(await _attempt(connections, call, limits))
+    except CybersourceError as error:
+        outcome.append(error)
 
-    async def _attempt(
-        self, call: Call, limits: "TimeLimits", outcome: list[CustomerRecord | CybersourceError]
-    ) -> None:
-        try:
-            outcome.append(await self._exchange(call, limits))
-        except CybersourceError as error:
-            outcome.append(error)
 
-    async def _exchange(self, call: Call, limits: "TimeLimits") -> CustomerRecord:
-        try:
-            request = build_request(call, self._settings, limits)
-            async with self.connections.borrow(limits) as http:
-                if self._is_custom:
-                    limits.note_sending()
-                started = time.perf_counter()
-                response = await aread(call, await http.send(request, stream=True), limits)
-                log_response(call, response, time.perf_counter() - started)
-                return check_response(call, decrypt(call, response, self._settings.encryption))
-        except CybersourceError:
-            raise
-        except Exception as error:
-            raise connection_failed(call, error, sent=limits.sending, is_custom=self._is_custom) from error
+async def _attempt(connections: AsyncConnections, call: Call, limits: "TimeLimits") -> CustomerRecord:
+    try:
+        request = build_request(call, connections.settings, limits)
+        async with connections.borrow() as http:
+            limits.start(is_custom=connections.is_custom)
+            response = await async_read(call, await http.send(request, stream=True), limits)
+            return check_response(call, decrypt(call, response, connections.settings.encryption))
+    except CybersourceError:
+        raise
+    except Exception as error:
+        raise connection_failed(call, error, sent=limits.sending, is_custom=connections.is_custom) from error
 
 
 class DeadlinePassed(httpx.TimeoutException):
@@ -137,6 +117,7 @@ class TimeLimits(dict[str, float]):
         super().__init__({step: seconds or 0.0 for step, seconds in timeout.as_dict().items()})
         self._deadline = deadline
         self.sending = False
+        self.started = 0.0
 
     def get(self, step: str, default: Any = None) -> Any:
         """Return the seconds that a step may take from now on."""
@@ -157,10 +138,11 @@ class TimeLimits(dict[str, float]):
             raise DeadlinePassed
         return left
 
-    def note_sending(self) -> None:
-        """Take the request as sent from now on: a custom transport does not say when it begins, nor what it sent."""
+    def start(self, *, is_custom: bool) -> None:
+        """Begin to send. A custom transport does not say when it does, so its request counts as sent from now on."""
         self.time_left()
-        self.sending = True
+        self.sending = is_custom
+        self.started = time.monotonic()
 
 
 def build_request(call: Call, settings: Settings, limits: TimeLimits) -> httpx.Request:
@@ -207,7 +189,7 @@ def decrypt(call: Call, response: Response, encryption: MessageEncryption | None
 
 
 def read(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
-    """Read a response to its end."""
+    """Read a response to its end, and log it."""
     status, headers = response.status_code, response.headers
     try:
         with closing(response):
@@ -215,13 +197,14 @@ def read(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
             for chunk in response.iter_bytes():
                 limits.time_left()
                 body.add(chunk)
+        log_response(call, Response(status, headers, b""), time.monotonic() - limits.started)
         return Response(status, headers, body.content())
     except Exception as error:
         raise broken_off(call, Response(status, headers, b""), error) from error
 
 
-async def aread(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
-    """Read a response to its end."""
+async def async_read(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
+    """Read a response to its end, and log it."""
     status, headers = response.status_code, response.headers
     try:
         async with aclosing(response):
@@ -229,6 +212,7 @@ async def aread(call: Call, response: httpx.Response, limits: TimeLimits) -> Res
             async for chunk in response.aiter_bytes():
                 limits.time_left()
                 body.add(chunk)
+        log_response(call, Response(status, headers, b""), time.monotonic() - limits.started)
         return Response(status, headers, body.content())
     except Exception as error:
         raise broken_off(call, Response(status, headers, b""), error) from error

@@ -161,9 +161,9 @@ def is_deeper_than(levels: int, content: bytes, value: object) -> bool:
 
 
 def _members(value: object) -> Iterable[Any]:
-    if isinstance(value, dict):
+    if is_json_object(value):
         return value.values()
-    return value if isinstance(value, list) else ()
+    return value if is_json_array(value) else ()
 
 
 def is_json_array(value: object) -> TypeGuard[list[Any]]:

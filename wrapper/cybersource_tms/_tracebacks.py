@@ -72,7 +72,8 @@ def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseE
         seen.add(id(each))
         yield each
         found += [each.__cause__, each.__context__]
-        found += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        if isinstance(each, BaseExceptionGroup):
+            found += cast("BaseExceptionGroup[BaseException]", each).exceptions
 
 
 def warn(message: str, category: type[Warning]) -> None:
