@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cybersource_tms import CertificateAuth, SharedSecretAuth, _variables, errors
+from cybersource_tms import CertificateAuth, SharedSecretAuth, errors
+from cybersource_tms._credentials import variables as _variables
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import (
     PASSWORD,
-    SERIAL,
     certificate,
     key_pem,
     p12,
@@ -31,9 +31,11 @@ SECRETS = ["CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"]
 P12 = ["CYBERSOURCE_P12_PATH", "CYBERSOURCE_P12_PASSWORD"]
 MLE = "CYBERSOURCE_MLE"
 REQUEST = "CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH"
-RESPONSE = ["CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID"]
-FILES = [REQUEST, *RESPONSE]
-RESPONSE_ID, META_ID, META_SERIAL = "answers-2026", "meta-key", "1716240386523032999"
+RESPONSE_P12 = ["CYBERSOURCE_MLE_RESPONSE_P12_PATH", "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD"]
+RESPONSE_PEM = ["CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID"]
+FILES = [REQUEST, *RESPONSE_PEM]
+RESPONSE_ID, RESPONSE_SERIAL = "answers-2026", "1716240386523033000"
+META_ID, META_SERIAL, META_RESPONSE_SERIAL = "meta-key", "1716240386523032999", "1716240386523033001"
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
     sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
     sandbox.trust_certificate("portfolio", pem(certificate("portfolio", serial=META_SERIAL)), [MERCHANT_ID])
     sandbox.trust_secret("portfolio", META_ID, SECRET, [MERCHANT_ID])
-    for key_id in (SERIAL, META_SERIAL, RESPONSE_ID):
-        sandbox.trust_response_key(key_id, public_pem(rsa_key()))
+    for key_id in (RESPONSE_SERIAL, META_RESPONSE_SERIAL, RESPONSE_ID):
+        sandbox.trust_response_key(key_id, public_pem(rsa_key("response")))
     return sandbox
 
 
@@ -53,6 +55,13 @@ def everything(folder: Path, service: bytes | None = None) -> dict[str, str]:
     store = p12(
         certificate(MERCHANT_ID), certificate("portfolio", serial=META_SERIAL), x509.load_pem_x509_certificate(service)
     )
+    key = rsa_key("response")
+    response_store = p12(
+        certificate(MERCHANT_ID, key, RESPONSE_SERIAL),
+        certificate("portfolio", key, META_RESPONSE_SERIAL),
+        x509.load_pem_x509_certificate(service),
+        key=key,
+    )
     return {
         MERCHANT: MERCHANT_ID,
         SECRETS[0]: KEY_ID,
@@ -61,8 +70,10 @@ def everything(folder: Path, service: bytes | None = None) -> dict[str, str]:
         P12[1]: PASSWORD,
         PORTFOLIO: "portfolio",
         REQUEST: str(written(folder, service, "service.pem")),
-        RESPONSE[0]: str(written(folder, key_pem(rsa_key()), "answers.pem")),
-        RESPONSE[1]: RESPONSE_ID,
+        RESPONSE_P12[0]: str(written(folder, response_store, "response.p12")),
+        RESPONSE_P12[1]: PASSWORD,
+        RESPONSE_PEM[0]: str(written(folder, key_pem(key), "answers.pem")),
+        RESPONSE_PEM[1]: RESPONSE_ID,
     }
 
 
@@ -173,9 +184,11 @@ def test_wrong_values(values: dict[str, str], names: list[str], name: str, value
 
 def needed(mode: str, source: str) -> list[str]:
     """Return the variables that a mode needs, with keys from a P12 or of their own."""
-    files = ([REQUEST] if mode in ("request", "both") else []) + (RESPONSE if mode in ("response", "both") else [])
-    credentials = SECRETS if source == "secret and files" else P12
-    return [MERCHANT, *credentials, *([] if source == "P12" else files)]
+    requests, responses = mode in ("request", "both"), mode in ("response", "both")
+    if source == "P12":
+        return [MERCHANT, *P12, *(RESPONSE_P12 if responses else [])]
+    files = ([REQUEST] if requests else []) + (RESPONSE_PEM if responses else [])
+    return [MERCHANT, *(SECRETS if source == "secret and files" else P12), *files]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +211,7 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
     record = clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert received.encrypted is (mode in {"request", "both"})
-    key_id = SERIAL if source == "P12" else RESPONSE_ID
+    key_id = RESPONSE_SERIAL if source == "P12" else RESPONSE_ID
     assert received.claims.get("v-c-response-mle-kid") == (key_id if mode in {"response", "both"} else None)
     assert record.customer.to_dict() == sandbox.customer() != page_customer()
 
@@ -208,21 +221,27 @@ def test_encryption_with_a_meta_key(
 ) -> None:
     """The portfolio's certificate names the key that answers are encrypted for."""
     values = everything(tmp_path, sandbox.request_certificate)
-    for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO], **{MLE: "both"}).items():
+    for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO, *RESPONSE_P12], **{MLE: "both"}).items():
         monkeypatch.setenv(name, value)
     clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_SERIAL
+    assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_RESPONSE_SERIAL
 
 
 def test_plain_answers_are_refused(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests above can fail: where the environment asks for encrypted answers, a plain one is not taken."""
-    for name, value in taken(values, [MERCHANT, *P12], **{MLE: "response"}).items():
+    for name, value in taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "response"}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(errors.UnreadableResponse):
         clients.wrap(clients.client_class.from_env(transport=FixedResponse())).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
-USED: dict[str, set[str]] = {"": set(), "off": set(), "request": {REQUEST}, "response": {*RESPONSE}, "both": {*FILES}}
+USED: dict[str, set[str]] = {
+    "": set(),
+    "off": set(),
+    "request": {REQUEST},
+    "response": {*RESPONSE_PEM},
+    "both": {*FILES},
+}
 SETS_OF_FILES = [{*files} for size in range(4) for files in combinations(FILES, size)]
 
 
@@ -252,10 +271,12 @@ def test_files_beside_a_p12(values: dict[str, str]) -> None:
     ids=name_of,
 )
 def test_files_that_are_missing(values: dict[str, str], credentials: list[str], mode: str, files: set[str]) -> None:
-    """All that a mode needs and that is neither in a file nor in a P12 is named at once."""
+    """All that a mode needs is named at once. A response key is in a P12 of its own, unless there is a path to PEM."""
     missing = USED[mode] - files
-    if credentials is P12:  # which has what files do not; but half of a response key is no key
-        missing = {*RESPONSE} & missing if {*RESPONSE} & files else set()
+    if RESPONSE_PEM[0] not in files and mode != "request":
+        missing = {*RESPONSE_P12}  # which holds the service's certificate, too
+    if credentials is P12:  # which does as well
+        missing -= {REQUEST}
     variables = taken(values, [MERCHANT, *credentials, *files], **{MLE: mode})
     if missing:
         assert named(refused(variables)) == missing
@@ -266,7 +287,8 @@ def test_files_that_are_missing(values: dict[str, str], credentials: list[str], 
 @pytest.mark.parametrize("mode", ["request", "response", "both"])
 def test_all_that_is_missing_is_named_at_once(mode: str) -> None:
     """Who has set only the mode is told every variable that it takes, of credentials and encryption."""
-    assert named(refused({MLE: mode})) == {MERCHANT, *SECRETS} | USED[mode]
+    encryption = {REQUEST} if mode == "request" else {*RESPONSE_P12}
+    assert named(refused({MLE: mode})) == {MERCHANT, *SECRETS} | encryption
 
 
 @pytest.mark.parametrize("mode", ["on", "BOTH", "both ", "requests", "1", "true", "none", "request,response"])
@@ -278,7 +300,7 @@ def test_bad_modes(values: dict[str, str], mode: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nowhere/at.pem", "/", "a\0b"], ids=["missing", "folder", "no path"])
-@pytest.mark.parametrize(("mode", "name"), [("request", REQUEST), ("response", RESPONSE[0])])
+@pytest.mark.parametrize(("mode", "name"), [("request", REQUEST), ("response", RESPONSE_PEM[0])])
 def test_files_that_cannot_be_read(values: dict[str, str], mode: str, name: str, path: str) -> None:
     """A file that cannot be read is an error that names its variable."""
     variables = taken(values, needed(mode, "secret and files"), **{MLE: mode}) | {name: path}
@@ -292,7 +314,7 @@ def test_files_that_hold_something_else(values: dict[str, str], mode: str, tmp_p
     refused(variables | {needed(mode, "secret and files")[3]: str(written(tmp_path, b"text", "text"))})
 
 
-@pytest.mark.parametrize("mode", ["request", "both"])
+@pytest.mark.parametrize("mode", ["request"])
 def test_a_p12_without_the_service(values: dict[str, str], tmp_path: Path, mode: str) -> None:
     """A P12 that lacks the service's certificate does not encrypt requests, and nothing is sent plain instead."""
     store = written(tmp_path, p12(certificate(MERCHANT_ID), certificate("other")), "lacking.p12")
@@ -300,7 +322,7 @@ def test_a_p12_without_the_service(values: dict[str, str], tmp_path: Path, mode:
     assert "CyberSource_SJC_US" in str(error)
 
 
-@pytest.mark.parametrize("mode", ["request", "both"])
+@pytest.mark.parametrize("mode", ["request"])
 def test_a_p12_with_only_the_merchant(values: dict[str, str], tmp_path: Path, mode: str) -> None:
     """The same where the merchant's certificate is the only one: requests are not encrypted for ourselves."""
     store = written(tmp_path, p12(certificate(MERCHANT_ID)), "lacking.p12")

@@ -19,9 +19,9 @@ import httpx
 
 from cybersource_tms_api.models import CustomerUpdate
 
-from . import _variables as variables
+from ._credentials import variables
+from ._credentials.message_encryption import MessageEncryption
 from ._edit import AsyncEdit, Edit
-from ._encryption import MessageEncryption
 from ._environment import Environment
 from ._exchange import AsyncExchange, Exchange
 from ._requests import DEFAULT_TIMEOUT, Call, client_settings, retrieve_call, update_call
@@ -99,12 +99,13 @@ class CustomersClient:
             InvalidRequest: Variables are missing or contradict each other, all of which the message names, or hold
                 something wrong.
         """
+        settings = variables.settings(os.environ)
+        settings["base_url"] = base_url or settings["base_url"]
         return cls(
-            **variables.settings(os.environ),
+            **settings,
             timeout=timeout,
             retries=retries,
             profile_id=profile_id,
-            base_url=base_url,
             transport=transport,
         )
 
@@ -266,12 +267,13 @@ class AsyncCustomersClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> Self:
         """Make a client from environment variables, as `CustomersClient.from_env` does."""
+        settings = variables.settings(os.environ)
+        settings["base_url"] = base_url or settings["base_url"]
         return cls(
-            **variables.settings(os.environ),
+            **settings,
             timeout=timeout,
             retries=retries,
             profile_id=profile_id,
-            base_url=base_url,
             transport=transport,
         )
 

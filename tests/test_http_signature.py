@@ -21,9 +21,9 @@ from cybersource_tms import (
     HttpSignatureAuth,
     MessageEncryption,
     SharedSecretAuth,
-    _auth,
     errors,
 )
+from cybersource_tms._credentials import json_web_token
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support import rfc
 from support.clients import NEW_EMAIL, Clients
@@ -91,7 +91,7 @@ def test_from_p12(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path, 
 
 
 def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The certificate's own serial in decimal is a key id that the service believes."""
+    """The text that a certificate's own serial is made of is a key id that the service believes."""
     client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].believed
@@ -363,14 +363,14 @@ def test_other_refusals_do_not_mention_the_clock(clients: Clients, status: int) 
 )
 def test_rfc_7515(token: str, key: Any) -> None:
     """The RFC's tokens verify with its keys, and no other message does."""
-    assert jws.deserialize_compact(token, key, registry=_auth._REGISTRY).payload == rfc.JWS_PAYLOAD
+    assert jws.deserialize_compact(token, key, registry=json_web_token._REGISTRY).payload == rfc.JWS_PAYLOAD
     header, payload, signature = token.split(".")
     with pytest.raises(BadSignatureError):
-        jws.deserialize_compact(f"{header}.{payload[:-2]}AA.{signature}", key, registry=_auth._REGISTRY)
+        jws.deserialize_compact(f"{header}.{payload[:-2]}AA.{signature}", key, registry=json_web_token._REGISTRY)
 
 
 def test_rfc_7515_a2_is_reproduced() -> None:
     """RS256 has one right signature, so that ours of the RFC's message is the RFC's."""
     key = RSAKey.import_key(rfc.RS256_KEY)
-    token = jws.serialize_compact({"alg": "RS256"}, rfc.JWS_PAYLOAD, key, registry=_auth._REGISTRY)
+    token = jws.serialize_compact({"alg": "RS256"}, rfc.JWS_PAYLOAD, key, registry=json_web_token._REGISTRY)
     assert token == rfc.RS256_TOKEN
