@@ -1,7 +1,7 @@
 """P12 files (PKCS #12, RFC 7292): their private keys and certificates.
 
-CyberSource's own files are BER. `cryptography` warns about BER and may refuse it one day, so it is given the same file
-as DER. It returns only the first of several private keys, so the others are looked up here.
+CyberSource's own files are not quite DER. `cryptography` warns about that and may refuse it one day, so it is given the
+same file as DER. It returns only the first of several private keys, so the others are looked up here.
 """
 
 from collections.abc import Iterator
@@ -31,20 +31,22 @@ class _Value(NamedTuple):
     parts: "tuple[_Value, ...]" = ()
 
 
+_ONE = _Value(0x02, b"\1")
 _DATA = _Value(0x06, bytes.fromhex("2a864886f70d010701"))
 _ENCRYPTED_KEY = _Value(0x06, bytes.fromhex("2a864886f70d010c0a0102"))
 
 
-def read_p12(path: str | Path | bytes, password: str | bytes) -> P12:
+def read_p12(path: str | Path | bytes, password: object) -> P12:
     """Return the private RSA keys, at least one, and the certificates of a P12, or raise `InvalidRequest`."""
     file = _parse(path if isinstance(path, bytes) else _content(path))
+    if not isinstance(password, str | bytes):
+        raise InvalidRequest("password: expected text or bytes")
     try:
         secret = password.encode() if isinstance(password, str) else password
         store = pkcs12.load_pkcs12(_der(file), secret)
         further = [load_der_private_key(_der(key), secret) for key in [*_encrypted_keys(file)][1:]]
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        blank = str(password) != str(password).strip()
-        hint = "; it starts or ends with a blank or a line break" if blank else ""
+        hint = "; it starts or ends with a blank or a line break" if password != password.strip() else ""
         raise InvalidRequest(f"password: it does not open the P12, or the file is damaged{hint}") from None
     keys = [key for key in (store.key, *further) if isinstance(key, RSAPrivateKey)]
     if not keys:
@@ -63,9 +65,12 @@ def _parse(content: bytes) -> _Value:
     if content[:1] != b"\x30" or b"\2\1\3" not in content[:12]:  # RFC 7292 section 4: a sequence that starts with 3
         raise InvalidRequest("path: the file is not a P12")
     try:
-        return _value(content, 0)[0]
+        *parts, mac = _value(content, 0)[0].parts
     except (IndexError, RecursionError):
         raise InvalidRequest("path: the P12 file is damaged or incomplete; copy it again") from None
+    if mac.parts[2:] == (_ONE,):  # the default number of iterations, which DER leaves out (X.690 section 11.5)
+        mac = mac._replace(parts=mac.parts[:2])
+    return _Value(0x30, parts=(*parts, mac))
 
 
 def _value(data: bytes, start: int) -> tuple[_Value, int]:
