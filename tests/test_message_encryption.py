@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from joserfc import jwe
 from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -58,6 +60,7 @@ from support.keys import (
     service_certificate,
     written,
 )
+from support.p12_writer import write_p12
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 PLAIN = b'{"buyerInformation":{"email":"jane.roe@example.com"}}'
@@ -108,8 +111,6 @@ def encryption(mode: str, sandbox: Sandbox, tmp_path: Path) -> MessageEncryption
     sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
     sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
     if mode == "P12":
-        from cryptography import x509
-
         service = x509.load_pem_x509_certificate(sandbox.request_certificate)
         path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
         return MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
@@ -192,8 +193,6 @@ def test_header_of_the_jwe(clients: Clients) -> None:
 
 def test_two_p12_files(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path) -> None:
     """Credentials and encryption come from two files, each with a key of the same merchant's."""
-    from cryptography import x509
-
     service = x509.load_pem_x509_certificate(sandbox.request_certificate)
     key = rsa_key("response")
     path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
@@ -689,3 +688,144 @@ def test_rfc_7516_a1() -> None:
     assert encryption.decrypt_response(encrypted_response(rfc.JWE_TOKEN)) == rfc.JWE_PLAIN
     with pytest.raises(UnsupportedAlgorithmError):
         jwe.decrypt_compact(rfc.JWE_TOKEN, key, registry=message_encryption._REQUESTS)
+
+
+# The keys of a merchant: two P12 files, of which the response key's is one
+
+RESPONSE_SERIAL = "1764104507829324018353"
+
+
+def response_p12(service: x509.Certificate | None = None, **options: Any) -> bytes:
+    """Return the response key's P12, with the service's certificate."""
+    key = rsa_key("response")
+    own = certificate(MERCHANT_ID, key, RESPONSE_SERIAL, **options)
+    return p12(own, service or service_certificate(), key=key)
+
+
+def ids(encryption: MessageEncryption) -> str:
+    """Return the ids of the two keys, as the `repr` shows them."""
+    return repr(encryption).removeprefix("MessageEncryption")
+
+
+def from_p12(content: bytes, **options: Any) -> MessageEncryption:
+    """Return the encryption of both directions that a P12 makes."""
+    return MessageEncryption.from_p12(content, PASSWORD, **{"merchant_id": MERCHANT_ID, **options})
+
+
+def test_the_response_keys_p12() -> None:
+    """One file encrypts both directions, the responses under the id in the file."""
+    assert ids(from_p12(response_p12())) == f"(request_key_id='service-key', response_key_id='{RESPONSE_SERIAL}')"
+
+
+def test_a_given_response_key_id_wins() -> None:
+    """The id that the Business Center shows comes before the one in the file."""
+    assert from_p12(response_p12(), response_key_id="shown").response_key_id == "shown"
+
+
+def test_a_response_key_without_a_certificate_of_the_merchant() -> None:
+    """A key of the merchant's own making needs no certificate, if its id is given."""
+    content = p12(certificate("somebody", serial=None), service_certificate())
+    assert from_p12(content, response_key_id="shown").response_key_id == "shown"
+    with pytest.raises(errors.InvalidRequest, match=rf"^path: there is no certificate of {MERCHANT_ID} in it"):
+        from_p12(content)
+
+
+def test_several_keys_of_which_none_is_the_merchants() -> None:
+    """An id does not say which of several keys it is for."""
+    content = write_p12([rsa_key(), rsa_key("other")], [certificate("somebody"), service_certificate()])
+    with pytest.raises(errors.InvalidRequest, match=r"^path: there is no certificate of"):
+        from_p12(content, response_key_id="shown")
+
+
+@pytest.mark.parametrize(
+    "content", [p12(certificate("a"), service_certificate()), response_p12()], ids=["one", "other"]
+)
+def test_requests_only(content: bytes) -> None:
+    """Either file of a merchant's encrypts requests, and asks nothing of its own certificate."""
+    encryption = MessageEncryption.requests_from_p12(content, PASSWORD)
+    assert ids(encryption) == "(request_key_id='service-key', response_key_id=None)"
+
+
+EXPIRED, NEXT = {"starts": -900 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 900 * DAY}
+
+
+@pytest.mark.parametrize(
+    "make", [from_p12, lambda content: MessageEncryption.requests_from_p12(content, PASSWORD)], ids=["both", "requests"]
+)
+def test_the_services_certificate_has_expired(make: Callable[[bytes], object]) -> None:
+    """An expired certificate of the service is refused, and the message says where a new one is to be had."""
+    expired = response_p12(service_certificate(**EXPIRED))
+    with pytest.raises(errors.InvalidRequest, match=r"^path: .*CyberSource_SJC_US expired on .*Business Center"):
+        make(expired)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_which_certificate_of_the_service(order: int) -> None:
+    """Of several it is one that is valid now, and of those the last to expire."""
+    several = [
+        service_certificate(**EXPIRED),
+        service_certificate(**NEXT),
+        certificate("CyberSource_SJC_US", rsa_key("other"), "right", ends=400 * DAY),
+        service_certificate(ends=50 * DAY),
+    ][::order]
+    assert "request_key_id='right'" in ids(MessageEncryption(pem(*several)))
+    content = write_p12([rsa_key()], [certificate(MERCHANT_ID), *several])
+    assert "request_key_id='right'" in ids(from_p12(content))
+
+
+def test_one_certificate_in_pem_may_have_any_name() -> None:
+    """Whoever gives one certificate has chosen it."""
+    assert "request_key_id='1'" in ids(MessageEncryption(pem(certificate("renamed", serial="1"))))
+
+
+@pytest.mark.parametrize("password", ["of-the-key", b"of-the-key"])
+def test_a_response_key_with_a_password(password: str | bytes) -> None:
+    """The key may have a password; a wrong one, or none, is refused by name."""
+    key = key_pem(rsa_key(), BestAvailableEncryption(b"of-the-key"))
+    MessageEncryption(response_key=key, response_key_id="id", response_key_password=password)
+    with pytest.raises(errors.InvalidRequest, match=r"^response_key_password: it does not open the key"):
+        MessageEncryption(response_key=key, response_key_id="id", response_key_password="another")
+    with pytest.raises(errors.InvalidRequest, match=r"^response_key: the key has a password"):
+        MessageEncryption(response_key=key, response_key_id="id")
+
+
+def sign(key: Any) -> CertificateAuth:
+    """Return credentials that sign with a key."""
+    own = pem(certificate(MERCHANT_ID, key))
+    return CertificateAuth(private_key=key_pem(key), certificate=own, merchant_id=MERCHANT_ID)
+
+
+def test_the_signing_key_is_not_the_response_key(clients: Clients) -> None:
+    """A client refuses it, and says what to look for in the Business Center."""
+    encryption = from_p12(response_p12())
+    with pytest.raises(errors.InvalidRequest, match=r'^encryption: .*"REST - API Response MLE".*Business Center'):
+        clients.open(auth=sign(rsa_key("response")), encryption=encryption)
+    clients.open(auth=sign(rsa_key()), encryption=encryption)
+    clients.open(auth=sign(rsa_key("response")), encryption=encrypt_requests())
+
+
+# What a client builds on
+
+
+@pytest.mark.parametrize("body", NOT_ENCRYPTED.values(), ids=NOT_ENCRYPTED)
+def test_a_body_that_is_not_encrypted(body: Callable[[], bytes]) -> None:
+    """Only a JSON object with nothing but the text `encryptedResponse` is encrypted."""
+    assert decrypt_responses().decrypt_response(body()) is None
+
+
+@pytest.mark.parametrize("body", UNDECRYPTABLE.values(), ids=UNDECRYPTABLE)
+def test_a_body_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
+    """The failure names its kind, and nothing that was sent."""
+    with pytest.raises(message_encryption.DecryptionFailed, match=r"^[A-Za-z]+$"):
+        decrypt_responses().decrypt_response(body())
+
+
+def test_an_encrypted_body_without_a_response_key() -> None:
+    """Who has no response key cannot read an encrypted body, and it is not taken for plain text."""
+    with pytest.raises(message_encryption.DecryptionFailed, match="no response key"):
+        encrypt_requests().decrypt_response(encrypted_response(token()))
+
+
+def test_what_is_not_encrypted_is_unchanged() -> None:
+    """Without a certificate of the service, the body of a request is as it was."""
+    assert decrypt_responses().encrypt_request(PLAIN) is PLAIN

@@ -1,13 +1,14 @@
 """A client from environment variables: each alone, all together, and what contradicts each other."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from cybersource_tms import CertificateAuth, SharedSecretAuth, errors
 from cybersource_tms._credentials import variables as _variables
@@ -15,6 +16,7 @@ from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import (
+    DAY,
     PASSWORD,
     certificate,
     key_pem,
@@ -25,6 +27,7 @@ from support.keys import (
     service_certificate,
     written,
 )
+from support.p12_writer import write_p12
 
 MERCHANT, PORTFOLIO = "CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_PORTFOLIO_ID"
 SECRETS = ["CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"]
@@ -33,6 +36,7 @@ MLE = "CYBERSOURCE_MLE"
 REQUEST = "CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH"
 RESPONSE_P12 = ["CYBERSOURCE_MLE_RESPONSE_P12_PATH", "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD"]
 RESPONSE_PEM = ["CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID"]
+KEY_PASSWORD = "CYBERSOURCE_MLE_RESPONSE_KEY_PASSWORD"
 FILES = [REQUEST, *RESPONSE_PEM]
 RESPONSE_ID, RESPONSE_SERIAL = "answers-2026", "1716240386523033000"
 META_ID, META_SERIAL, META_RESPONSE_SERIAL = "meta-key", "1716240386523032999", "1716240386523033001"
@@ -327,3 +331,183 @@ def test_a_p12_with_only_the_merchant(values: dict[str, str], tmp_path: Path, mo
     """The same where the merchant's certificate is the only one: requests are not encrypted for ourselves."""
     store = written(tmp_path, p12(certificate(MERCHANT_ID)), "lacking.p12")
     refused(taken(values, [MERCHANT, *P12], **{MLE: mode}) | {P12[0]: str(store)})
+
+
+# Which variable is wrong
+
+
+CONTENTS: dict[str, tuple[str, str, Callable[[], bytes]]] = {
+    "signing P12, not one": (P12[0], "not a P12", lambda: b"text"),
+    "signing P12, cut short": (P12[0], "incomplete", lambda: p12(certificate(MERCHANT_ID))[:-1]),
+    "signing P12, expired": (P12[0], "expired", lambda: p12(certificate(MERCHANT_ID, ends=-DAY))),
+    "signing P12, another merchant's": (P12[0], "no certificate of", lambda: p12(certificate("other"))),
+    "signing P12, another key": (
+        P12[0],
+        "does not belong",
+        lambda: write_p12([rsa_key("other")], [certificate(MERCHANT_ID)]),
+    ),
+    "response P12, not one": (RESPONSE_P12[0], "not a P12", lambda: b"text"),
+    "response P12, expired": (
+        RESPONSE_P12[0],
+        "expired",
+        lambda: p12(certificate(MERCHANT_ID, rsa_key("response"), ends=-DAY), key=rsa_key("response")),
+    ),
+    "response P12, short key": (
+        RESPONSE_P12[0],
+        "2048",
+        lambda: p12(certificate(MERCHANT_ID, rsa_key(bits=1024)), key=rsa_key(bits=1024)),
+    ),
+    "request certificate, not one": (REQUEST, "certificate as PEM", lambda: b"text"),
+    "request certificate, expired": (REQUEST, "expired", lambda: pem(service_certificate(ends=-DAY))),
+    "response key, not one": (RESPONSE_PEM[0], "key as PEM", lambda: b"text"),
+    "response key, with a password": (
+        RESPONSE_PEM[0],
+        "has a password",
+        lambda: key_pem(rsa_key(), BestAvailableEncryption(b"x")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "reason", "content"), CONTENTS.values(), ids=CONTENTS)
+def test_wrong_content(
+    values: dict[str, str], tmp_path: Path, name: str, reason: str, content: Callable[[], bytes]
+) -> None:
+    """A file that holds something wrong is named by its variable, and by no argument."""
+    source = {REQUEST: SECRETS + FILES, RESPONSE_PEM[0]: SECRETS + FILES}.get(name, P12 + RESPONSE_P12)
+    variables = taken(values, [MERCHANT, *source], **{MLE: "both"}) | {name: str(written(tmp_path, content(), "wrong"))}
+    error = refused(variables)
+    assert named(error) == {name}
+    assert str(error).startswith(f"{name}: ")
+    assert reason in str(error)
+
+
+@pytest.mark.parametrize("name", [P12[1], RESPONSE_P12[1]])
+@pytest.mark.parametrize("value", ["another password", PASSWORD + "\n"], ids=["another", "line break"])
+def test_wrong_password(values: dict[str, str], name: str, value: str) -> None:
+    """A wrong password is named by its variable."""
+    error = refused(taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "both"}) | {name: value})
+    assert str(error).startswith(f"{name}: it does not open the P12")
+    assert ("line break" in str(error)) == value.endswith("\n")
+
+
+@pytest.mark.parametrize("name", [MERCHANT, *SECRETS, PORTFOLIO, RESPONSE_PEM[1]])
+@pytest.mark.parametrize("end", ["\n", " "], ids=ascii)
+def test_a_line_break_at_the_end(values: dict[str, str], name: str, end: str) -> None:
+    """An id or a secret that was set with a line break is named by its variable, and the message says why."""
+    variables = taken(values, [MERCHANT, *SECRETS, PORTFOLIO, *FILES], **{MLE: "both"})
+    error = refused(variables | {name: variables[name] + end})
+    assert str(error) == f"{name}: it starts or ends with a blank or a line break; remove that"
+
+
+# The response key
+
+
+@pytest.mark.parametrize("mode", ["response", "both"])
+def test_only_the_signing_p12(values: dict[str, str], mode: str) -> None:
+    """The P12 that signs has no response key: what is missing is named, with the reason."""
+    error = refused(taken(values, [MERCHANT, *P12], **{MLE: mode}))
+    assert named(error) == {*RESPONSE_P12}
+    assert '"REST - API Response MLE"' in str(error)
+
+
+@pytest.mark.parametrize("mode", ["response", "both"])
+def test_the_signing_p12_in_place_of_the_response_keys(values: dict[str, str], mode: str) -> None:
+    """The signing key is refused as response key, by its variable."""
+    variables = taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: mode}) | {RESPONSE_P12[0]: values[P12[0]]}
+    error = refused(variables)
+    assert str(error).startswith(f"{RESPONSE_P12[0]}: the response key is the signing key")
+    assert '"REST - API Response MLE"' in str(error)
+
+
+@pytest.mark.parametrize("credentials", [SECRETS, P12], ids=["secret", "P12"])
+def test_a_given_id_beside_a_p12(values: dict[str, str], credentials: list[str]) -> None:
+    """The id that the Business Center shows comes before the one in the file."""
+    variables = taken(values, [MERCHANT, *credentials, *RESPONSE_P12, RESPONSE_PEM[1]], **{MLE: "both"})
+    assert _variables.settings(variables)["encryption"].response_key_id == RESPONSE_ID
+
+
+def test_a_response_key_with_a_password(values: dict[str, str], tmp_path: Path) -> None:
+    """The password of a key in PEM has a variable of its own; a wrong one is named."""
+    path = written(tmp_path, key_pem(rsa_key("response"), BestAvailableEncryption(b"of-the-key")), "encrypted.pem")
+    variables = taken(values, [MERCHANT, *SECRETS, *RESPONSE_PEM], **{MLE: "response", RESPONSE_PEM[0]: str(path)})
+    assert _variables.settings(variables | {KEY_PASSWORD: "of-the-key"})["encryption"].response_key_id == RESPONSE_ID
+    assert str(refused(variables | {KEY_PASSWORD: "another"})).startswith(f"{KEY_PASSWORD}: ")
+
+
+@pytest.mark.parametrize("name", [RESPONSE_PEM[0], KEY_PASSWORD])
+def test_two_response_keys(values: dict[str, str], name: str) -> None:
+    """A P12 and PEM contradict each other."""
+    variables = taken(values, [MERCHANT, *SECRETS, *RESPONSE_P12], **{MLE: "response", name: "x"})
+    assert named(refused(variables)) == {*RESPONSE_P12, name}
+
+
+@pytest.mark.parametrize("mode", ["off", "request"])
+@pytest.mark.parametrize("name", [*RESPONSE_P12, KEY_PASSWORD])
+def test_a_response_key_that_is_not_used(values: dict[str, str], mode: str, name: str) -> None:
+    """A response key without encrypted responses is a mistake to name."""
+    assert named(refused(taken(values, [MERCHANT, *P12], **{MLE: mode, name: "x"}))) == {MLE, name}
+
+
+# The service's certificate
+
+
+def store(folder: Path, name: str, owner: str, *service: x509.Certificate) -> str:
+    """Write a P12 with somebody's key and certificates of the service."""
+    key = rsa_key(owner)
+    return str(written(folder, write_p12([key], [certificate(MERCHANT_ID, key, f"{owner}-key"), *service]), name))
+
+
+def test_the_services_certificate_in_either_file(values: dict[str, str], tmp_path: Path) -> None:
+    """The service renews its certificate: of those in the two files it is the one that is valid now."""
+    old, new = service_certificate(starts=-900 * DAY, ends=-DAY), service_certificate()
+    for signing, response in ((old, new), (new, old)):
+        variables = taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "both"}) | {
+            P12[0]: store(tmp_path, "signing.p12", "merchant", signing),
+            RESPONSE_P12[0]: store(tmp_path, "response.p12", "response", response),
+        }
+        assert "request_key_id='service-key'" in repr(_variables.settings(variables)["encryption"])
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["none", "expired"])
+def test_no_good_certificate_of_the_service(values: dict[str, str], tmp_path: Path, *, expired: bool) -> None:
+    """If no file has a valid one, both are named; one in PEM helps, and responses alone need none."""
+    service = [service_certificate(starts=-900 * DAY, ends=-DAY)] if expired else []
+    variables = taken(values, [MERCHANT, *P12, *RESPONSE_P12]) | {
+        P12[0]: store(tmp_path, "signing.p12", "merchant", *service),
+        RESPONSE_P12[0]: store(tmp_path, "response.p12", "response", *service),
+    }
+    assert named(refused(variables | {MLE: "both"})) == {P12[0], RESPONSE_P12[0]}
+    assert _variables.settings(variables | {MLE: "both", REQUEST: values[REQUEST]})["encryption"]
+    assert _variables.settings(variables | {MLE: "response"})["encryption"]
+    del variables[RESPONSE_P12[0]], variables[RESPONSE_P12[1]]
+    assert named(refused(variables | {MLE: "request"})) == {P12[0]}
+
+
+# The address
+
+
+def test_base_url(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are sent where the variable says, unless the argument says something else."""
+    for name, value in taken(values, [MERCHANT, *SECRETS], CYBERSOURCE_BASE_URL="https://proxy.example").items():
+        monkeypatch.setenv(name, value)
+    for options, host in (({}, "proxy.example"), ({"base_url": "https://other.example"}, "other.example")):
+        transport = FixedResponse()
+        client = clients.wrap(clients.client_class.from_env(transport=transport, **options))
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert transport.requests[0].url.host == host
+
+
+@pytest.mark.parametrize(
+    "address", ["http://proxy.example", "proxy.example", "https://u:pw@proxy.example", "https://proxy.example/?x=1"]
+)
+def test_a_bad_base_url(values: dict[str, str], address: str) -> None:
+    """It is checked as the argument is, and named by its variable."""
+    error = refused(taken(values, [MERCHANT, *SECRETS], CYBERSOURCE_BASE_URL=address))
+    assert str(error).startswith("CYBERSOURCE_BASE_URL: ")
+    assert "pw" not in str(error)
+
+
+def test_a_bad_environment(values: dict[str, str]) -> None:
+    """An unknown environment is named by its variable."""
+    error = refused(taken(values, [MERCHANT, *SECRETS], CYBERSOURCE_ENVIRONMENT="live"))
+    assert str(error).startswith("CYBERSOURCE_ENVIRONMENT: ")

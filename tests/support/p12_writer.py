@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from support.keys import PASSWORD, Key
 
-INTEGER, OCTETS, NULL, SEQUENCE, SET, CONTEXT = 0x02, 0x04, 0x05, 0x30, 0x31, 0xA0
+INTEGER, OCTETS, NULL, SEQUENCE, CONTEXT = 0x02, 0x04, 0x05, 0x30, 0xA0
 OIDS = {
     "data": "2a864886f70d010701",
     "encryptedData": "2a864886f70d010706",
