@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cybersource_tms.errors import InvalidRequest
 
@@ -36,6 +37,14 @@ def decode_secret(secret: object) -> bytes:
     if len(key) < _MINIMUM_KEY:
         raise InvalidRequest(f"secret: too short for HS256, which needs {_MINIMUM_KEY} bytes (RFC 7518 section 3.2)")
     return key
+
+
+def read_file(name: str, path: str | Path) -> bytes:
+    """Return what a file holds, or raise `InvalidRequest`."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"{name}: the file cannot be read ({type(error).__name__})") from error
 
 
 @contextmanager

@@ -106,7 +106,4 @@ def _preference(certificate: x509.Certificate) -> tuple[bool, datetime]:
 
 
 def _subject(certificate: x509.Certificate, attribute: x509.ObjectIdentifier) -> list[str]:
-    try:
-        return [str(each.value) for each in certificate.subject.get_attributes_for_oid(attribute)]
-    except ValueError:  # cryptography has read the certificate, but not yet its subject
-        return []
+    return [str(each.value) for each in certificate.subject.get_attributes_for_oid(attribute)]

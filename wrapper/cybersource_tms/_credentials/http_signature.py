@@ -19,10 +19,10 @@ class HttpSignatureAuth(httpx.Auth):
     Source: the service's guide, "HTTP Signature".
 
     Args:
-        merchant_id: The merchant that the requests are for.
-        key_id: The id of the shared secret, from the Business Center.
-        secret: The shared secret as the Business Center shows it: base64 text of 32 bytes or more.
-        portfolio_id: With a meta key, the portfolio that owns the key and signs for the merchant.
+        merchant_id: As for `SharedSecretAuth`.
+        key_id: As for `SharedSecretAuth`.
+        secret: As for `SharedSecretAuth`.
+        portfolio_id: As for `SharedSecretAuth`.
 
     Raises:
         InvalidRequest: As for `SharedSecretAuth`.

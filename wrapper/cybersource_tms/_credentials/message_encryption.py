@@ -111,7 +111,7 @@ class MessageEncryption:
     @classmethod
     @raise_without_frames
     def requests_from_p12(cls, path: str | Path | bytes, password: str | bytes) -> Self:
-        """Encrypt requests only, with a P12 that holds the service's certificate: each of the Business Center does.
+        """Encrypt requests only, with the service's certificate, which each P12 from the Business Center holds.
 
         Args:
             path: The file, or its content as bytes.

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, p
 
 from cybersource_tms.errors import InvalidRequest
 
+from .arguments import read_file
+
 P12 = tuple[list[RSAPrivateKey], list[x509.Certificate]]  # what is in it
 
 _CONSTRUCTED = 0x20
@@ -38,12 +40,14 @@ _ENCRYPTED_KEY = _Value(0x06, bytes.fromhex("2a864886f70d010c0a0102"))
 
 def read_p12(path: str | Path | bytes, password: object) -> P12:
     """Return the private RSA keys, at least one, and the certificates of a P12, or raise `InvalidRequest`."""
-    file = _parse(path if isinstance(path, bytes) else _content(path))
+    file = _parse(path if isinstance(path, bytes) else read_file("path", path))
     if not isinstance(password, str | bytes):
         raise InvalidRequest("password: expected text or bytes")
     try:
         secret = password.encode() if isinstance(password, str) else password
         store = pkcs12.load_pkcs12(_der(file), secret)
+        certificates = [each.certificate for each in (store.cert, *store.additional_certs) if each]
+        _ = [each.subject for each in certificates]  # older versions of cryptography parse it only now
         further = [load_der_private_key(_der(key), secret) for key in [*_encrypted_keys(file)][1:]]
     except (TypeError, ValueError, UnsupportedAlgorithm):
         hint = "; it starts or ends with a blank or a line break" if password != password.strip() else ""
@@ -51,14 +55,7 @@ def read_p12(path: str | Path | bytes, password: object) -> P12:
     keys = [key for key in (store.key, *further) if isinstance(key, RSAPrivateKey)]
     if not keys:
         raise InvalidRequest("path: the P12 holds no private RSA key")
-    return keys, [each.certificate for each in (store.cert, *store.additional_certs) if each]
-
-
-def _content(path: str | Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"path: the P12 file cannot be read ({type(error).__name__})") from error
+    return keys, certificates
 
 
 def _parse(content: bytes) -> _Value:

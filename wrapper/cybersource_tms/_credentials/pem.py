@@ -36,9 +36,11 @@ def read_pem_certificates(name: str, pem: object) -> list[x509.Certificate]:
     if not isinstance(pem, bytes):
         raise InvalidRequest(f"{name}: expected a certificate as PEM in bytes, not {type(pem).__name__}")
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
+        _ = [each.subject for each in found]  # older versions of cryptography parse it only now
     except ValueError as error:
         raise InvalidRequest(f"{name}: expected a certificate as PEM") from error
+    return found
 
 
 def key_pem(key: RSAPrivateKey) -> bytes:

@@ -1,14 +1,13 @@
 """A client's settings from environment variables, for twelve-factor applications."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from cybersource_tms._environment import Environment, server
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
-from .arguments import naming
+from .arguments import naming, read_file
 from .json_web_token import CertificateAuth, JsonWebTokenAuth, SharedSecretAuth
 from .message_encryption import (
     OTHER_P12,
@@ -112,26 +111,19 @@ def _encryption(
 
 def _request_certificate(given: Mapping[str, str], p12s: Mapping[str, P12]) -> bytes:
     if REQUEST_CERTIFICATE in given:
-        return _read(given, REQUEST_CERTIFICATE)
+        return read_file(REQUEST_CERTIFICATE, given[REQUEST_CERTIFICATE])
     return service_certificates("request_certificate", [each for _, several in p12s.values() for each in several])
 
 
 def _response_key(given: Mapping[str, str], p12s: Mapping[str, P12]) -> tuple[bytes, str]:
     if RESPONSE_KEY[0] in given:
-        return _read(given, RESPONSE_KEY[0]), given[RESPONSE_KEY_ID]
+        return read_file(RESPONSE_KEY[0], given[RESPONSE_KEY[0]]), given[RESPONSE_KEY_ID]
     return response_key(p12s[RESPONSE_P12[0]], given.get(PORTFOLIO, given[MERCHANT]), given.get(RESPONSE_KEY_ID))
 
 
 def _read_p12(given: Mapping[str, str], path: str, password: str) -> P12:
     with naming(path=path, password=password):
         return read_p12(given[path], given[password])
-
-
-def _read(given: Mapping[str, str], name: str) -> bytes:
-    try:
-        return Path(given[name]).read_bytes()
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{name}: the file cannot be read ({type(error).__name__})") from error
 
 
 def _any(given: Mapping[str, str], names: Iterable[str]) -> bool:
