@@ -27,7 +27,7 @@ RESPONSE_KEY_ID = "cybersource_tms.response_key_id"
 # In a request's extensions: the (host, path) to sign where the request's URL is that of a proxy.
 SIGNED_FOR = "cybersource_tms.signed_for"
 
-LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
+_LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
 _BACKDATED = 5  # seconds; the service refuses tokens from the future, and clocks differ
 _RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _REGISTRY = jws.JWSRegistry(algorithms=["HS256", *_RSA_ALGORITHMS])
@@ -64,7 +64,7 @@ class JsonWebTokenAuth(httpx.Auth):
         host, path = signed_for(request)
         claims: dict[str, object] = {
             "iat": issued,
-            "exp": issued + LIFETIME,
+            "exp": issued + _LIFETIME,
             "request-method": request.method.lower(),
             "request-host": host,
             "request-resource-path": path,
