@@ -1,8 +1,8 @@
 """Whether a request is to be believed: by a JSON Web Token or by an HTTP Signature, made with a key that is trusted.
 
-Where nothing is published, this is assumed: a certificate without a serialNumber in its subject has its X.509 serial
-in decimal as `kid`; an HTTP Signature's Date may be five minutes off, either way; the host that is signed is the bare
-one, in both schemes. A certificate's dates and issuer are not looked at.
+Where nothing is published, this is assumed: a certificate without a serialNumber in its subject has the bytes of its
+X.509 serial as the text of its `kid`; an HTTP Signature's Date may be five minutes off, either way; the host that is
+signed is the bare one, in both schemes. A certificate's dates and issuer are not looked at.
 """
 
 import base64
@@ -109,8 +109,10 @@ def subject(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | 
 
 
 def certificate_key_id(certificate: x509.Certificate) -> str:
-    """Return the serialNumber in the subject (2.5.4.5), or where there is none the X.509 serial in decimal."""
-    return subject(certificate, NameOID.SERIAL_NUMBER) or str(certificate.serial_number)
+    """Return the serialNumber in the subject (2.5.4.5), or where there is none the text of the X.509 serial's bytes."""
+    serial = certificate.serial_number
+    text = serial.to_bytes((serial.bit_length() + 7) // 8).decode("latin-1")
+    return subject(certificate, NameOID.SERIAL_NUMBER) or text
 
 
 def require(fact: object, reason: str) -> None:

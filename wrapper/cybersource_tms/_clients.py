@@ -19,10 +19,10 @@ import httpx
 
 from cybersource_tms_api.models import CustomerUpdate
 
-from . import _variables as variables
 from ._connections import AsyncConnections, SyncConnections
+from ._credentials import variables
+from ._credentials.message_encryption import MessageEncryption
 from ._edit import AsyncEdit, Edit
-from ._encryption import MessageEncryption
 from ._environment import Environment
 from ._exchange import async_attempt, attempt
 from ._requests import DEFAULT_TIMEOUT, Call, client_settings, retrieve_call, update_call
@@ -89,23 +89,25 @@ class CustomersClient:
     ) -> Self:
         """Make a client from environment variables. The arguments are those of the class.
 
-        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`) and `CYBERSOURCE_MERCHANT_ID`; for a shared secret
-        `CYBERSOURCE_KEY_ID` and `CYBERSOURCE_SECRET_KEY`, or for a P12 `CYBERSOURCE_P12_PATH` and
+        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`), `CYBERSOURCE_MERCHANT_ID` and `CYBERSOURCE_BASE_URL`; for
+        a shared secret `CYBERSOURCE_KEY_ID` and `CYBERSOURCE_SECRET_KEY`, or for a P12 `CYBERSOURCE_P12_PATH` and
         `CYBERSOURCE_P12_PASSWORD`; `CYBERSOURCE_PORTFOLIO_ID` with a meta key; `CYBERSOURCE_MLE` (`off`, `request`,
-        `response` or `both`) for message-level encryption, with the keys of the P12 or of
-        `CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH`, `CYBERSOURCE_MLE_RESPONSE_KEY_PATH` and
-        `CYBERSOURCE_MLE_RESPONSE_KEY_ID`.
+        `response` or `both`) for message-level encryption. The response key is in `CYBERSOURCE_MLE_RESPONSE_P12_PATH`
+        with `CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD`, or in PEM in `CYBERSOURCE_MLE_RESPONSE_KEY_PATH`, if need be with
+        `CYBERSOURCE_MLE_RESPONSE_KEY_PASSWORD`; `CYBERSOURCE_MLE_RESPONSE_KEY_ID` is its id, which a P12 holds as well.
+        The service's certificate is in either P12, or in PEM in `CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH`.
 
         Raises:
             InvalidRequest: Variables are missing or contradict each other, all of which the message names, or hold
                 something wrong.
         """
+        settings = variables.settings(os.environ)
+        settings["base_url"] = base_url or settings["base_url"]
         return cls(
-            **variables.settings(os.environ),
+            **settings,
             timeout=timeout,
             retries=retries,
             profile_id=profile_id,
-            base_url=base_url,
             transport=transport,
         )
 
@@ -267,12 +269,13 @@ class AsyncCustomersClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> Self:
         """Make a client from environment variables, as `CustomersClient.from_env` does."""
+        settings = variables.settings(os.environ)
+        settings["base_url"] = base_url or settings["base_url"]
         return cls(
-            **variables.settings(os.environ),
+            **settings,
             timeout=timeout,
             retries=retries,
             profile_id=profile_id,
-            base_url=base_url,
             transport=transport,
         )
 

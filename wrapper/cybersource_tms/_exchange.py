@@ -10,9 +10,9 @@ import anyio
 import httpx
 from attrs import evolve
 
-from ._auth import RESPONSE_KEY_ID, SIGNED_FOR
 from ._connections import AsyncConnections, SyncConnections
-from ._encryption import DecryptionFailed, MessageEncryption
+from ._credentials.json_web_token import RESPONSE_KEY_ID, SIGNED_FOR
+from ._credentials.message_encryption import DecryptionFailed, MessageEncryption
 from ._requests import Call, Settings
 from ._responses import (
     CustomerRecord,

@@ -10,9 +10,9 @@ from cybersource_tms_api.api.customers import retrieve_customer, update_customer
 from cybersource_tms_api.models import CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-from ._auth import JsonWebTokenAuth
 from ._changed_fields import field_paths
-from ._encryption import MessageEncryption
+from ._credentials.json_web_token import JsonWebTokenAuth
+from ._credentials.message_encryption import MessageEncryption, refuse_signing_key
 from ._environment import Environment, server
 from ._retries import Retries
 from ._schema import Mismatch, Use, Wire, check, copy_json
@@ -103,6 +103,8 @@ def client_settings(
         raise InvalidRequest("encryption: expected a MessageEncryption")
     if encryption and not isinstance(auth, JsonWebTokenAuth):
         raise InvalidRequest("encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth")
+    if encryption:
+        refuse_signing_key(auth, encryption)
     if not isinstance(retries, Retries | None):
         raise InvalidRequest("retries: expected a Retries, or None")
     address, host = server(environment, base_url)
