@@ -23,7 +23,7 @@ from starlette.datastructures import Headers
 from sandbox_jose import ABSENT, SMALLEST_RSA_KEY, decoded, is_signed, json_in, signing_algorithms
 from sandbox_mle import CLOCK_LEEWAY, wrapper
 
-# It stands for the service, so what is signed for one of the service's hosts is signed for it; each of them has its own.
+# It stands for the service, so what is signed for one of the service's hosts is signed for it.
 SERVICE_HOSTS = (
     "apitest.cybersource.com",
     "api.cybersource.com",
