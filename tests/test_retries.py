@@ -7,22 +7,22 @@ import math
 import pickle
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from itertools import pairwise
-from typing import Any
 
 import attrs
 import httpx
 import pytest
-import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
-from cybersource_tms._responses import boundary, status_error, unreadable
-from cybersource_tms._retries import Course, TimeLeft, arepeated, may_be_retried, repeated, within
+from cybersource_tms._exchange import DeadlinePassed, TimeLimits
+from cybersource_tms._requests import DEFAULT_TIMEOUT, retrieve_call
+from cybersource_tms._responses import Response, status_error, unreadable
+from cybersource_tms._retries import Attempts, is_transient
 from cybersource_tms.errors import CybersourceError
 from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients
@@ -31,7 +31,7 @@ from support.recording import RecordingTransport, refuse
 from support.waiting import HANGS, LIMIT
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-REQUEST = httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}")
+CALL = retrieve_call(PAGE_CUSTOMER_ID, None)
 QUICK = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
 
 
@@ -78,26 +78,26 @@ def test_no_retries(clients: Clients, retries: object) -> None:
         clients.open(retries=retries)
 
 
-def test_retries_are_on_by_default() -> None:
-    """Both clients repeat without being asked to."""
+def test_the_defaults() -> None:
+    """The defaults are the README's, and both clients retry without being asked to."""
+    assert Retries() == Retries(attempts=4, first_wait=0.25, longest_wait=8.0, total_time=60.0)
     auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
     for client in (CustomersClient("test", auth), AsyncCustomersClient("test", auth)):
-        assert client._retries == Retries()
-    assert Retries().attempts > 1
+        assert client._settings.retries == Retries()
 
 
-# What may be retried
+# Which failures are transient
 
 
 def error_for(status: int, **headers: str) -> errors.StatusError:
-    """Return the error of an answer."""
+    """Return the error for a response."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status_error(httpx.Response(status, headers=named, request=REQUEST))
+    return status_error(CALL, Response(status, httpx.Headers(named), b""))
 
 
 def unreadable_because_of(cause: Exception | None) -> errors.UnreadableResponse:
-    """Return the error of an answer that cannot be read, because of something."""
-    error = unreadable(httpx.Response(200, request=REQUEST), "is not a customer")
+    """Return the error for a response that cannot be read, because of something."""
+    error = unreadable(CALL, Response(200, httpx.Headers(), b""), "is not a customer")
     error.__cause__ = cause
     return error
 
@@ -108,35 +108,34 @@ RETRIED = {429, 500, 502, 503, 504}
 @pytest.mark.parametrize("status", [*range(201, 600)])
 def test_statuses_that_are_retried(status: int) -> None:
     """Five statuses are, all others never."""
-    assert may_be_retried(error_for(status)) is (status in RETRIED)
+    assert is_transient(error_for(status)) is (status in RETRIED)
 
 
-RAISED: dict[str, tuple[Exception, bool]] = {
+RAISED: dict[str, tuple[CybersourceError, bool]] = {
     "no connection": (errors.ConnectionFailed("m", may_have_been_applied=False), True),
     "cut": (errors.ConnectionFailed("m", may_have_been_applied=True), True),
     "timed out": (errors.TimedOut("m", may_have_been_applied=True), True),
-    "cut within the answer": (unreadable_because_of(httpx.RemoteProtocolError("m")), True),
-    "reset within the answer": (unreadable_because_of(httpx.ReadError("m")), True),
+    "cut within the response": (unreadable_because_of(httpx.RemoteProtocolError("m")), True),
+    "reset within the response": (unreadable_because_of(httpx.ReadError("m")), True),
     "unreadable": (unreadable_because_of(None), False),
     "wrongly compressed": (unreadable_because_of(httpx.DecodingError("m")), False),
     "no customer": (unreadable_because_of(ValueError("m")), False),
-    "mistake of the caller": (errors.InvalidRequest("m"), False),
+    "invalid request": (errors.InvalidRequest("m"), False),
     "the base": (CybersourceError("m"), False),
-    "foreign": (OSError("m"), False),
 }
 
 
 @pytest.mark.parametrize(("error", "retried"), RAISED.values(), ids=RAISED)
-def test_errors_that_are_retried(error: Exception, *, retried: bool) -> None:
-    """What failed in passing is, what would fail again is not."""
-    assert may_be_retried(error) is retried
+def test_errors_that_are_retried(error: CybersourceError, *, retried: bool) -> None:
+    """A transient failure is retried, what would fail again is not."""
+    assert is_transient(error) is retried
 
 
 @pytest.mark.parametrize(
     "kind", [httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL], ids=lambda kind: kind.__name__
 )
 def test_mistakes_in_settings(clients: Clients, kind: type[Exception]) -> None:
-    """What an own transport, proxy or auth makes impossible is not a connection that failed in passing."""
+    """What a custom transport, a proxy or an auth makes impossible is not a transient failure."""
 
     def fail(number: int, request: httpx.Request) -> None:
         raise kind("m")
@@ -150,12 +149,18 @@ def test_mistakes_in_settings(clients: Clients, kind: type[Exception]) -> None:
 # How long to wait
 
 
-def failures(course: Course, error: CybersourceError, times: int = 1) -> Any:
+def failures(attempts: Attempts, error: CybersourceError, times: int = 1) -> float | None:
     """Let attempts fail, and return how long to wait after the last one."""
     for _ in range(times):
-        with pytest.raises(type(error)), course.attempt():
-            raise error
-    return course.wait(error)
+        wait = attempts.wait_after(error)
+    return wait
+
+
+def wait_after_503(attempts: Attempts) -> float:
+    """Let an attempt fail, and return how long to wait."""
+    wait = attempts.wait_after(error_for(503))
+    assert wait is not None
+    return wait
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -170,24 +175,25 @@ def failures(course: Course, error: CybersourceError, times: int = 1) -> Any:
     ],
 )
 def test_waits(first: float, longest: float, whole: list[float], seed: int) -> None:
-    """A wait is twice as long each time up to the longest, less a random part of up to a half."""
+    """A wait is twice as long each time up to the longest, with up to half of it taken off at random."""
     random.seed(seed)
-    course = Course(Retries(attempts=99, first_wait=first, longest_wait=longest, total_time=1000))
+    attempts = Attempts(Retries(attempts=99, first_wait=first, longest_wait=longest, total_time=1000), "PATCH")
     for most in whole:
-        assert most / 2 <= failures(course, error_for(503)) <= most
+        assert most / 2 <= wait_after_503(attempts) <= most
 
 
 def test_waits_differ() -> None:
     """Two clients that failed at the same time do not come back at the same time."""
-    waits = {failures(Course(Retries()), error_for(503)) for _ in range(20)}
+    waits = {wait_after_503(Attempts(Retries(), "PATCH")) for _ in range(20)}
     assert len(waits) > 10
     assert max(waits) - min(waits) > 0.02
 
 
 def test_many_attempts() -> None:
     """The wait of the thousandth attempt can be computed."""
-    course = Course(Retries(attempts=2000, first_wait=1e-6, longest_wait=0.5))
-    assert 0.25 <= failures(course, error_for(503), 1500) <= 0.5
+    attempts = Attempts(Retries(attempts=2000, first_wait=1e-6, longest_wait=0.5), "PATCH")
+    failures(attempts, error_for(503), 1500)
+    assert 0.25 <= wait_after_503(attempts) <= 0.5
 
 
 DATES = {
@@ -214,7 +220,7 @@ def test_retry_after_as_a_date(form: str) -> None:
     error = error_for(503, Retry_After=DATES[form](time.time() + 3600))
     assert error.retry_after is not None
     assert 3000 < error.retry_after <= 3600
-    assert failures(Course(Retries(longest_wait=3600, total_time=9000)), error) == error.retry_after
+    assert failures(Attempts(Retries(longest_wait=3600, total_time=9000), "PATCH"), error) == error.retry_after
 
 
 ASKED: dict[str, float | None] = {
@@ -236,17 +242,18 @@ ASKED: dict[str, float | None] = {
 @pytest.mark.parametrize(("value", "seconds"), ASKED.items(), ids=map(repr, ASKED))
 def test_retry_after(value: str, seconds: float | None, status: int) -> None:
     """What the service asks for is waited for, to the second; what is neither seconds nor a date is ignored."""
-    response = httpx.Response(status, headers=[(b"Retry-After", value.encode())], request=REQUEST)
-    error = status_error(response)
+    response = Response(status, httpx.Headers([(b"Retry-After", value.encode())]), b"")
+    error = status_error(CALL, response)
     assert error.retry_after == seconds
-    wait = failures(Course(Retries()), error)
+    wait = failures(Attempts(Retries(), "PATCH"), error)
+    assert wait is not None
     assert wait == seconds if seconds is not None else 0.125 <= wait <= 0.25
 
 
 @given(st.one_of(st.text(), st.from_regex(r"\w{3}, ?\d{1,6}.\w{3}.\d{0,8} \d+:\d+:\d+ [+-]?\w{1,9}")))
 def test_any_retry_after(value: str) -> None:
-    """Nothing that a server can write there breaks the reading of an answer."""
-    error = status_error(httpx.Response(503, headers=[(b"Retry-After", value.encode())], request=REQUEST))
+    """Nothing that a server can write there breaks the reading of a response."""
+    error = status_error(CALL, Response(503, httpx.Headers([(b"Retry-After", value.encode())]), b""))
     assert error.retry_after is None or error.retry_after >= 0
 
 
@@ -284,39 +291,38 @@ def test_retry_after_is_waited_for(clients: Clients, sandbox: Sandbox, url: str)
 
 def test_the_last_attempt() -> None:
     """After the last attempt there is no wait."""
-    course = Course(Retries(attempts=3))
-    assert failures(course, error_for(503)) > 0
-    assert failures(course, error_for(503)) > 0
-    assert failures(course, error_for(503)) is False
+    attempts = Attempts(Retries(attempts=3), "PATCH")
+    assert wait_after_503(attempts) > 0
+    assert wait_after_503(attempts) > 0
+    assert attempts.wait_after(error_for(503)) is None
 
 
 def test_no_wait_beyond_the_total_time() -> None:
     """If the next attempt would begin too late, the error is raised at once."""
     retries = Retries(first_wait=8, longest_wait=8, total_time=3)
-    with within(retries):
-        assert failures(Course(retries), error_for(503)) is False
-        assert failures(Course(retries), error_for(503, Retry_After="4")) is False
-        assert failures(Course(retries), error_for(503, Retry_After="2")) == 2
+    assert Attempts(retries, "PATCH").wait_after(error_for(503)) is None
+    assert Attempts(retries, "PATCH").wait_after(error_for(503, Retry_After="4")) is None
+    assert Attempts(retries, "PATCH").wait_after(error_for(503, Retry_After="2")) == 2
 
 
-def test_time_left() -> None:
-    """Within a call, no time-out goes beyond its end, and they get shorter; outside, they are what they were."""
-    limits = {"connect": 5.0, "read": 30.0, "write": 0.2, "pool": None}
-    assert {name: TimeLeft(limits).get(name) for name in limits} == limits
-    with within(Retries(total_time=1)):
-        left = TimeLeft(limits)
-        first = left.get("connect")
-        assert 0.9 < first <= 1
-        time.sleep(0.01)
-        assert left.get("read") < first
-        assert left.get("write") == 0.2
-        assert left.get("pool") is None
-        assert left.get("another", 0.1) == 0.1
-        with within(Retries(total_time=0.001)):
-            over = TimeLeft(limits)
-        time.sleep(0.01)
-        assert 0 < over.get("read") < 0.01
-    assert TimeLeft(limits).get("read") == 30
+def test_time_limits() -> None:
+    """No time-out of an attempt goes beyond the deadline, and they get shorter; without one, they stay as they are."""
+    steps = {"connect": 5.0, "read": 30.0, "write": 10.0, "pool": 10.0}
+    endless = TimeLimits(DEFAULT_TIMEOUT, math.inf)
+    assert {step: endless.get(step) for step in steps} == steps
+    limits = TimeLimits(DEFAULT_TIMEOUT, time.monotonic() + 4)
+    first = limits.get("connect")
+    time.sleep(0.01)
+    assert limits.get("read") < first <= 4
+    assert limits.get("another") is None
+    assert limits.get("another", 0.1) == 0.1
+
+
+@pytest.mark.parametrize("step", ["connect", "write", "read"])
+def test_no_step_begins_after_the_deadline(step: str) -> None:
+    """Nothing is connected, sent or read any more."""
+    with pytest.raises(DeadlinePassed):
+        TimeLimits(DEFAULT_TIMEOUT, time.monotonic() - 0.001).get(step)
 
 
 TOTAL = 0.3  # seconds; what would go beyond it takes 600
@@ -402,12 +408,21 @@ SUMS: dict[str, tuple[list[CybersourceError], bool]] = {
 @pytest.mark.parametrize(("raised", "applied"), SUMS.values(), ids=SUMS)
 def test_what_the_attempts_add_up_to(raised: list[CybersourceError], *, applied: bool) -> None:
     """If one attempt may have been applied, the call may have been, whatever the last attempt was."""
-    course = Course(Retries(attempts=9))
+    attempts = Attempts(Retries(attempts=9), "PATCH")
     for number, one in enumerate(raised, 1):
         error = pickle.loads(pickle.dumps(one))
-        failures(course, error)
+        attempts.wait_after(error)
         assert error.attempts == number
     assert error.may_have_been_applied is applied
+
+
+def test_a_read_applies_nothing() -> None:
+    """Of the attempts of a GET, none may have been applied, whatever happened to them."""
+    attempts = Attempts(Retries(attempts=9), "GET")
+    for one in (LOST, error_for(500), unreadable_because_of(None)):
+        error = pickle.loads(pickle.dumps(one))
+        attempts.wait_after(error)
+        assert error.may_have_been_applied is False
 
 
 def test_the_message_knows_of_earlier_attempts(clients: Clients, sandbox: Sandbox, url: str) -> None:
@@ -446,23 +461,6 @@ def test_without_retries(clients: Clients, sandbox: Sandbox, url: str) -> None:
         clients.open(base_url=url, retries=None).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.attempts, len(sandbox.received)) == (1, 1)
     assert "attempt" not in str(caught.value)
-
-
-@pytest.fixture
-def _stamina_off() -> Iterator[None]:
-    """Switch all retries of the process off, as an application's own tests do."""
-    stamina.set_active(False)
-    yield
-    stamina.set_active(True)
-
-
-@pytest.mark.usefixtures("_stamina_off")
-def test_switched_off_for_the_process(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The switch of stamina itself holds for the clients too: one attempt, and our error comes out."""
-    sandbox.fail(Fault(status=503))
-    with pytest.raises(errors.ServiceError) as caught:
-        clients.open(base_url=url, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert (caught.value.attempts, len(sandbox.received)) == (1, 1)
 
 
 def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -525,54 +523,72 @@ def test_each_body_is_the_same(clients: Clients, sandbox: Sandbox, url: str) -> 
     assert len({each.headers["authorization"] for each in sandbox.received}) == 3
 
 
-# Foreign exceptions go through
+# What stops a call
 
 
 class Foreign(BaseException):
     """Something that is none of ours, such as what a framework raises to stop a worker."""
 
 
-STOPS: list[Callable[[], BaseException]] = [KeyboardInterrupt, SystemExit, Foreign, lambda: RuntimeError("m")]
-
-
-@pytest.mark.parametrize("stop", STOPS, ids=["KeyboardInterrupt", "SystemExit", "BaseException", "RuntimeError"])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, Foreign], ids=lambda stop: str(stop.__name__))
 @pytest.mark.parametrize("earlier", [0, 1, 2])
-def test_what_stops_a_call(stop: Callable[[], BaseException], earlier: int) -> None:
-    """Whatever is raised in any attempt and is not ours comes out as the same object, and nothing is repeated."""
-    raised, calls = stop(), []
+def test_what_stops_a_call(stop: type[BaseException], earlier: int) -> None:
+    """What is raised in any attempt to stop the program comes out as the same object, and nothing is repeated."""
+    raised = stop()
 
-    def once() -> None:
-        calls.append(1)
-        with boundary("PATCH", PATH):
-            if len(calls) > earlier:
-                raise raised
-            raise httpx.ConnectError("m")
+    def fail(number: int, request: httpx.Request) -> None:
+        raise raised if number == earlier else httpx.ConnectError("m")
 
-    with pytest.raises(type(raised)) as caught:
-        repeated(attrs.evolve(QUICK, attempts=9), once)
+    transport = RecordingTransport(fail)
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    client = CustomersClient("test", auth, transport=transport, retries=attrs.evolve(QUICK, attempts=9))
+    with pytest.raises(stop) as caught:
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value is raised
-    assert len(calls) == earlier + 1
+    assert len(transport.requests) == earlier + 1
+
+
+def test_a_foreign_exception_is_a_transient_failure(clients: Clients) -> None:
+    """Any other exception of a transport is a ConnectionFailed with it as the cause, and is retried."""
+    cause = RuntimeError("m")
+
+    def fail(number: int, request: httpx.Request) -> None:
+        raise cause
+
+    transport = RecordingTransport(fail)
+    with pytest.raises(errors.ConnectionFailed, match=r"^RuntimeError \(PATCH ") as caught:
+        clients.open(transport=transport, retries=QUICK).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert caught.value.__cause__ is cause
+    assert caught.value.may_have_been_applied
+    assert len(transport.requests) == 3
 
 
 @pytest.mark.parametrize("earlier", [0, 1, 2])
-def test_what_stops_an_awaited_call(earlier: int) -> None:
-    """The same while awaiting."""
-    raised, calls = asyncio.CancelledError("ours"), []
+def test_cancelling_an_awaited_call(earlier: int) -> None:
+    """A call that is cancelled in any attempt ends there, and nothing is repeated."""
+    begun = asyncio.Event()
 
-    async def once() -> None:
-        calls.append(1)
-        with boundary("PATCH", PATH):
-            if len(calls) > earlier:
-                raise raised
-            raise httpx.ConnectError("m")
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            if len(requests) <= earlier:
+                raise httpx.ConnectError("m")
+            begun.set()
+            await asyncio.sleep(3600)
+            raise AssertionError
 
-    async def call() -> None:
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await arepeated(attrs.evolve(QUICK, attempts=9), once)
-        assert caught.value is raised
+    async def cancel() -> None:
+        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+        client = AsyncCustomersClient("test", auth, transport=Silent(), retries=attrs.evolve(QUICK, attempts=9))
+        call = asyncio.create_task(client.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
+        await begun.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
-    asyncio.run(call())
-    assert len(calls) == earlier + 1
+    requests: list[httpx.Request] = []
+    asyncio.run(cancel())
+    assert len(requests) == earlier + 1
 
 
 def test_refused_first(clients: Clients, sandbox: Sandbox, url: str) -> None:
