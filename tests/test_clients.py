@@ -10,6 +10,7 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from cybersource_tms import (
@@ -173,22 +174,26 @@ def test_wrong_credentials(clients: Clients, sandbox: Sandbox, url: str, auth: S
     assert len(sandbox.received) == 1
 
 
-@pytest.mark.parametrize(
-    ("base_url", "host", "prefix"),
-    [
-        ("https://proxy.example/a/b", "proxy.example", "/a/b"),
-        ("https://proxy.example:8443/a%20b/", "proxy.example", "/a%20b"),
-        ("http://[::1]:8080", "::1", ""),
-    ],
-)
-def test_what_is_sent_is_signed(clients: Clients, base_url: str, host: str, prefix: str) -> None:
-    """Behind a proxy with a path of its own, the token covers the path and the host of the request that goes out."""
+PROXIES = {
+    "a path": ("https://proxy.example/a/b", "/a/b"),
+    "a port and a path": ("https://proxy.example:8443/a%20b/", "/a%20b"),
+    "loopback": ("http://[::1]:8080", ""),
+}
+
+
+@pytest.mark.parametrize(("base_url", "prefix"), PROXIES.values(), ids=PROXIES)
+def test_the_service_is_signed_for(clients: Clients, base_url: str, prefix: str) -> None:
+    """`base_url` is only where it is sent: the token is for the environment's host and the service's path."""
     transport = FixedResponse()
-    clients.open(base_url=base_url, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    [request] = transport.requests
-    claims = claims_in(request.headers["Authorization"])
-    assert request.url.raw_path.decode() == claims["request-resource-path"] == prefix + PATH
-    assert claims["request-host"] == host
+    client = clients.open("production", base_url=base_url, transport=transport)
+    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    client.retrieve(PAGE_CUSTOMER_ID)
+    for request in transport.requests:
+        claims = claims_in(request.headers["Authorization"])
+        assert (claims["request-host"], claims["request-resource-path"]) == ("api.cybersource.com", PATH)
+        assert request.url.raw_path.decode() == prefix + PATH
+        assert request.url.host == httpx.URL(base_url).host
+        assert request.headers["Content-Type"] == "application/json;charset=utf-8"
 
 
 def test_an_update_is_not_changed(clients: Clients, url: str) -> None:

@@ -259,4 +259,3 @@ def test_cookies_are_not_kept(clients: Clients, sandbox: Sandbox, url: str, stat
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert [received.headers.get("cookie") for received in sandbox.received] == [None, None]
-    assert not client.wrapped._http.cookies
