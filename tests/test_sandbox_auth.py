@@ -418,8 +418,8 @@ BAD_CLAIMS: dict[str, tuple[dict[str, object], str]] = {
     },
     "digest": ({"digest": digest(b"")}, "digest is wrong"),
     "digestAlgorithm": ({"digestAlgorithm": "sha-256"}, "digestAlgorithm is wrong"),
-    "request-method": ({"request-method": "PATCH"}, "request-method is wrong"),
-    "request-host": ({"request-host": "apitest.cybersource.com"}, "request-host is wrong"),
+    "request-method": ({"request-method": "get"}, "request-method is wrong"),
+    "request-host": ({"request-host": "proxy.example"}, "request-host is wrong"),
     "request-resource-path": ({"request-resource-path": "/"}, "request-resource-path is wrong"),
     "iss": ({"iss": MERCHANT_ID}, "iss is wrong"),
     "iss in capitals": ({"iss": SHOP.upper()}, "iss is wrong"),
@@ -617,7 +617,7 @@ BAD_SIGNATURES: dict[str, tuple[Signature, Callable[[], dict[str, Any]], str]] =
     **{
         f"{name} signed {value}": (Signature(), partial(dict, signed={name: value}), WRONG)
         for name, value in {
-            "host": "apitest.cybersource.com",
+            "host": "proxy.example",
             "date": "",
             "request-target": f"PATCH {PATH}",
             "digest": digest(CHANGE),
