@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
@@ -340,7 +340,10 @@ class Sandbox:
         return PlainTextResponse(repr(error), 500)
 
     async def _tms(self, stopping: asyncio.Event, scope: Scope, receive: Receive, send: Send) -> None:
-        received = await self._receive(Request(scope, receive))
+        try:
+            received = await self._receive(Request(scope, receive))
+        except ClientDisconnect:  # before its request was whole, which is no failure of the sandbox's
+            return
         log = self.received
         fault = self._faults.popleft() if self._faults else Fault()
         if fault.delay:
