@@ -381,7 +381,14 @@ def test_plain_http_never_uses_a_proxy(
 
 # Redirects
 
-LOCATIONS = ["https://xn--/", "mailto:x", "http://[::1", "https://apitest.cybersource.com/elsewhere", "http://a b/", None]
+LOCATIONS = [
+    "https://xn--/",
+    "mailto:x",
+    "http://[::1",
+    "https://apitest.cybersource.com/elsewhere",
+    "http://a b/",
+    None,
+]
 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=map(repr, LOCATIONS))
