@@ -15,6 +15,7 @@ from ._credentials.json_web_token import RESPONSE_KEY_ID, SIGNED_FOR
 from ._credentials.message_encryption import DecryptionFailed, MessageEncryption
 from ._requests import Call, Settings
 from ._responses import (
+    BodyRefused,
     CustomerRecord,
     Response,
     broken_off,
@@ -222,7 +223,7 @@ class Body:
     """The body of a response, decompressed here and not by httpx: a few bytes of gzip can hold gigabytes.
 
     Raises:
-        httpx.DecodingError: It is too large, or is not compressed as was asked for.
+        BodyRefused: It is too large, or is not compressed as was asked for.
     """
 
     def __init__(self, response: httpx.Response) -> None:
@@ -231,7 +232,7 @@ class Body:
             del response.headers["content-encoding"]
         is_loaded = response.is_stream_consumed  # a custom transport's, which httpx has decompressed already
         if not is_loaded and encoding not in {"identity", "gzip"}:
-            raise httpx.DecodingError("is compressed in a way that was not asked for")
+            raise BodyRefused("is compressed in a way that was not asked for")
         self._gunzip = zlib.decompressobj(_GZIP) if encoding == "gzip" and not is_loaded else None
         self._content = bytearray()
 
@@ -240,12 +241,12 @@ class Body:
         try:
             self._content += self._gunzip.decompress(chunk, _LARGEST + 1) if self._gunzip else chunk
         except zlib.error as error:
-            raise httpx.DecodingError("is wrongly compressed") from error
+            raise BodyRefused("is wrongly compressed") from error
         if len(self._content) > _LARGEST:
-            raise httpx.DecodingError(f"is larger than {_LARGEST} bytes")
+            raise BodyRefused(f"is larger than {_LARGEST} bytes")
 
     def content(self) -> bytes:
         """Return the whole body."""
         if self._gunzip and not self._gunzip.eof:
-            raise httpx.DecodingError("is wrongly compressed")
+            raise BodyRefused("is wrongly compressed")
         return bytes(self._content)

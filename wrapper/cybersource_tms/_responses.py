@@ -61,6 +61,10 @@ class Response:
         return name
 
 
+class BodyRefused(Exception):
+    """Why a body is not read to its end, in words that may stand in a message."""
+
+
 def check_response(call: Call, response: Response) -> CustomerRecord:
     """Return the record of a 200 with a whole customer, the one that was asked for.
 
@@ -129,8 +133,10 @@ def broken_off(call: Call, response: Response, error: Exception) -> errors.Cyber
     """Return the error for a response whose body could not be read to its end."""
     if response.status_code != HTTPStatus.OK:
         return status_error(call, response)  # it says more than the body would have said
-    if isinstance(error, httpx.DecodingError):
+    if isinstance(error, BodyRefused):
         return unreadable(call, response, str(error))
+    if isinstance(error, httpx.DecodingError):
+        return unreadable(call, response, "is wrongly compressed")
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.TimeoutException):
         return unreadable(call, response, "broke off")
     return connection_failed(call, error, sent=True)
