@@ -17,14 +17,13 @@ from cybersource_tms import (
     BuyerInformation,
     ClientReferenceInformation,
     Customer,
-    CustomerLinks,
     CustomerUpdate,
     Link,
     MerchantDefinedInformation,
     Unset,
     changed_fields,
 )
-from cybersource_tms._changed_fields import field_paths
+from cybersource_tms._changed_fields import difference, field_paths
 from cybersource_tms.errors import InvalidRequest
 from support.customers import ANSWERS, CUSTOMERS, JSON, TEXTS, Wire, pairs
 from support.merge import REMOVED, merge
@@ -560,14 +559,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "an object for the list": ({"merchantDefinedInformation": {"name": TEXT}}, "merchantDefinedInformation"),
     "a text for an entry": ({"merchantDefinedInformation": [TEXT]}, "merchantDefinedInformation[0]"),
     "null for an entry": ({"merchantDefinedInformation": [{}, None]}, "merchantDefinedInformation[1]"),
-    "null in an entry": ({"merchantDefinedInformation": [{"name": None}]}, NAME),
     "a number in an entry": ({"merchantDefinedInformation": [{"name": NUMBER}]}, NAME),
     "a number for the id": ({"id": NUMBER}, "id"),
     "null for the id": ({"id": None}, "id"),
-    "a text for the links": ({"_links": TEXT}, "_links"),
-    "a text for a link": ({"_links": {"self": TEXT}}, "_links.self"),
-    "a number in a link": ({"_links": {"self": {"href": NUMBER}}}, "_links.self.href"),
-    "a number in the metadata": ({"metadata": {"creator": NUMBER}}, "metadata.creator"),
     "a key that is no text": ({7: TEXT}, "7"),
     "a key that is no text, in a group": ({"buyerInformation": {None: TEXT}}, "buyerInformation.None"),
     "a key that is no text, in an entry": (
@@ -585,7 +579,6 @@ WRONG: dict[str, tuple[Any, str]] = {
         broken(CustomerUpdate, merchant_defined_information=[{"name": TEXT}]),
         "merchantDefinedInformation[0]",
     ),
-    "a mapping for a model's links": (broken(Customer, id=ID, field_links={"self": {}}), "_links"),
     "another model in a model": (
         broken(CustomerUpdate, buyer_information=ClientReferenceInformation(code=TEXT)),
         "buyerInformation",
@@ -597,10 +590,6 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a number in a model's entry": (
         CustomerUpdate(merchant_defined_information=[broken(MerchantDefinedInformation, name=NUMBER)]),
         NAME,
-    ),
-    "a number in a model's link": (
-        Customer(id=ID, field_links=CustomerLinks(self_=broken(Link, href=NUMBER))),
-        "_links.self.href",
     ),
     "a tuple for a model's list": (
         broken(CustomerUpdate, merchant_defined_information=(MerchantDefinedInformation(value=TEXT),)),
@@ -672,11 +661,120 @@ def test_a_mapping_needs_not_be_a_dict() -> None:
     assert changed_fields(read_only(before), before) is None
 
 
-def test_what_stands_beside_a_models_fields_counts() -> None:
-    """A known field that was set by its wire name, as the generated models allow, is compared like any other."""
-    after = with_extra(CustomerUpdate(), "buyerInformation", {"email": "a"})
-    assert wire_form(changed_fields({}, after)) == buyer(email="a")
-    assert changed_fields(buyer(email="a"), after) is None
+ATTRIBUTES: dict[str, tuple[Any, str]] = {
+    "a group": (
+        with_extra(Customer(id=ID), "buyerInformation", {"email": TEXT}),
+        "buyerInformation: set it as the attribute buyer_information, not in brackets",
+    ),
+    "a field of a group": (
+        Customer(id=ID, buyer_information=with_extra(BuyerInformation(), "email", TEXT)),
+        "buyerInformation.email: set it as the attribute email, not in brackets",
+    ),
+    "a field of an entry": (
+        CustomerUpdate(merchant_defined_information=[with_extra(MerchantDefinedInformation(), "value", TEXT)]),
+        "merchantDefinedInformation[0].value: set it as the attribute value, not in brackets",
+    ),
+}
+
+
+@pytest.mark.parametrize(("customer", "message"), ATTRIBUTES.values(), ids=list(ATTRIBUTES))
+def test_rule_7_a_field_in_brackets_is_named(customer: Any, message: str) -> None:
+    """A field that is set in brackets, beside the attribute for it, is refused with the attribute's name."""
+    assert refused({"id": ID}, customer) == f"after: {message}"
+    assert refused(customer, {"id": ID}) == f"before: {message}"
+
+
+UNEXPECTED: dict[str, Wire] = {
+    "no links": {"_links": None},
+    "a text for the links": {"_links": TEXT},
+    "a text for a link": {"_links": {"self": TEXT}},
+    "a number in a link": {"_links": {"self": {"href": NUMBER}}},
+    "a number in the metadata": {"metadata": {"creator": NUMBER}},
+    "null in an entry": {"merchantDefinedInformation": [{"name": "data1", "value": None}]},
+    "not a number": {"newInTheService": {"title": float("nan")}},
+}
+
+
+@in_all_befores
+@in_all_afters
+@pytest.mark.parametrize("part", UNEXPECTED.values(), ids=list(UNEXPECTED))
+def test_what_the_service_sends_unexpectedly_stays(as_before: Form, as_after: Form, part: Wire) -> None:
+    """Two reads of the same customer are equal whatever they hold, and a change of another field is found."""
+    before, after = ({"id": ID} | copy_of(part) for copy_of in (dict, deepcopy))
+    assert changed_fields(as_before(before), as_after(after)) is None
+    assert wire_form(changed_fields(as_before(before), as_after(after | buyer(email="a")))) == buyer(email="a")
+
+
+@in_all_afters
+def test_what_the_service_sends_unexpectedly_is_not_sent(as_after: Form) -> None:
+    """A null where the spec has none is refused where it would be sent, and what only the service writes always is."""
+    entries = [{"name": "data1", "value": None}]
+    assert refused({"id": ID}, as_after({"id": ID, "merchantDefinedInformation": entries})) == (
+        "after: merchantDefinedInformation[0].value: expected text, not null"
+    )
+    assert refused({"id": ID}, as_after({"id": ID, "_links": TEXT})) == "after: _links: only the service writes this"
+
+
+def nested_lists(depth: int) -> list[Any]:
+    """Return lists within lists."""
+    deep: list[Any] = []
+    for _ in range(depth):
+        deep = [deep]
+    return deep
+
+
+@in_all_befores
+@in_all_afters
+def test_depth_does_not_matter(as_before: Form, as_after: Form) -> None:
+    """Unknown fields are compared at any depth, also beyond what Python can recurse."""
+    before, same, other = (nested_lists(depth) for depth in (3000, 3000, 3001))
+    assert changed_fields(as_before({"id": ID, "new": before}), as_after({"id": ID, "new": same})) is None
+    with pytest.raises(InvalidRequest, match=r"^after: new: only the service writes this$"):
+        changed_fields(as_before({"id": ID, "new": before}), as_after({"id": ID, "new": other}))
+
+
+@attrs.define
+class Group:
+    """A model with a map of anything in it, as the generator would make it."""
+
+    free: "Free | Unset | None" = UNSET
+
+    def to_dict(self) -> Wire:
+        """Return the wire form, as a generated model does."""
+        return {"free": self.free}
+
+
+@attrs.define
+class Free:
+    """A map of anything, as the generator would make it."""
+
+    additional_properties: dict[str, Any] = attrs.field(init=False, factory=dict)
+
+    def to_dict(self) -> Wire:
+        """Return the wire form, as a generated model does."""
+        return dict(self.additional_properties)
+
+
+@pytest.mark.parametrize(
+    ("was", "wanted", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, {"b": 3}),
+        ({"a": 1}, {"a": None, "b": None}, {"a": None}),
+        ({"a": {"x": 1, "y": [1]}}, {"a": {"x": 1, "y": [True]}}, {"a": {"y": [True]}}),
+        ({"a": {"x": 1}}, {"a": {}}, {}),
+        ({"a": 1}, {"a": {}}, {"a": {}}),
+        (None, {"a": {"x": {}}}, {}),
+        ({"a": {"x": 1}}, {"a": [1]}, {"a": [1]}),
+    ],
+    ids=str,
+)
+def test_a_map_is_compared_entry_by_entry(was: Any, wanted: Wire, expected: Wire) -> None:
+    """The entries of a map are fields for RFC 7396, and so is what is in an object that the spec does not describe."""
+    patch = difference({"free": was}, {"free": wanted}, Group)
+    assert patch == ({"free": expected} if expected else {})
+    assert without_empty_groups(merge({"free": was}, patch)) == without_empty_groups(
+        merge({"free": was}, {"free": wanted})
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
-from ._schema import Field, Mismatch, Use, Wire, build_model, check, fields_of, is_json_array, is_json_object, unknown
+from ._fields import build_model, is_json_array, is_json_object, kinds_of
+from ._schema import ONLY_THE_SERVICE, Mismatch, Use, Wire, check, no_such_field
 from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
 
@@ -21,18 +22,18 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
 
     Args:
         before: The customer as it is: a `Customer`, a `CustomerUpdate`, or a mapping with the names of the wire.
-        after: The customer as it shall be, whole or in part, in one of the same forms.
+        after: The customer as it should be, whole or in part, in one of the same forms.
 
     Returns:
-        An update that shares nothing with the arguments, or `None` where there is no difference.
+        An update that shares nothing with the arguments, or `None` if there is no difference.
 
     Raises:
         InvalidRequest: A value of a wrong type, a field that does not exist, or a difference in what only the service
             writes, such as `id`. The message has the field's path.
     """
-    old, new = _read("before", before), _read("after", after)
+    old, new = _wire_form("before", before), _wire_form("after", after)
     try:
-        patch = _difference(old, new, fields_of(CustomerUpdate), fields_of(Customer))
+        patch = difference(old, new, CustomerUpdate)
         check(patch, CustomerUpdate, Use.PATCH)
     except (Mismatch, RecursionError) as error:
         raise InvalidRequest(f"after: {error}") from error
@@ -48,47 +49,60 @@ def field_paths(patch: Wire, prefix: str = "") -> list[str]:
     return paths
 
 
-def _read(name: str, customer: CustomerLike) -> Wire:
+def _wire_form(name: str, customer: CustomerLike) -> Wire:
     model = CustomerUpdate if isinstance(customer, CustomerUpdate) else Customer
     try:
         return check(customer, model, Use.INPUT)
-    except Mismatch as mismatch:
-        raise InvalidRequest(f"{name}: {mismatch}") from mismatch
+    except (Mismatch, RecursionError) as error:
+        raise InvalidRequest(f"{name}: {error}") from error
 
 
-def _difference(old: Wire, new: Wire, writable: Mapping[str, Field], readable: Mapping[str, Field]) -> dict[str, Any]:
+def difference(old: Wire, new: Wire, model: type | None) -> dict[str, Any]:
+    """Return the patch for an instance of a model, or for an object that the spec does not describe."""
     patch: dict[str, Any] = {}
+    kinds, other = kinds_of(model)
     for key, value in new.items():
         was = old.get(key)
-        known = writable.get(key)
-        if known is None:
+        kind = kinds.get(key, other)
+        if kind is None:
             if key not in old or not _same(was, value):
-                raise (
-                    Mismatch("only the service writes this", key)
-                    if key in readable or key in old
-                    else unknown(key, readable)
-                )
-        elif known.kind.model and is_json_object(value):
-            if changes := _inner_difference(key, was or {}, value, fields_of(known.kind.model)):
+                raise Mismatch(ONLY_THE_SERVICE, key) if key in old else no_such_field(key, model or CustomerUpdate)
+        elif (kind.model or kind.anything) and is_json_object(value):
+            changes = _inner_difference(key, was, value, kind.model)
+            if changes or not (was is None or is_json_object(was)):
                 patch[key] = changes
-        elif not _same(was, value):
+        elif was is not value and not _same(was, value):
             patch[key] = value
     return patch
 
 
-def _inner_difference(key: str, old: Wire, new: Wire, shape: Mapping[str, Field]) -> dict[str, Any]:
+def _inner_difference(key: str, old: object, new: Wire, model: type | None) -> dict[str, Any]:
     try:
-        return _difference(old, new, shape, shape)
+        return difference(old if is_json_object(old) else {}, new, model)
     except Mismatch as mismatch:
         raise mismatch.inside(key) from None
 
 
-def _same(a: object, b: object) -> bool:
-    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
-    if type(a) is str or a is None:
-        return a == b
-    if is_json_object(a) and is_json_object(b):
-        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
-    if is_json_array(a) and is_json_array(b):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return a is b or (a == b and isinstance(a, bool) == isinstance(b, bool))
+def _same(first: object, second: object) -> bool:
+    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not. Nesting may be of any depth."""
+    pairs = [(first, second)]
+    for a, b in pairs:
+        if type(a) is str or a is None:
+            if a != b:
+                return False
+        elif is_json_object(a) and is_json_object(b):
+            if a.keys() != b.keys():
+                return False
+            pairs += [(value, b[key]) for key, value in a.items()]
+        elif is_json_array(a) and is_json_array(b):
+            if len(a) != len(b):
+                return False
+            pairs += zip(a, b, strict=True)
+        elif not _same_scalar(a, b):
+            return False
+    return True
+
+
+def _same_scalar(a: object, b: object) -> bool:
+    not_a_number = a != a and b != b  # noqa: PLR0124 - NaN is the one value that is not itself
+    return a is b or not_a_number or (a == b and isinstance(a, bool) == isinstance(b, bool))

@@ -9,9 +9,9 @@ from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
 from ._changed_fields import changed_fields
+from ._fields import Kind, fields_of
 from ._requests import can_be_sent_back
 from ._responses import CustomerRecord, printable
-from ._schema import Kind, fields_of
 from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest, UnreadableResponse
 

@@ -14,8 +14,9 @@ from ._changed_fields import field_paths
 from ._credentials.json_web_token import JsonWebTokenAuth
 from ._credentials.message_encryption import MessageEncryption, refuse_signing_key
 from ._environment import Environment, server
+from ._fields import copy_json
 from ._retries import Retries
-from ._schema import Mismatch, Use, Wire, check, copy_json
+from ._schema import Mismatch, Use, Wire, check
 from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)

@@ -191,12 +191,12 @@ def _error_entries(content: bytes) -> tuple[errors.ErrorEntry, ...]:
         check(body, ErrorAnswer, Use.INPUT)
     except (Mismatch, ValueError, RecursionError):
         return ()
-    return tuple(_error_entry(entry) for entry in body.get("errors", ()))
+    return tuple(_error_entry(entry) for entry in body.get("errors") or ())
 
 
 def _error_entry(entry: Mapping[str, Any]) -> errors.ErrorEntry:
-    details = tuple(detail["name"] for detail in entry.get("details") or () if "name" in detail)
-    return errors.ErrorEntry(entry.get("type", ""), entry.get("message", ""), details)
+    details = tuple(detail["name"] for detail in entry.get("details") or () if detail.get("name"))
+    return errors.ErrorEntry(entry.get("type") or "", entry.get("message") or "", details)
 
 
 def _retry_after(value: str) -> float | None:

@@ -1,21 +1,26 @@
-"""The one structural check, for what a caller gives and for what the service answers.
+"""The one structural check, for what a caller gives and for what the service sends.
 
 The generated models take any value for any type, and their `from_dict` lets a wrong shape through or raises something
-of its own. What is right is read from their annotations, so it holds for every field that the spec will ever have.
+of its own.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
 from difflib import get_close_matches
 from enum import Enum
 from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any
+from uuid import UUID
 
-import attrs
+from cybersource_tms_api.types import UNSET
 
-from cybersource_tms_api import models
-from cybersource_tms_api.types import UNSET, Unset
+from ._fields import ANYTHING, FORMATS, Kind, fields_of, is_json_array, is_json_object, read_only, values_of
+
+Wire = Mapping[str, Any]
+Check = Callable[[Any], Any]
+Nested = Callable[[type, "Use"], Check]
 
 _JSON_NAMES: dict[type, str] = {
     str: "text",
@@ -26,10 +31,12 @@ _JSON_NAMES: dict[type, str] = {
     dict: "an object",
     list: "a list",
 }
-
-
-Wire = Mapping[str, Any]
-Check = Callable[[Any], Any]
+_FORMAT_NAMES: dict[type, str] = {
+    date: "a date such as 2026-11-30",
+    datetime: "a date and time such as 2026-11-30T12:00:00+00:00",
+    UUID: "a UUID",
+}
+ONLY_THE_SERVICE = "only the service writes this"
 
 
 class Mismatch(Exception):
@@ -54,16 +61,24 @@ class Use(Enum):
     """What a value is for, which says what is right beside the types."""
 
     INPUT = "from a caller, to be compared: part of a customer will do, and unknown fields may be the service's"
-    PATCH = "to be sent: only fields of the spec, only values of JSON"
-    RESPONSE = "from the service: what is required is there, and unknown fields are welcome"
+    PATCH = "to be sent: only fields of the spec, only values of the spec, only JSON"
+    ENTRY = "in an array that is to be sent: as PATCH, and what is required is there"
+    RESPONSE = "from the service: what is required is there; null, a new choice and an unknown field are welcome"
+    READ_ONLY = "what only the service writes: any shape will do"
+
+    __hash__ = object.__hash__  # the checks are cached by it, and Enum's own is slow
+
+
+_SENT = {Use.PATCH, Use.ENTRY}
+_COMPLETE = {Use.ENTRY, Use.RESPONSE}
 
 
 def check(value: object, model: type, use: Use) -> Wire:
     """Check an instance of a generated model, or a mapping in wire form that stands for one, with all that is in it.
 
     Returns:
-        The wire form, to be read only: made of the instance, or the mapping itself. The generated `to_dict` would make
-        the same, but takes several times as long.
+        The wire form, to be read only: it can share parts with the value, or be the value. The generated `to_dict`
+        would make the same of an instance, but takes several times as long.
 
     Raises:
         Mismatch: Something does not fit.
@@ -75,26 +90,23 @@ def check(value: object, model: type, use: Use) -> Wire:
 @cache
 def mapping_check(model: type, use: Use) -> Check:
     """Return the check of mappings in wire form that stand for a model."""
-    fields = {
-        name: (field.kind.needs_no_look(use), field.kind.check(use, mapping_check))
-        for name, field in fields_of(model).items()
-    }
-    required = [name for name, field in fields_of(model).items() if field.required and use is Use.RESPONSE]
+    fields = _field_checks(model, use, mapping_check)
+    required = _required(model, use)
+    check_other = _other_check(model, use, mapping_check)
 
     def check_mapping(value: Any) -> Any:
         if not is_json_object(value):
             raise Mismatch(f"expected a {model.__name__} or a mapping, not {_json_name(value)}")
+        wire = value
         for name, given in value.items():
             known = fields.get(name)
-            if known is None:
-                if use is Use.PATCH or type(name) is not str:
-                    raise unknown(str(name), fields)
-            elif type(given) not in known[0]:
-                inside(name, known[1], given)
+            if known is None or type(given) not in known[0]:
+                form = inside(name, known[1], given) if known else check_other(name, given)
+                wire = wire if form is given else {**wire, name: form}
         for name in required:
             if name not in value:
                 raise Mismatch("is missing", name)
-        return value
+        return wire
 
     return check_mapping
 
@@ -102,20 +114,29 @@ def mapping_check(model: type, use: Use) -> Check:
 @cache
 def instance_check(model: type, use: Use) -> Check:
     """Return the check of a model's instances, in which there are instances of models too, and not mappings."""
-    fields = [
-        (name, field.attribute, field.kind.needs_no_look(use), field.kind.check(use, instance_check))
-        for name, field in fields_of(model).items()
-    ]
+    checks = _field_checks(model, use, instance_check)
+    fields = [(name, field.attribute, *checks[name]) for name, field in fields_of(model).items()]
+    required = _required(model, use)
+    check_other = _other_check(model, use, instance_check)
 
     def check_instance(value: Any) -> Any:
-        extras = getattr(value, "additional_properties", None)
-        wire: dict[str, Any] = {**mapping_check(model, use)(extras)} if extras else {}
-        for name, attribute, needs_no_look, look in fields:
-            given = getattr(value, attribute)
-            if type(given) in needs_no_look:
-                wire[name] = given
-            elif given is not UNSET:
-                wire[name] = inside(name, look, given)
+        wire: dict[str, Any] = {}
+        if extras := getattr(value, "additional_properties", None):
+            _refuse_fields(extras, model)
+            wire = {name: check_other(name, given) for name, given in extras.items()}
+        name = ""
+        try:
+            for name, attribute, welcome, check_field in fields:
+                given = getattr(value, attribute)
+                if type(given) in welcome:
+                    wire[name] = given
+                elif given is not UNSET:
+                    wire[name] = check_field(given)
+        except Mismatch as mismatch:
+            raise mismatch.inside(name) from None
+        for name in required:
+            if name not in wire:
+                raise Mismatch("is missing", name)
         return wire
 
     return check_instance
@@ -127,26 +148,6 @@ def inside(place: str | int, look: Check, value: object) -> Any:
         return look(value)
     except Mismatch as mismatch:
         raise mismatch.inside(place) from None
-
-
-def build_model(model: type, wire: Wire) -> Any:
-    """Return an instance of a generated model for a wire form that was checked, and share nothing with it."""
-    shape = fields_of(model)
-    return model(**{shape[name].attribute: copy_json(value, shape[name].kind) for name, value in wire.items()})
-
-
-def copy_json(value: Any, kind: "Kind | None" = None) -> Any:
-    """Return a copy of a wire form: with models in it where `kind` says so, otherwise of plain dicts and lists."""
-    if is_json_object(value):
-        if kind and kind.model:
-            return build_model(kind.model, value)
-        return {name: copy_json(inner) for name, inner in value.items()}
-    return [copy_json(item, kind and kind.items) for item in value] if is_json_array(value) else value
-
-
-def is_json_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Say whether JSON would call it an object."""
-    return type(value) is dict or isinstance(value, Mapping)
 
 
 def is_deeper_than(levels: int, content: bytes, value: object) -> bool:
@@ -166,118 +167,122 @@ def _members(value: object) -> Iterable[Any]:
     return value if is_json_array(value) else ()
 
 
-def is_json_array(value: object) -> TypeGuard[list[Any]]:
-    """Say whether JSON would call it an array."""
-    return isinstance(value, list)
-
-
-def unknown(key: str, shape: Iterable[str]) -> Mismatch:
-    """Return what to raise for a field that the spec does not have, with the nearest that it has."""
-    nearest = get_close_matches(key.lower(), names := {known.lower(): known for known in shape}, n=1)
+def no_such_field(key: str, model: type) -> Mismatch:
+    """Return what to raise for a field that cannot be written, with the nearest that the spec has."""
+    if key in read_only(model):
+        return Mismatch(ONLY_THE_SERVICE, key)
+    names = {known.lower(): known for known in (*fields_of(model), *read_only(model))}
+    nearest = get_close_matches(key.lower(), names, n=1)
     printable = key if key.isprintable() else key.encode("unicode_escape").decode()
     return Mismatch("no such field" + "".join(f", did you mean {names[name]}?" for name in nearest), printable)
 
 
-@attrs.frozen
-class Kind:
-    """What an annotation admits: all the members of a union together."""
-
-    scalars: tuple[type, ...] = ()
-    choices: tuple[object, ...] = ()
-    model: type | None = None
-    items: "Kind | None" = None
-    anything: bool = False
-
-    def needs_no_look(self, use: Use) -> tuple[type, ...]:
-        """Return the types of most values, for a short cut."""
-        return () if use is Use.PATCH else self.scalars
-
-    def check(self, use: Use, nested: Callable[[type, Use], Check]) -> Check:
-        """Return the check of values of this kind; `nested` makes the one of the models in it."""
-        items = self.items and self.items.check(use, nested)
-        typed = nested is instance_check
-
-        def check_value(value: Any) -> Any:
-            if type(value) in self.scalars or self.anything:
-                return _json_only(value) if use is Use.PATCH else value
-            if self.model and (isinstance(value, self.model) if typed else is_json_object(value)):
-                return nested(self.model, use)(value)
-            if items and is_json_array(value):
-                return [inside(index, items, item) for index, item in enumerate(value)]
-            if any(value == choice and type(value) is type(choice) for choice in self.choices):
-                return value
-            raise Mismatch(f"expected {self._names(typed=typed)}, not {_json_name(value)}")
-
-        return check_value
-
-    def _names(self, *, typed: bool) -> str:
-        names = [_JSON_NAMES[scalar] for scalar in self.scalars if scalar is not int or float not in self.scalars]
-        names += [f'"{choice}"' for choice in self.choices]
-        names += ["a list"] if self.items else []
-        names += [f"a {self.model.__name__}" if typed else "an object"] if self.model else []
-        return " or ".join(sorted(names, key="null".__eq__))
+def _field_checks(model: type, use: Use, nested: Nested) -> dict[str, tuple[set[type], Check]]:
+    """Return for each field the types of values that need no check, for a short cut, and the check of the others."""
+    checks: dict[str, tuple[set[type], Check]] = {}
+    for name, field in fields_of(model).items():
+        its_use = _use_of(name, model, use)
+        null: set[type] = set() if its_use in _SENT else {NoneType}
+        checks[name] = (_welcome(field.kind, its_use) | null, _value_check(field.kind, its_use, nested))
+    return checks
 
 
-@attrs.frozen
-class Field:
-    """One attribute of a generated model."""
-
-    attribute: str
-    kind: Kind
-    required: bool
+def _use_of(name: str, model: type, use: Use) -> Use:
+    if use in _SENT or name not in read_only(model):
+        return use
+    # Without its id, nobody can say whose record it is. What else only the service writes may have any shape.
+    return Use.PATCH if name == "id" else Use.READ_ONLY
 
 
-@cache
-def fields_of(model: type) -> Mapping[str, Field]:
-    """Return the fields of a generated model by their names on the wire."""
-    hints = get_type_hints(model, localns=vars(models))
-    kinds = {field: _kind(hints[field.name]) for field in attrs.fields(model) if field.init}
-    return {
-        name: Field(field.name, kinds[field], field.default is attrs.NOTHING)
-        for name, field in _wire_names(model, kinds).items()
-    }
+def _required(model: type, use: Use) -> list[str]:
+    return [name for name, field in fields_of(model).items() if field.required and use in _COMPLETE]
 
 
-def _kind(annotation: Any) -> Kind:
-    union = get_origin(annotation) in {Union, UnionType}
-    kind = Kind()
-    for member in get_args(annotation) if union else (annotation,):
-        if member is Any:
-            kind = attrs.evolve(kind, anything=True)
-        elif attrs.has(member) and not kind.model:
-            kind = attrs.evolve(kind, model=member)
-        elif get_origin(member) is list and not kind.items:
-            kind = attrs.evolve(kind, items=_kind(get_args(member)[0]))
-        elif get_origin(member) is Literal:
-            kind = attrs.evolve(kind, choices=(*kind.choices, *get_args(member)))
-        elif member in _JSON_NAMES:
-            also = (int,) if member is float else ()  # JSON has one kind of number
-            kind = attrs.evolve(kind, scalars=(*kind.scalars, member, *also))
-        elif member is not Unset:
-            raise TypeError(f"spec/ now has fields of the type {annotation}, which _schema.py does not know yet")
-    return kind
+def _other_check(model: type, use: Use, nested: Nested) -> Callable[[Any, Any], Any]:
+    """Return the check of what is not one of a model's fields: an entry of a map, or a field that the spec lacks."""
+    kind = values_of(model)
+    check_entry = _value_check(kind or ANYTHING, use, nested)
+
+    def check_other(name: Any, value: Any) -> Any:
+        if type(name) is not str or (kind is None and use in _SENT):
+            raise no_such_field(str(name), model)
+        return inside(name, check_entry, value)
+
+    return check_other
 
 
-class _Probe:
-    """Passes through a generated `to_dict()` and tells afterwards which attribute it was."""
-
-    def __init__(self, field: "attrs.Attribute[Any]") -> None:
-        self.field = field
-
-    def to_dict(self) -> "_Probe":
-        return self
-
-    def __iter__(self) -> Iterator["_Probe"]:
-        yield self
+def _refuse_fields(extras: Mapping[str, Any], model: type) -> None:
+    """Refuse `customer["buyerInformation"] = ...`: the customer would then have two values for it."""
+    for name, field in fields_of(model).items():
+        if name in extras:
+            raise Mismatch(f"set it as the attribute {field.attribute}, not in brackets", name)
 
 
-def _wire_names(model: type, fields: Iterable["attrs.Attribute[Any]"]) -> dict[str, "attrs.Attribute[Any]"]:
-    came_out: dict[str, Any] = model(**{str(field.alias): _Probe(field) for field in fields}).to_dict()
-    return {name: _probe_in(value).field for name, value in came_out.items()}
+def _welcome(kind: Kind, use: Use) -> set[type]:
+    """Return the types of which any value will do. Of what is sent, each value is looked at."""
+    return set() if use in _SENT else {*kind.scalars, *map(type, kind.choices)}
 
 
-def _probe_in(value: Any) -> _Probe:
-    return value if isinstance(value, _Probe) else _probe_in(value[0])
+def _value_check(kind: Kind, use: Use, nested: Nested) -> Check:
+    """Return the check of values of a kind; `nested` makes the one of the models in it."""
+    check_items = kind.items and _items_check(kind.items, use, nested)
+    typed, sent = nested is instance_check, use in _SENT
+    welcome, model = _welcome(kind, use), kind.model
+
+    def check_value(value: Any) -> Any:
+        if model and (isinstance(value, model) if typed else is_json_object(value)):
+            return nested(model, use)(value)
+        if check_items and is_json_array(value):
+            return check_items(value)
+        if type(value) in welcome:
+            return value
+        if type(value) in kind.scalars or kind.anything:
+            return _json_only(value) if sent else value
+        if any(value == choice and type(value) is type(choice) for choice in kind.choices):
+            return value
+        if (text := kind.format and _text_of(value, kind.format, use, typed=typed)) or use is Use.READ_ONLY:
+            return text or value
+        raise Mismatch(f"expected {_names(kind, typed=typed)}, not {_json_name(value)}")
+
+    return check_value
+
+
+def _items_check(kind: Kind, use: Use, nested: Nested) -> Check:
+    check_item = _value_check(kind, Use.ENTRY if use is Use.PATCH else use, nested)
+
+    def check_items(value: list[Any]) -> list[Any]:
+        checked: list[Any] = []
+        try:
+            for item in value:
+                checked.append(check_item(item))  # noqa: PERF401 - how many there are says where a mismatch is
+        except Mismatch as mismatch:
+            raise mismatch.inside(len(checked)) from None
+        return checked
+
+    return check_items
+
+
+def _text_of(value: Any, form: type, use: Use, *, typed: bool) -> str | None:
+    """Return a date, time or UUID as it is on the wire, which is how a mapping has it; None if it is none."""
+    if not typed:
+        try:
+            value = FORMATS[form](value)
+        except (TypeError, ValueError, AttributeError):
+            return None
+    if not isinstance(value, form) or (form is date and isinstance(value, datetime)):
+        return None
+    if use in _SENT and isinstance(value, datetime) and value.tzinfo is None:
+        raise Mismatch("has no time zone")  # RFC 3339 section 5.6, which OpenAPI goes by
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _names(kind: Kind, *, typed: bool) -> str:
+    names = [_JSON_NAMES[scalar] for scalar in kind.scalars if scalar is not int or float not in kind.scalars]
+    names += [json.dumps(choice) for choice in kind.choices]
+    names += [f"a {kind.format.__name__}" if typed else _FORMAT_NAMES[kind.format]] if kind.format else []
+    names += ["a list"] if kind.items else []
+    names += [f"a {kind.model.__name__}" if typed else "an object"] if kind.model else []
+    return " or ".join(sorted(names, key="null".__eq__))
 
 
 def _json_name(value: object) -> str:
