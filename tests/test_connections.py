@@ -333,7 +333,7 @@ def test_the_deadline_bounds_reading(clients: Clients) -> None:
 
 def test_the_deadline_bounds_a_retrieve(clients: Clients) -> None:
     """It bounds reading a customer as well as an update."""
-    with serving(lambda connection: (connection.read_request(), time.sleep(LIMIT))) as url:
+    with serving(lambda connection: [connection.read_request(), threading.Event().wait(LIMIT)]) as url:
         client = clients.open(base_url=url, timeout=LIMIT, retries=Retries(total_time=0.3))
         with pytest.raises(errors.TimedOut) as caught:
             client.retrieve(PAGE_CUSTOMER_ID)

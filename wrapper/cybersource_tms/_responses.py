@@ -61,7 +61,7 @@ class Response:
         return name
 
 
-class BodyRefused(Exception):
+class BodyRefused(httpx.DecodingError):
     """Why a body is not read to its end, in words that may stand in a message."""
 
 
