@@ -449,7 +449,8 @@ def main() -> None:
         print(f"# {url} until Ctrl-C, with the customer {PAGE_CUSTOMER_ID}")
         print(f"export CYBERSOURCE_MERCHANT_ID={MERCHANT_ID}")
         print(f"export CYBERSOURCE_KEY_ID={KEY_ID}")
-        print(f"export CYBERSOURCE_SECRET_KEY={SECRET}", flush=True)
+        print(f"export CYBERSOURCE_SECRET_KEY={SECRET}")
+        print(f"export CYBERSOURCE_BASE_URL={url}", flush=True)
         threading.Event().wait()
 
 
