@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 from cybersource_tms import (
     UNSET,
+    AsyncCustomersClient,
     BuyerInformation,
     ClientReferenceInformation,
     Customer,
     CustomersClient,
+    CustomerUpdate,
     DefaultPaymentInstrument,
     MerchantDefinedInformation,
     ObjectInformation,
@@ -33,7 +36,7 @@ from sandbox import (
     new_etag,
     page_customer,
 )
-from support.clients import EMAIL, BlockingClient, Clients
+from support.clients import EMAIL, NEW_EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED
 from support.recording import RecordingTransport, do_nothing
@@ -519,3 +522,122 @@ def test_an_edit_that_is_used_again(sandbox: Sandbox, url: str) -> None:
             raise KeyError
     assert (edit.changes, edit.record) == (None, None)
     assert edit.read.etag == sandbox.etag()
+
+
+# One edit at a time, and an ETag that can guard it
+
+
+def test_an_edit_is_entered_once_at_a_time() -> None:
+    """An edit that is in use is refused on entering, by the same thread and by another; afterwards it can be used."""
+    transport = FixedResponse()
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    edit = CustomersClient("test", auth, transport=transport).edit(PAGE_CUSTOMER_ID)
+    refused: list[BaseException] = []
+
+    def enter() -> None:
+        with pytest.raises(errors.InvalidRequest, match="in use") as caught:
+            edit.__enter__()
+        refused.append(caught.value)
+
+    with edit:
+        enter()
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+    assert len(refused) == 2
+    assert len(transport.requests) == 1
+    with edit:
+        pass
+    assert len(transport.requests) == 2
+
+
+def test_an_async_edit_is_entered_once_at_a_time() -> None:
+    """The same in the async client, by the same task and by another."""
+
+    async def nest() -> None:
+        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+        customers = AsyncCustomersClient("test", auth, transport=FixedResponse())
+        edit = customers.edit(PAGE_CUSTOMER_ID)
+        async with edit:
+            with pytest.raises(errors.InvalidRequest, match="in use"):
+                await edit.__aenter__()
+            with pytest.raises(errors.InvalidRequest, match="in use"):
+                await asyncio.create_task(edit.__aenter__())
+        async with edit:
+            pass
+
+    asyncio.run(nest())
+
+
+GOOD_ETAGS = ['W/"0123456789abcdef0123456789abcdef"', '"a,b"', '""', "0123456789abcdef0123456789abcdef", "e" * 256]
+
+
+@pytest.mark.parametrize("etag", GOOD_ETAGS)
+def test_an_etag_goes_back_unchanged(clients: Clients, etag: str) -> None:
+    """A quoted or weak ETag, and one of any length up to 256, is sent back as it came."""
+    transport = FixedResponse(headers={"ETag": etag})
+
+    def change(customer: Any) -> None:
+        customer.buyer_information.email = "new@example.com"
+
+    clients.open(transport=transport).edit(PAGE_CUSTOMER_ID, change)
+    assert transport.requests[-1].headers["if-match"] == etag
+
+
+BAD_ETAGS = {
+    "empty": [b""],
+    "any": [b"*"],
+    "two": [b"a", b"b"],
+    "two, quoted": [b'"a"', b'"b"'],
+    "not ASCII": ["é".encode()],
+    "too long": [b"e" * 257],
+    "a quote that is not closed": [b'"a'],
+}
+
+
+@pytest.mark.parametrize("etags", BAD_ETAGS.values(), ids=BAD_ETAGS)
+def test_an_etag_that_guards_nothing(clients: Clients, etags: list[bytes]) -> None:
+    """What cannot be sent back is found on entering, before any work is done."""
+    headers: Any = [(b"ETag", etag) for etag in etags]
+    transport = FixedResponse(headers=headers)
+    with pytest.raises(errors.UnreadableResponse, match="ETag") as caught:
+        clients.open(transport=transport).edit(PAGE_CUSTOMER_ID, lambda customer: pytest.fail("the block began"))
+    assert caught.value.may_have_been_applied is False
+    assert len(transport.requests) == 1
+
+
+def test_judged_by_what_was_sent(clients: Clients) -> None:
+    """Whether an earlier attempt was applied is decided by what was sent, not by an object that was changed since."""
+    changes = CustomerUpdate(buyer_information=BuyerInformation(email="sent@example.com"))
+    stored = page_customer() | {"buyerInformation": {"email": "sent@example.com"}}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=stored, headers={"ETag": "new"})
+        changes.buyer_information = BuyerInformation(email="changed@example.com")
+        patches.append(request.content)
+        return httpx.Response(503 if len(patches) == 1 else 412)
+
+    patches: list[bytes] = []
+    client = clients.open(transport=httpx.MockTransport(respond), retries=Retries(first_wait=0))
+    assert client.update(PAGE_CUSTOMER_ID, changes, if_match="old").etag == "new"
+    assert patches == [b'{"buyerInformation":{"email":"sent@example.com"}}'] * 2
+
+
+def test_nobody_is_said_to_have_changed_a_field(clients: Clients) -> None:
+    """After a 503 that was not applied and a 412, the message says what is not as asked, and nothing of who did it."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=page_customer() | {"objectInformation": {"title": "theirs"}})
+        patches.append(request.content)
+        return httpx.Response(503 if len(patches) == 1 else 412)
+
+    patches: list[bytes] = []
+    client = clients.open(transport=httpx.MockTransport(respond), retries=Retries(first_wait=0))
+    with pytest.raises(
+        errors.PreconditionFailed, match=r"these fields are not as asked: buyerInformation\.email"
+    ) as caught:
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match="old")
+    assert "somebody" not in str(caught.value)
+    assert caught.value.__cause__ is not caught.value
