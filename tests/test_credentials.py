@@ -24,7 +24,7 @@ from cybersource_tms import (
     _auth,
     errors,
 )
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support import rfc
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
@@ -68,7 +68,7 @@ def test_algorithms(clients: Clients, sandbox: Sandbox, url: str, algorithm: str
     assert jws_header(auth) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
     clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
-    assert (received.believed, received.status, received.reason) == (True, 200, "")
+    assert (received.authenticated, received.status, received.reason) == (True, 200, "")
 
 
 def jws_header(auth: httpx.Auth) -> dict[str, object]:
@@ -94,7 +94,7 @@ def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox, url:
     """The certificate's own serial in decimal is a key id that the service believes."""
     client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert sandbox.received[0].believed
+    assert sandbox.received[0].authenticated
 
 
 def test_another_key_is_not_believed(clients: Clients, sandbox: Sandbox, url: str) -> None:
@@ -210,7 +210,7 @@ def test_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The service believes what is so signed, and no token goes with it."""
     record = clients.open(auth=legacy(), base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
-    assert (received.status, received.believed, received.claims) == (200, True, {})
+    assert (received.status, received.authenticated, received.claims) == (200, True, {})
     assert "authorization" not in received.headers
     assert record.etag == sandbox.etag()
 

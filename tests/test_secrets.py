@@ -31,7 +31,7 @@ from cybersource_tms import (
     errors,
 )
 from cybersource_tms._auth import printable
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
 from support.clients import Clients
 from support.fixed_response import FixedResponse
 from support.keys import (

@@ -15,7 +15,7 @@ from referencing.jsonschema import DRAFT202012
 from cybersource_tms import Environment
 from cybersource_tms._responses import status_error
 from cybersource_tms.errors import StatusError
-from sandbox import page_customer
+from cybersource_tms_sandbox import page_customer
 
 SPEC: dict[str, Any] = yaml.safe_load(Path("spec/customers.yaml").read_text(encoding="utf-8"))
 PATH = "/tms/v2/customers/{customerTokenId}"

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from cybersource_tms import CertificateAuth, SharedSecretAuth, _variables, errors
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import (
