@@ -35,6 +35,7 @@ from cybersource_tms_sandbox import (
 from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED
+from support.waiting import HANGS, eventually
 
 ABSENT = object()  # in a table: the customer does not have the field
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
@@ -275,9 +276,11 @@ def test_a_cancelled_task(sandbox: Sandbox, url: str) -> None:
     async def cancel() -> Any:
         auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
         async with AsyncCustomersClient("test", auth, base_url=url) as customers:
-            sandbox.fail(Fault(delay=0.3))
+            sandbox.fail(HANGS)
+            call = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
+            assert await asyncio.to_thread(eventually, lambda: len(sandbox.received) == 1)
             with pytest.raises(asyncio.TimeoutError) as caught:
-                await asyncio.wait_for(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL), 0.05)
+                await asyncio.wait_for(call, 0.05)
             assert not isinstance(caught.value, errors.CybersourceError)
             return await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 

@@ -35,6 +35,8 @@ from cybersource_tms_sandbox._customers import merge, new_etag
 from support.clients import EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED
+from support.recording import RecordingTransport, do_nothing
+from support.waiting import HANGS, eventually, shorten_read_timeout
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 Change = Callable[[Any], object]
@@ -103,7 +105,7 @@ FAILURES: dict[str, tuple[Fault, type[errors.CybersourceError]]] = {
     "unreadable": (Fault(status=200, body=b"{"), errors.UnreadableResponse),
     "no customer": (Fault(status=200, body=b"[]"), errors.UnreadableResponse),
     "empty": (Fault(status=200), errors.UnreadableResponse),
-    "delayed": (Fault(delay=0.5), errors.TimedOut),
+    "timed out": (HANGS, errors.TimedOut),
 }
 
 
@@ -113,9 +115,9 @@ def test_retrieve_fails(clients: Clients, sandbox: Sandbox, url: str, name: str,
     """The error is the same as for an update; but nothing can have been applied, and the message does not say so."""
     fault, kind = FAILURES[name]
     sandbox.fail(fault, fault)
-    timeout = 0.1 if fault.delay else 10
+    transport = RecordingTransport(shorten_read_timeout if fault is HANGS else do_nothing)
     with pytest.raises(errors.CybersourceError) as caught:
-        clients.open(base_url=url, timeout=timeout, retries=retries).retrieve(PAGE_CUSTOMER_ID)
+        clients.open(base_url=url, transport=transport, retries=retries).retrieve(PAGE_CUSTOMER_ID)
     assert type(caught.value) is kind
     assert caught.value.may_have_been_applied is False
     assert f"GET {PATH}" in str(caught.value)
@@ -428,11 +430,12 @@ def test_no_etag(clients: Clients, body: dict[str, Any]) -> None:
 def test_the_reading_fails(clients: Clients, sandbox: Sandbox, url: str, fault: Fault, kind: type[Exception]) -> None:
     """Then the block does not begin, and the error is that of the reading."""
     sandbox.fail(fault)
-    client = clients.open(base_url=url, timeout=0.1 if fault.delay else 10)
+    transport = RecordingTransport(shorten_read_timeout if fault is HANGS else do_nothing)
+    client = clients.open(base_url=url, transport=transport)
     with pytest.raises(errors.CybersourceError) as caught:
         client.edit(PAGE_CUSTOMER_ID, lambda customer: pytest.fail("the block began"))
     assert type(caught.value) is kind
-    assert methods(sandbox) == ["GET"]
+    assert eventually(lambda: methods(sandbox) == ["GET"])
     edit = client.last_edit
     assert (edit.read, edit.changes, edit.record) == (None, None, None)
 

@@ -618,7 +618,9 @@ def test_a_merchant_that_is_none(tmp_path: Path, merchant: Any) -> None:
         MessageEncryption.from_p12(path, PASSWORD, merchant_id=merchant)
 
 
-@pytest.mark.parametrize("encryption", [True, "both", {}, httpx.Auth(), MessageEncryption], ids=repr)
+@pytest.mark.parametrize(
+    "encryption", [True, "both", {}, httpx.Auth(), MessageEncryption], ids=["true", "text", "dict", "auth", "class"]
+)
 def test_what_is_no_encryption(clients: Clients, encryption: Any) -> None:
     """A client takes a MessageEncryption and nothing that looks like one."""
     with pytest.raises(errors.InvalidRequest, match=r"^encryption: "):

@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -13,10 +12,11 @@ from cybersource_tms.errors import ConnectionFailed, NotFound, ServiceError, Tim
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.raw_server import RawServer
+from support.recording import RecordingTransport
+from support.waiting import HANGS, eventually, shorten_read_timeout
 
 BODY = json.dumps(page_customer()).encode()
-SHORT = httpx.Timeout(5, read=0.1)  # where nothing comes
-LONGER = httpx.Timeout(5, read=0.4)  # where something comes, also on a slow machine, and then nothing
+SHORT = httpx.Timeout(60, read=0.1)  # seconds, where nothing comes
 
 
 @pytest.fixture
@@ -89,10 +89,8 @@ def test_a_server_that_does_not_speak_tls(clients: Clients, url: str, sandbox: S
 
 def test_connecting_takes_too_long(clients: Clients, deaf: socket.socket) -> None:
     """Who waits too long for a connection, here for its TLS, has sent nothing."""
-    settings = {"base_url": f"https://127.0.0.1:{port_of(deaf)}", "timeout": httpx.Timeout(5, connect=0.1)}
-    start = time.monotonic()
+    settings = {"base_url": f"https://127.0.0.1:{port_of(deaf)}", "timeout": httpx.Timeout(600, connect=0.1)}
     assert_never_sent(clients, TimedOut, httpx.ConnectTimeout, **settings)
-    assert time.monotonic() - start < 3
 
 
 def test_no_free_connection(clients: Clients, url: str, sandbox: Sandbox) -> None:
@@ -101,7 +99,7 @@ def test_no_free_connection(clients: Clients, url: str, sandbox: Sandbox) -> Non
     handle = transport.handle_request if clients.name == "sync" else transport.handle_async_request
     held = clients.run(handle(httpx.Request("GET", url)))
     assert_never_sent(
-        clients, TimedOut, httpx.PoolTimeout, base_url=url, transport=transport, timeout=httpx.Timeout(5, pool=0.1)
+        clients, TimedOut, httpx.PoolTimeout, base_url=url, transport=transport, timeout=httpx.Timeout(60, pool=0.1)
     )
     assert sandbox.received == []
     clients.run(held.close() if clients.name == "sync" else held.aclose())
@@ -110,16 +108,14 @@ def test_no_free_connection(clients: Clients, url: str, sandbox: Sandbox) -> Non
 # Something may have been sent
 
 
-def assert_unknown(clients: Clients, url: str, kind: type[ConnectionFailed], timeout: object = 5) -> None:
+def assert_unknown(clients: Clients, url: str, kind: type[ConnectionFailed], timeout: object = 60) -> None:
     """Check that an update got no answer, and that nobody can say what became of it."""
-    start = time.monotonic()
     with pytest.raises(ConnectionFailed) as caught:
         clients.open(base_url=url, timeout=timeout).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert type(caught.value) is kind
     assert isinstance(caught.value, TimeoutError) is (kind is TimedOut)
     assert isinstance(caught.value.__cause__, httpx.TransportError)
     assert caught.value.may_have_been_applied is True
-    assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize(("cut", "applied"), [("before", False), ("after", True)])
@@ -132,9 +128,9 @@ def test_no_answer(clients: Clients, sandbox: Sandbox, url: str, cut: str, *, ap
 
 def test_an_answer_that_takes_too_long(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Who waits too long for an answer has sent the update."""
-    sandbox.fail(Fault(delay=0.4))
+    sandbox.fail(HANGS)
     assert_unknown(clients, url, TimedOut, SHORT)
-    assert len(sandbox.received) == 1
+    assert eventually(lambda: len(sandbox.received) == 1)
 
 
 HALVES = {
@@ -220,8 +216,9 @@ def test_a_refusal_that_is_cut(
 ) -> None:
     """The status of a refusal is enough, whether its body breaks off or does not come in time."""
     url = raw.serve(head(status, 100) + b"{", hang=hang)
+    transport = RecordingTransport(after=shorten_read_timeout)
     with pytest.raises(kind) as caught:
-        clients.open(base_url=url, timeout=LONGER).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(base_url=url, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.errors, caught.value.correlation_id) == ((), "c0ffee")
 
 
@@ -234,8 +231,13 @@ def test_the_raw_server_can_answer_well(clients: Clients, raw: RawServer) -> Non
 
 def test_the_next_update_after_a_failure(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A client outlives what goes wrong with one connection."""
-    client = clients.open(base_url=url, timeout=LONGER)
-    sandbox.fail(Fault(cut="before"), Fault(cut="middle"), Fault(status=503), Fault(delay=1))
+
+    def shorten_the_fourth(number: int, request: httpx.Request) -> None:
+        if number == 3:
+            shorten_read_timeout(number, request)
+
+    client = clients.open(base_url=url, transport=RecordingTransport(shorten_the_fourth))
+    sandbox.fail(Fault(cut="before"), Fault(cut="middle"), Fault(status=503), HANGS)
     for kind in (ConnectionFailed, UnreadableResponse, ServiceError, TimedOut):
         with pytest.raises(kind):
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)

@@ -14,7 +14,7 @@ class RawServer:
     def serve(self, response: bytes, *, hang: bool = False) -> str:
         """Start to listen and return the address."""
         listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(30)
+        listener.settimeout(60)
         thread = threading.Thread(target=self._serve_one, args=(listener, response, hang))
         self._threads.append(thread)
         thread.start()
@@ -26,7 +26,7 @@ class RawServer:
             request.read(int(head.lower().partition(b"content-length:")[2].split()[0]))
             connection.sendall(response)
             if hang:
-                self._ended.wait(30)
+                self._ended.wait(60)
 
     def end(self) -> None:
         """Close every connection."""

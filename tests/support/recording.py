@@ -73,11 +73,15 @@ class RecordingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return [connection for connection in pool.connections if not connection.is_idle()]
 
 
+def first(times: int, hook: Hook) -> Hook:
+    """Call a hook for the first requests only."""
+    return lambda number, request: hook(number, request) if number < times else None
+
+
 def refuse(times: int) -> Hook:
     """Make the first connections fail, as if nobody listened."""
 
-    def before(number: int, request: httpx.Request) -> None:
-        if number < times:
-            raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+    def refuse_connection(number: int, request: httpx.Request) -> None:
+        raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
 
-    return before
+    return first(times, refuse_connection)

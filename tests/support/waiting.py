@@ -1,0 +1,29 @@
+"""Waiting for what another thread does, however busy the machine is."""
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+from sandbox import Fault
+
+LIMIT = 60  # seconds until a test fails that waits for something
+HANGS = Fault(delay=600)  # the stand-in receives the request and does not respond while the test runs
+
+
+def eventually(fact: Callable[[], bool]) -> bool:
+    """Wait until something is true; return False if it is not in time."""
+    deadline = time.monotonic() + LIMIT
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def shorten_read_timeout(number: int, request: httpx.Request) -> None:
+    """Let a request wait only a moment for what it reads from now on: a hook for a `RecordingTransport`.
+
+    Connecting and writing keep their time-outs, so the request arrives, however busy the machine is.
+    """
+    request.extensions["timeout"]["read"] = 0.05
