@@ -79,7 +79,7 @@ def ways(url: str) -> dict[str, Callable[[], object]]:
         "no retries": update(CustomersClient("test", shared, base_url=url, retries=None)),
         "RS256": update(CustomersClient("test", certificate_auth(), base_url=url)),
         "MLE": update(CustomersClient("test", shared, base_url=url, encryption=MessageEncryption(certificate()))),
-        "seal": partial(MessageEncryption(certificate()).seal, body),
+        "seal": partial(MessageEncryption(certificate()).encrypt_request, body),
         "RSA": lambda: KEY.sign(bytes(600), padding.PKCS1v15(), hashes.SHA256()),
         "OAEP": lambda: KEY.public_key().encrypt(bytes(32), oaep),
     }

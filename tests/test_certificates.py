@@ -2,7 +2,9 @@
 
 import base64
 import json
+import shutil
 import ssl
+import subprocess
 import traceback
 import warnings
 from collections.abc import Callable
@@ -15,7 +17,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 
 from cybersource_tms import CertificateAuth
 from cybersource_tms.errors import InvalidRequest
@@ -23,7 +31,7 @@ from support.keys import (
     DAY,
     PASSWORD,
     SERIAL,
-    X509_SERIAL,
+    X509_TEXT,
     certificate,
     ec_key,
     key_pem,
@@ -36,6 +44,7 @@ from support.keys import (
     service_certificate,
     written,
 )
+from support.p12_writer import write_p12
 
 HOUR = timedelta(hours=1)
 OWNER = "merchant"
@@ -90,8 +99,8 @@ def test_key_id_is_the_serial_number_of_the_subject(tmp_path: Path) -> None:
 
 
 def test_key_id_without_a_serial_number() -> None:
-    """Where the subject has no serialNumber, the `kid` is the certificate's own serial in decimal."""
-    assert header_of(of_pem(pem(certificate(OWNER, serial=None))))["kid"] == str(X509_SERIAL)
+    """Where the subject has no serialNumber, the `kid` is the text that the bytes of the X.509 serial number are."""
+    assert header_of(of_pem(pem(certificate(OWNER, serial=None))))["kid"] == X509_TEXT
 
 
 @pytest.mark.parametrize(("owner", "position"), [("merchant", 0), ("MERCHANT", 1), ("MerChant", 2)])
@@ -246,24 +255,24 @@ BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "certificate": ("path: .*not a P12", lambda: certificate(OWNER).tbs_certificate_bytes),
     "empty": ("path: .*not a P12", lambda: b""),
     "one byte": ("path: .*not a P12", lambda: b"\x30"),
-    "cut in half": ("password: .*damaged", lambda: p12(certificate(OWNER))[:-900]),
-    "one byte short": ("password: .*damaged", lambda: p12(certificate(OWNER))[:-1]),
-    "damaged": ("password: .*damaged", lambda: p12(certificate(OWNER)).replace(b"\x06\x09", b"\x06\x08")),
+    "cut in half": ("path: .*incomplete", lambda: p12(certificate(OWNER))[:-900]),
+    "one byte short": ("path: .*incomplete", lambda: p12(certificate(OWNER))[:-1]),
+    "damaged": ("path: .*damaged", lambda: p12(certificate(OWNER)).replace(b"\x06\x09", b"\x06\x08")),
     "another password": ("password: ", lambda: p12(certificate(OWNER), encryption=protection("another"))),
     "no key": ("path: .*key", lambda: p12_without_key([certificate(OWNER)])),
     "elliptic key": ("path: .*RSA", of_elliptic_key),
     "short key": (
-        "private_key: .*2048",
+        "path: .*2048",
         lambda: p12(certificate(OWNER, rsa_key(bits=1024)), key=rsa_key(bits=1024)),
     ),
-    "no certificate": ("certificate: ", lambda: p12(None)),
-    "no certificate for the merchant": ("certificate: .*merchant", lambda: p12(certificate("merchant2"))),
+    "no certificate": ("path: .*no certificate of merchant", lambda: p12(None)),
+    "no certificate for the merchant": ("path: .*merchant", lambda: p12(certificate("merchant2"))),
     "another's key": (
-        "private_key: ",
+        "path: .*does not belong",
         lambda: p12(certificate("other", rsa_key("other")), certificate(OWNER), key=rsa_key("other")),
     ),
-    "expired": ("certificate: .*expired", lambda: p12(certificate(OWNER, ends=-HOUR))),
-    "not yet valid": ("certificate: .*not valid before", lambda: p12(certificate(OWNER, starts=HOUR))),
+    "expired": ("path: .*expired", lambda: p12(certificate(OWNER, ends=-HOUR))),
+    "not yet valid": ("path: .*not valid before", lambda: p12(certificate(OWNER, starts=HOUR))),
 }
 
 
@@ -290,7 +299,7 @@ def test_bad_passwords(tmp_path: Path, password: Any) -> None:
     assert "another" not in "".join(traceback.format_exception_only(caught.value))
 
 
-@pytest.mark.parametrize("path", ["missing.p12", ".", "a\0b", None, 4242424242, b"bytes", ["list"]], ids=ascii)
+@pytest.mark.parametrize("path", ["missing.p12", ".", "a\0b", None, 4242424242, ["list"]], ids=ascii)
 def test_bad_paths(tmp_path: Path, path: Any) -> None:
     """A file that is not there, a directory and what is no path are refused."""
     path = tmp_path / path if isinstance(path, str) else path
@@ -348,3 +357,109 @@ def test_times_are_of_now() -> None:
     own = certificate(OWNER, starts=-DAY, ends=DAY)
     assert own.not_valid_before_utc < datetime.now(UTC) - DAY + HOUR
     assert abs(own.not_valid_after_utc - datetime.now(UTC) - DAY) < HOUR
+
+
+# Which of several certificates
+
+CANDIDATES: dict[str, Callable[[], x509.Certificate]] = {
+    "right": lambda: certificate(OWNER, serial="right", ends=100 * DAY),
+    "another key's": lambda: certificate(OWNER, rsa_key("other"), "other", ends=900 * DAY),
+    "next": lambda: certificate(OWNER, serial="next", starts=DAY, ends=800 * DAY),
+    "last": lambda: certificate(OWNER, serial="last", starts=-800 * DAY, ends=-DAY),
+    "shorter": lambda: certificate(OWNER, serial="shorter", ends=40 * DAY),
+}
+ORDERS = [[*CANDIDATES][turn:] + [*CANDIDATES][:turn] for turn in range(len(CANDIDATES))]
+
+
+@pytest.mark.parametrize("order", [*ORDERS, *(order[::-1] for order in ORDERS)], ids=",".join)
+def test_which_certificate(order: list[str]) -> None:
+    """It is the private key's own, valid now, and of those the last to expire, wherever it stands."""
+    several = [CANDIDATES[name]() for name in order]
+    assert header_of(of_pem(pem(*several)))["kid"] == "right"
+    content = write_p12([rsa_key()], several)
+    assert header_of(CertificateAuth.from_p12(content, PASSWORD, merchant_id=OWNER))["kid"] == "right"
+
+
+@pytest.mark.parametrize(("name", "reason"), [("next", "is not valid before"), ("last", "expired on")])
+def test_no_certificate_that_is_valid_now(name: str, reason: str) -> None:
+    """The message is about the key's own certificate, and not about a valid one of another key."""
+    with pytest.raises(InvalidRequest, match=rf"^certificate: the certificate of merchant {reason} \d{{4}}-"):
+        of_pem(pem(CANDIDATES["another key's"](), CANDIDATES[name]()))
+
+
+def test_an_expired_certificate_that_is_not_used(tmp_path: Path) -> None:
+    """Signing does not need the service's certificate, so an expired one does no harm."""
+    expired = service_certificate(starts=-900 * DAY, ends=-DAY)
+    assert header_of(of_p12(tmp_path, certificate(OWNER), expired))["kid"] == SERIAL
+
+
+# Key ids
+
+# As in a file of CyberSource's: 22 bytes, more than RFC 5280 section 4.1.2.2 allows, so openssl has to write them.
+DIGITS, DIGITS_IN_HEX = "1757695744950028980655", "0x31373537363935373434393530303238393830363535"
+
+
+def with_serial(folder: Path, subject: str, serial: str) -> bytes:
+    """Let openssl make a certificate of the merchant's key with this X.509 serial number."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing")
+    key, request = str(written(folder, key_pem(rsa_key()), "key.pem")), str(folder / "request.pem")
+    openssl("req", "-new", "-key", key, "-subj", subject, "-out", request)
+    return openssl("x509", "-req", "-in", request, "-signkey", key, "-set_serial", serial, "-days", "300")
+
+
+def openssl(*arguments: str) -> bytes:
+    """Run openssl and return what it prints."""
+    return subprocess.run(["openssl", *arguments], check=True, capture_output=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"), [("/CN=merchant", DIGITS), ("/CN=merchant/serialNumber=42", "42")], ids=["none", "42"]
+)
+def test_key_id_of_22_digits(tmp_path: Path, subject: str, expected: str) -> None:
+    """The subject's serialNumber comes first; without one it is the text that the X.509 serial number's bytes are."""
+    assert header_of(of_pem(with_serial(tmp_path, subject, DIGITS_IN_HEX)))["kid"] == expected
+
+
+@pytest.mark.parametrize("serial", ["1", "0x0102", "0x3137353a", "0x2b31", "0xb931", "0x31323300"])
+def test_no_key_id(tmp_path: Path, serial: str) -> None:
+    """If the bytes of the X.509 serial number are not ASCII digits, there is no key id, and the message says so."""
+    with pytest.raises(InvalidRequest, match=r"^certificate: .*no key id: its subject has no serialNumber"):
+        of_pem(with_serial(tmp_path, "/CN=merchant", serial))
+
+
+# PEM as people have it
+
+FORMS_OF_PEM: dict[str, Callable[[bytes], bytes]] = {
+    "CRLF": lambda content: content.replace(b"\n", b"\r\n"),
+    "byte-order mark": lambda content: b"\xef\xbb\xbf" + content,
+    "blank lines": lambda content: b"\n \n" + content + b"\n\n",
+    "no last line break": lambda content: content.rstrip(),
+    "text around": lambda content: b"Bag Attributes\n    friendlyName: x\n" + content + b"the end\n",
+}
+
+
+@pytest.mark.parametrize("form", FORMS_OF_PEM.values(), ids=FORMS_OF_PEM)
+def test_forms_of_pem(form: Callable[[bytes], bytes]) -> None:
+    """Line breaks and text around PEM do not matter, whether key and certificate are in two files or in one."""
+    key, own = key_pem(rsa_key()), pem(certificate(OWNER))
+    for private_key, certificates in ((form(key), form(own)), (form(key + own),) * 2, (form(own + key),) * 2):
+        assert header_of(of_pem(certificates, private_key=private_key))["kid"] == SERIAL
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL], ids=["PKCS8", "traditional"])
+@pytest.mark.parametrize("password", ["of-the-key", b"of-the-key"], ids=["text", "bytes"])
+def test_a_key_with_a_password(form: PrivateFormat, password: str | bytes) -> None:
+    """The password opens a key that has one, and does no harm to a key that has none."""
+    for encryption in (BestAvailableEncryption(b"of-the-key"), NoEncryption()):
+        key = rsa_key().private_bytes(Encoding.PEM, form, encryption)
+        assert header_of(of_pem(private_key=key, private_key_password=password))["kid"] == SERIAL
+
+
+@pytest.mark.parametrize("password", ["", "another", b"\xff", "\ud800", 5, ["x"]], ids=ascii)
+def test_a_key_with_another_password(password: Any) -> None:
+    """A wrong password is named as what is wrong."""
+    key = key_pem(rsa_key(), BestAvailableEncryption(b"of-the-key"))
+    with pytest.raises(InvalidRequest, match=r"^private_key_password: ") as caught:
+        of_pem(private_key=key, private_key_password=password)
+    assert_untold(caught.value, key)

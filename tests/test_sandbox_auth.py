@@ -36,7 +36,8 @@ from cybersource_tms_sandbox._jose import is_signed, signing_algorithms
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 CHANGE = b'{"buyerInformation":{"email":"new@example.com"}}'
 SHOP, STORE, PORTFOLIO = "shop", "store", "portfolio"
-SHOP_SERIAL, SHOP_X509_SERIAL, META_SERIAL = "1716240386523032000", 20261122, "1716240386523032999"
+SHOP_SERIAL, SHOP_X509_TEXT, META_SERIAL = "1716240386523032000", "20261122", "1716240386523032999"
+SHOP_X509_SERIAL = int.from_bytes(SHOP_X509_TEXT.encode())
 META_ID, META_SECRET = "meta-key", base64.b64encode(b"the portfolio's, of thirty-two B").decode()
 RESPONSE_ID = "answers-2026"
 ABSENT = object()
@@ -355,11 +356,11 @@ def test_certificate_algorithms(sandbox: Sandbox, caller: Caller, algorithm: str
 
 def test_certificate_without_a_serial_number_in_its_subject(sandbox: Sandbox, caller: Caller) -> None:
     """Its id is the X.509 serial in decimal; where the subject has a serialNumber, that alone is the id."""
-    assert caller.call(Signer(key_id=str(SHOP_X509_SERIAL))).status_code == 200
+    assert caller.call(Signer(key_id=SHOP_X509_TEXT)).status_code == 200
     fresh = Sandbox()
     fresh.trust_certificate(SHOP, certificate(SHOP, SHOP_SERIAL))
     with fresh.running() as url, httpx.Client(base_url=url, trust_env=False) as http:
-        assert Caller(http).call(Signer(key_id=str(SHOP_X509_SERIAL))).status_code == 401
+        assert Caller(http).call(Signer(key_id=SHOP_X509_TEXT)).status_code == 401
         assert Caller(http).call().status_code == 200
 
 

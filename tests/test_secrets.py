@@ -26,11 +26,11 @@ from cybersource_tms import (
     MerchantDefinedInformation,
     MessageEncryption,
     SharedSecretAuth,
-    _variables,
     changed_fields,
     errors,
 )
-from cybersource_tms._auth import printable
+from cybersource_tms._credentials import variables as _variables
+from cybersource_tms._credentials.arguments import check_id
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
 from support.clients import Clients
 from support.fixed_response import FixedResponse
@@ -69,7 +69,16 @@ STORED = {"id": PAGE_CUSTOMER_ID, **CHANGE.to_dict()}
 @cache
 def secrets() -> list[str]:
     """Return every form in which a secret could show itself."""
-    return [*of_bytes(RAW), SECRET[:30], BAD_SECRET, PASSWORD, "NeverShowThis", "TmV2ZXJTaG93VGhpcw", *of_key()]
+    return [
+        *of_bytes(RAW),
+        SECRET[:30],
+        BAD_SECRET,
+        PASSWORD,
+        "NeverShowThis",
+        "TmV2ZXJTaG93VGhpcw",
+        *of_key("merchant"),
+        *of_key("response"),
+    ]
 
 
 def of_bytes(raw: bytes) -> Iterator[str]:
@@ -77,9 +86,9 @@ def of_bytes(raw: bytes) -> Iterator[str]:
     yield from (raw[:24].decode(), raw[:24].hex(), repr(list(raw[:24]))[1:-1], base64.b64encode(raw[:24]).decode())
 
 
-def of_key() -> Iterator[str]:
-    """Yield the lines of the merchant's private key in PEM, and its numbers."""
-    key = rsa_key()
+def of_key(owner: str) -> Iterator[str]:
+    """Yield the lines of a private key in PEM, and its numbers."""
+    key = rsa_key(owner)
     yield from key_pem(key).decode().split("\n")[1:-2]
     numbers = key.private_numbers()
     for number in (numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp):
@@ -223,7 +232,7 @@ def test_locals_of_making(make: Making, tmp_path: Path) -> None:
 
 def test_locals_are_seen() -> None:
     """The test above can fail: it sees the locals of frames, where there are any."""
-    assert ("_auth.py:printable value", "''") in locals_of(failure(lambda _: printable("key_id", ""), Path()))
+    assert ("arguments.py:check_id value", "''") in locals_of(failure(lambda _: check_id("key_id", ""), Path()))
 
 
 @pytest.mark.parametrize("name", ["secret too short", "key elliptic", "response key garbage", "client, environment"])
@@ -247,7 +256,7 @@ def auths() -> list[httpx.Auth]:
 @cache
 def both() -> MessageEncryption:
     """Return an encryption of everything."""
-    return MessageEncryption(pem(service_certificate()), key_pem(rsa_key()), SERIAL)
+    return MessageEncryption(pem(service_certificate()), key_pem(rsa_key("response")), SERIAL)
 
 
 def test_reprs() -> None:
@@ -262,7 +271,7 @@ def test_reprs() -> None:
 
 def test_forms_of_a_secret_are_seen() -> None:
     """The tests above can fail: what they look for is what a careless `repr` would show."""
-    careless = {"secret": SECRET, "raw": RAW, "password": PASSWORD, "key": key_pem(rsa_key())}
+    careless = {"secret": SECRET, "raw": RAW, "password": PASSWORD, "key": key_pem(rsa_key("response"))}
     assert len(leaks(repr(careless))) > 20
 
 
@@ -283,11 +292,11 @@ def test_calls_are_silent(
     caplog.set_level(logging.DEBUG)
     sandbox.trust_secret(MERCHANT_ID, "the-key", SECRET)
     sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
-    sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
-    key = key_pem(rsa_key())
+    sandbox.trust_response_key(SERIAL, public_pem(rsa_key("response")))
+    key = key_pem(rsa_key("response"))
     encryption = MessageEncryption(sandbox.request_certificate, key, SERIAL)
     secret = SharedSecretAuth(MERCHANT_ID, "the-key", SECRET)
-    signed = CertificateAuth(private_key=key, certificate=pem(certificate(MERCHANT_ID)), merchant_id=MERCHANT_ID)
+    signed = of_pem(certificate=pem(certificate(MERCHANT_ID)), merchant_id=MERCHANT_ID)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         legacy = HttpSignatureAuth(MERCHANT_ID, "the-key", SECRET)

@@ -108,6 +108,37 @@ def test_limits_are_the_services(field: str, limit: int) -> None:
     assert SPEC["components"]["schemas"][schema]["properties"][name]["maxLength"] == limit
 
 
+@pytest.mark.parametrize(
+    ("response", "kind", "message"),
+    [
+        ("BadRequest", "invalidRequest", "Invalid HTTP Body"),
+        ("Forbidden", "forbidden", "Request not permitted"),
+        ("NotFound", "notFound", "Token not found"),
+        ("TokenDeleted", "notAvailable", "Token not available."),
+        (
+            "PreconditionFailed",
+            "conflict",
+            "Action cannot be performed as the if-match header value does not match the token etag",
+        ),
+        ("ProfileNotFound", "notFound", "Profile not found"),
+        ("ServiceError", "serverError", "Internal server error"),
+    ],
+)
+def test_an_error_example_has_the_services_words(response: str, kind: str, message: str) -> None:
+    """The examples of errors are those of the service's Swagger document: people search for these words."""
+    media = SPEC["components"]["responses"][response]["content"]["application/json;charset=utf-8"]
+    [error] = media["example"]["errors"]
+    assert (error["type"], error["message"]) == (kind, message)
+
+
+@pytest.mark.parametrize(
+    "etag", ["a" * 32, '"' + "a" * 32 + '"', 'W/"' + "a" * 32 + '"'], ids=["bare", "quoted", "weak"]
+)
+def test_an_etag_goes_back_as_it_came(etag: str) -> None:
+    """A quoted or weak ETag (RFC 9110 section 8.8.3) is a value of if-match, though longer than 32 characters."""
+    assert validator(SPEC["components"]["parameters"]["IfMatch"]["schema"]).is_valid(etag)
+
+
 def test_the_pages_answer_is_shown_as_the_page_has_it() -> None:
     """The example of the answer is the page's, and so is the stand-in's customer."""
     answer = SPEC["components"]["responses"]["Customer"]["content"]["application/json;charset=utf-8"]

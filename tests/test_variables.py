@@ -1,21 +1,23 @@
 """A client from environment variables: each alone, all together, and what contradicts each other."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
-from cybersource_tms import CertificateAuth, SharedSecretAuth, _variables, errors
+from cybersource_tms import CertificateAuth, SharedSecretAuth, errors
+from cybersource_tms._credentials import variables as _variables
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import (
+    DAY,
     PASSWORD,
-    SERIAL,
     certificate,
     key_pem,
     p12,
@@ -25,15 +27,19 @@ from support.keys import (
     service_certificate,
     written,
 )
+from support.p12_writer import write_p12
 
 MERCHANT, PORTFOLIO = "CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_PORTFOLIO_ID"
 SECRETS = ["CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"]
 P12 = ["CYBERSOURCE_P12_PATH", "CYBERSOURCE_P12_PASSWORD"]
 MLE = "CYBERSOURCE_MLE"
 REQUEST = "CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH"
-RESPONSE = ["CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID"]
-FILES = [REQUEST, *RESPONSE]
-RESPONSE_ID, META_ID, META_SERIAL = "answers-2026", "meta-key", "1716240386523032999"
+RESPONSE_P12 = ["CYBERSOURCE_MLE_RESPONSE_P12_PATH", "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD"]
+RESPONSE_PEM = ["CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID"]
+KEY_PASSWORD = "CYBERSOURCE_MLE_RESPONSE_KEY_PASSWORD"
+FILES = [REQUEST, *RESPONSE_PEM]
+RESPONSE_ID, RESPONSE_SERIAL = "answers-2026", "1716240386523033000"
+META_ID, META_SERIAL, META_RESPONSE_SERIAL = "meta-key", "1716240386523032999", "1716240386523033001"
 
 
 @pytest.fixture
@@ -42,8 +48,8 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
     sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
     sandbox.trust_certificate("portfolio", pem(certificate("portfolio", serial=META_SERIAL)), [MERCHANT_ID])
     sandbox.trust_secret("portfolio", META_ID, SECRET, [MERCHANT_ID])
-    for key_id in (SERIAL, META_SERIAL, RESPONSE_ID):
-        sandbox.trust_response_key(key_id, public_pem(rsa_key()))
+    for key_id in (RESPONSE_SERIAL, META_RESPONSE_SERIAL, RESPONSE_ID):
+        sandbox.trust_response_key(key_id, public_pem(rsa_key("response")))
     return sandbox
 
 
@@ -53,6 +59,13 @@ def everything(folder: Path, service: bytes | None = None) -> dict[str, str]:
     store = p12(
         certificate(MERCHANT_ID), certificate("portfolio", serial=META_SERIAL), x509.load_pem_x509_certificate(service)
     )
+    key = rsa_key("response")
+    response_store = p12(
+        certificate(MERCHANT_ID, key, RESPONSE_SERIAL),
+        certificate("portfolio", key, META_RESPONSE_SERIAL),
+        x509.load_pem_x509_certificate(service),
+        key=key,
+    )
     return {
         MERCHANT: MERCHANT_ID,
         SECRETS[0]: KEY_ID,
@@ -61,8 +74,10 @@ def everything(folder: Path, service: bytes | None = None) -> dict[str, str]:
         P12[1]: PASSWORD,
         PORTFOLIO: "portfolio",
         REQUEST: str(written(folder, service, "service.pem")),
-        RESPONSE[0]: str(written(folder, key_pem(rsa_key()), "answers.pem")),
-        RESPONSE[1]: RESPONSE_ID,
+        RESPONSE_P12[0]: str(written(folder, response_store, "response.p12")),
+        RESPONSE_P12[1]: PASSWORD,
+        RESPONSE_PEM[0]: str(written(folder, key_pem(key), "answers.pem")),
+        RESPONSE_PEM[1]: RESPONSE_ID,
     }
 
 
@@ -173,9 +188,11 @@ def test_wrong_values(values: dict[str, str], names: list[str], name: str, value
 
 def needed(mode: str, source: str) -> list[str]:
     """Return the variables that a mode needs, with keys from a P12 or of their own."""
-    files = ([REQUEST] if mode in ("request", "both") else []) + (RESPONSE if mode in ("response", "both") else [])
-    credentials = SECRETS if source == "secret and files" else P12
-    return [MERCHANT, *credentials, *([] if source == "P12" else files)]
+    requests, responses = mode in ("request", "both"), mode in ("response", "both")
+    if source == "P12":
+        return [MERCHANT, *P12, *(RESPONSE_P12 if responses else [])]
+    files = ([REQUEST] if requests else []) + (RESPONSE_PEM if responses else [])
+    return [MERCHANT, *(SECRETS if source == "secret and files" else P12), *files]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +215,7 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
     record = clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert received.encrypted is (mode in {"request", "both"})
-    key_id = SERIAL if source == "P12" else RESPONSE_ID
+    key_id = RESPONSE_SERIAL if source == "P12" else RESPONSE_ID
     assert received.claims.get("v-c-response-mle-kid") == (key_id if mode in {"response", "both"} else None)
     assert record.customer.to_dict() == sandbox.customer() != page_customer()
 
@@ -208,21 +225,27 @@ def test_encryption_with_a_meta_key(
 ) -> None:
     """The portfolio's certificate names the key that answers are encrypted for."""
     values = everything(tmp_path, sandbox.request_certificate)
-    for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO], **{MLE: "both"}).items():
+    for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO, *RESPONSE_P12], **{MLE: "both"}).items():
         monkeypatch.setenv(name, value)
     clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_SERIAL
+    assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_RESPONSE_SERIAL
 
 
 def test_plain_answers_are_refused(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests above can fail: where the environment asks for encrypted answers, a plain one is not taken."""
-    for name, value in taken(values, [MERCHANT, *P12], **{MLE: "response"}).items():
+    for name, value in taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "response"}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(errors.UnreadableResponse):
         clients.wrap(clients.client_class.from_env(transport=FixedResponse())).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
-USED: dict[str, set[str]] = {"": set(), "off": set(), "request": {REQUEST}, "response": {*RESPONSE}, "both": {*FILES}}
+USED: dict[str, set[str]] = {
+    "": set(),
+    "off": set(),
+    "request": {REQUEST},
+    "response": {*RESPONSE_PEM},
+    "both": {*FILES},
+}
 SETS_OF_FILES = [{*files} for size in range(4) for files in combinations(FILES, size)]
 
 
@@ -252,10 +275,12 @@ def test_files_beside_a_p12(values: dict[str, str]) -> None:
     ids=name_of,
 )
 def test_files_that_are_missing(values: dict[str, str], credentials: list[str], mode: str, files: set[str]) -> None:
-    """All that a mode needs and that is neither in a file nor in a P12 is named at once."""
+    """All that a mode needs is named at once. A response key is in a P12 of its own, unless there is a path to PEM."""
     missing = USED[mode] - files
-    if credentials is P12:  # which has what files do not; but half of a response key is no key
-        missing = {*RESPONSE} & missing if {*RESPONSE} & files else set()
+    if RESPONSE_PEM[0] not in files and mode != "request":
+        missing = {*RESPONSE_P12}  # which holds the service's certificate, too
+    if credentials is P12:  # which does as well
+        missing -= {REQUEST}
     variables = taken(values, [MERCHANT, *credentials, *files], **{MLE: mode})
     if missing:
         assert named(refused(variables)) == missing
@@ -266,7 +291,8 @@ def test_files_that_are_missing(values: dict[str, str], credentials: list[str], 
 @pytest.mark.parametrize("mode", ["request", "response", "both"])
 def test_all_that_is_missing_is_named_at_once(mode: str) -> None:
     """Who has set only the mode is told every variable that it takes, of credentials and encryption."""
-    assert named(refused({MLE: mode})) == {MERCHANT, *SECRETS} | USED[mode]
+    encryption = {REQUEST} if mode == "request" else {*RESPONSE_P12}
+    assert named(refused({MLE: mode})) == {MERCHANT, *SECRETS} | encryption
 
 
 @pytest.mark.parametrize("mode", ["on", "BOTH", "both ", "requests", "1", "true", "none", "request,response"])
@@ -278,7 +304,7 @@ def test_bad_modes(values: dict[str, str], mode: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nowhere/at.pem", "/", "a\0b"], ids=["missing", "folder", "no path"])
-@pytest.mark.parametrize(("mode", "name"), [("request", REQUEST), ("response", RESPONSE[0])])
+@pytest.mark.parametrize(("mode", "name"), [("request", REQUEST), ("response", RESPONSE_PEM[0])])
 def test_files_that_cannot_be_read(values: dict[str, str], mode: str, name: str, path: str) -> None:
     """A file that cannot be read is an error that names its variable."""
     variables = taken(values, needed(mode, "secret and files"), **{MLE: mode}) | {name: path}
@@ -292,7 +318,7 @@ def test_files_that_hold_something_else(values: dict[str, str], mode: str, tmp_p
     refused(variables | {needed(mode, "secret and files")[3]: str(written(tmp_path, b"text", "text"))})
 
 
-@pytest.mark.parametrize("mode", ["request", "both"])
+@pytest.mark.parametrize("mode", ["request"])
 def test_a_p12_without_the_service(values: dict[str, str], tmp_path: Path, mode: str) -> None:
     """A P12 that lacks the service's certificate does not encrypt requests, and nothing is sent plain instead."""
     store = written(tmp_path, p12(certificate(MERCHANT_ID), certificate("other")), "lacking.p12")
@@ -300,8 +326,188 @@ def test_a_p12_without_the_service(values: dict[str, str], tmp_path: Path, mode:
     assert "CyberSource_SJC_US" in str(error)
 
 
-@pytest.mark.parametrize("mode", ["request", "both"])
+@pytest.mark.parametrize("mode", ["request"])
 def test_a_p12_with_only_the_merchant(values: dict[str, str], tmp_path: Path, mode: str) -> None:
     """The same where the merchant's certificate is the only one: requests are not encrypted for ourselves."""
     store = written(tmp_path, p12(certificate(MERCHANT_ID)), "lacking.p12")
     refused(taken(values, [MERCHANT, *P12], **{MLE: mode}) | {P12[0]: str(store)})
+
+
+# Which variable is wrong
+
+
+CONTENTS: dict[str, tuple[str, str, Callable[[], bytes]]] = {
+    "signing P12, not one": (P12[0], "not a P12", lambda: b"text"),
+    "signing P12, cut short": (P12[0], "incomplete", lambda: p12(certificate(MERCHANT_ID))[:-1]),
+    "signing P12, expired": (P12[0], "expired", lambda: p12(certificate(MERCHANT_ID, ends=-DAY))),
+    "signing P12, another merchant's": (P12[0], "no certificate of", lambda: p12(certificate("other"))),
+    "signing P12, another key": (
+        P12[0],
+        "does not belong",
+        lambda: write_p12([rsa_key("other")], [certificate(MERCHANT_ID)]),
+    ),
+    "response P12, not one": (RESPONSE_P12[0], "not a P12", lambda: b"text"),
+    "response P12, expired": (
+        RESPONSE_P12[0],
+        "expired",
+        lambda: p12(certificate(MERCHANT_ID, rsa_key("response"), ends=-DAY), key=rsa_key("response")),
+    ),
+    "response P12, short key": (
+        RESPONSE_P12[0],
+        "2048",
+        lambda: p12(certificate(MERCHANT_ID, rsa_key(bits=1024)), key=rsa_key(bits=1024)),
+    ),
+    "request certificate, not one": (REQUEST, "certificate as PEM", lambda: b"text"),
+    "request certificate, expired": (REQUEST, "expired", lambda: pem(service_certificate(ends=-DAY))),
+    "response key, not one": (RESPONSE_PEM[0], "key as PEM", lambda: b"text"),
+    "response key, with a password": (
+        RESPONSE_PEM[0],
+        "has a password",
+        lambda: key_pem(rsa_key(), BestAvailableEncryption(b"x")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "reason", "content"), CONTENTS.values(), ids=CONTENTS)
+def test_wrong_content(
+    values: dict[str, str], tmp_path: Path, name: str, reason: str, content: Callable[[], bytes]
+) -> None:
+    """A file that holds something wrong is named by its variable, and by no argument."""
+    source = {REQUEST: SECRETS + FILES, RESPONSE_PEM[0]: SECRETS + FILES}.get(name, P12 + RESPONSE_P12)
+    variables = taken(values, [MERCHANT, *source], **{MLE: "both"}) | {name: str(written(tmp_path, content(), "wrong"))}
+    error = refused(variables)
+    assert named(error) == {name}
+    assert str(error).startswith(f"{name}: ")
+    assert reason in str(error)
+
+
+@pytest.mark.parametrize("name", [P12[1], RESPONSE_P12[1]])
+@pytest.mark.parametrize("value", ["another password", PASSWORD + "\n"], ids=["another", "line break"])
+def test_wrong_password(values: dict[str, str], name: str, value: str) -> None:
+    """A wrong password is named by its variable."""
+    error = refused(taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "both"}) | {name: value})
+    assert str(error).startswith(f"{name}: it does not open the P12")
+    assert ("line break" in str(error)) == value.endswith("\n")
+
+
+@pytest.mark.parametrize("name", [MERCHANT, *SECRETS, PORTFOLIO, RESPONSE_PEM[1]])
+@pytest.mark.parametrize("end", ["\n", " "], ids=ascii)
+def test_a_line_break_at_the_end(values: dict[str, str], name: str, end: str) -> None:
+    """An id or a secret that was set with a line break is named by its variable, and the message says why."""
+    variables = taken(values, [MERCHANT, *SECRETS, PORTFOLIO, *FILES], **{MLE: "both"})
+    error = refused(variables | {name: variables[name] + end})
+    assert str(error) == f"{name}: it starts or ends with a blank or a line break; remove that"
+
+
+# The response key
+
+
+@pytest.mark.parametrize("mode", ["response", "both"])
+def test_only_the_signing_p12(values: dict[str, str], mode: str) -> None:
+    """The P12 that signs has no response key: what is missing is named, with the reason."""
+    error = refused(taken(values, [MERCHANT, *P12], **{MLE: mode}))
+    assert named(error) == {*RESPONSE_P12}
+    assert '"REST - API Response MLE"' in str(error)
+
+
+@pytest.mark.parametrize("mode", ["response", "both"])
+def test_the_signing_p12_in_place_of_the_response_keys(values: dict[str, str], mode: str) -> None:
+    """The signing key is refused as response key, by its variable."""
+    variables = taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: mode}) | {RESPONSE_P12[0]: values[P12[0]]}
+    error = refused(variables)
+    assert str(error).startswith(f"{RESPONSE_P12[0]}: the response key is the signing key")
+    assert '"REST - API Response MLE"' in str(error)
+
+
+@pytest.mark.parametrize("credentials", [SECRETS, P12], ids=["secret", "P12"])
+def test_a_given_id_beside_a_p12(values: dict[str, str], credentials: list[str]) -> None:
+    """The id that the Business Center shows comes before the one in the file."""
+    variables = taken(values, [MERCHANT, *credentials, *RESPONSE_P12, RESPONSE_PEM[1]], **{MLE: "both"})
+    assert _variables.settings(variables)["encryption"].response_key_id == RESPONSE_ID
+
+
+def test_a_response_key_with_a_password(values: dict[str, str], tmp_path: Path) -> None:
+    """The password of a key in PEM has a variable of its own; a wrong one is named."""
+    path = written(tmp_path, key_pem(rsa_key("response"), BestAvailableEncryption(b"of-the-key")), "encrypted.pem")
+    variables = taken(values, [MERCHANT, *SECRETS, *RESPONSE_PEM], **{MLE: "response", RESPONSE_PEM[0]: str(path)})
+    assert _variables.settings(variables | {KEY_PASSWORD: "of-the-key"})["encryption"].response_key_id == RESPONSE_ID
+    assert str(refused(variables | {KEY_PASSWORD: "another"})).startswith(f"{KEY_PASSWORD}: ")
+
+
+@pytest.mark.parametrize("name", [RESPONSE_PEM[0], KEY_PASSWORD])
+def test_two_response_keys(values: dict[str, str], name: str) -> None:
+    """A P12 and PEM contradict each other."""
+    variables = taken(values, [MERCHANT, *SECRETS, *RESPONSE_P12], **{MLE: "response", name: "x"})
+    assert named(refused(variables)) == {*RESPONSE_P12, name}
+
+
+@pytest.mark.parametrize("mode", ["off", "request"])
+@pytest.mark.parametrize("name", [*RESPONSE_P12, KEY_PASSWORD])
+def test_a_response_key_that_is_not_used(values: dict[str, str], mode: str, name: str) -> None:
+    """A response key without encrypted responses is a mistake to name."""
+    assert named(refused(taken(values, [MERCHANT, *P12], **{MLE: mode, name: "x"}))) == {MLE, name}
+
+
+# The service's certificate
+
+
+def store(folder: Path, name: str, owner: str, *service: x509.Certificate) -> str:
+    """Write a P12 with somebody's key and certificates of the service."""
+    key = rsa_key(owner)
+    return str(written(folder, write_p12([key], [certificate(MERCHANT_ID, key, f"{owner}-key"), *service]), name))
+
+
+def test_the_services_certificate_in_either_file(values: dict[str, str], tmp_path: Path) -> None:
+    """The service renews its certificate: of those in the two files it is the one that is valid now."""
+    old, new = service_certificate(starts=-900 * DAY, ends=-DAY), service_certificate()
+    for signing, response in ((old, new), (new, old)):
+        variables = taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "both"}) | {
+            P12[0]: store(tmp_path, "signing.p12", "merchant", signing),
+            RESPONSE_P12[0]: store(tmp_path, "response.p12", "response", response),
+        }
+        assert "request_key_id='service-key'" in repr(_variables.settings(variables)["encryption"])
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["none", "expired"])
+def test_no_good_certificate_of_the_service(values: dict[str, str], tmp_path: Path, *, expired: bool) -> None:
+    """If no file has a valid one, both are named; one in PEM helps, and responses alone need none."""
+    service = [service_certificate(starts=-900 * DAY, ends=-DAY)] if expired else []
+    variables = taken(values, [MERCHANT, *P12, *RESPONSE_P12]) | {
+        P12[0]: store(tmp_path, "signing.p12", "merchant", *service),
+        RESPONSE_P12[0]: store(tmp_path, "response.p12", "response", *service),
+    }
+    assert named(refused(variables | {MLE: "both"})) == {P12[0], RESPONSE_P12[0]}
+    assert _variables.settings(variables | {MLE: "both", REQUEST: values[REQUEST]})["encryption"]
+    assert _variables.settings(variables | {MLE: "response"})["encryption"]
+    del variables[RESPONSE_P12[0]], variables[RESPONSE_P12[1]]
+    assert named(refused(variables | {MLE: "request"})) == {P12[0]}
+
+
+# The address
+
+
+def test_base_url(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are sent where the variable says, unless the argument says something else."""
+    for name, value in taken(values, [MERCHANT, *SECRETS], CYBERSOURCE_BASE_URL="https://proxy.example").items():
+        monkeypatch.setenv(name, value)
+    for options, host in (({}, "proxy.example"), ({"base_url": "https://other.example"}, "other.example")):
+        transport = FixedResponse()
+        client = clients.wrap(clients.client_class.from_env(transport=transport, **options))
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert transport.requests[0].url.host == host
+
+
+@pytest.mark.parametrize(
+    "address", ["http://proxy.example", "proxy.example", "https://u:pw@proxy.example", "https://proxy.example/?x=1"]
+)
+def test_a_bad_base_url(values: dict[str, str], address: str) -> None:
+    """It is checked as the argument is, and named by its variable."""
+    error = refused(taken(values, [MERCHANT, *SECRETS], CYBERSOURCE_BASE_URL=address))
+    assert str(error).startswith("CYBERSOURCE_BASE_URL: ")
+    assert "pw" not in str(error)
+
+
+def test_a_bad_environment(values: dict[str, str]) -> None:
+    """An unknown environment is named by its variable."""
+    error = refused(taken(values, [MERCHANT, *SECRETS], CYBERSOURCE_ENVIRONMENT="live"))
+    assert str(error).startswith("CYBERSOURCE_ENVIRONMENT: ")

@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 PASSWORD = "the-password-of-the-P12"
 SERVICE = "CyberSource_SJC_US"
 SERIAL = "1716240386523032000"  # the serialNumber in a subject; never a certificate's own serial
-X509_SERIAL = 20261122
+X509_TEXT = "20261122"
+X509_SERIAL = int.from_bytes(X509_TEXT.encode())  # as CyberSource makes them
 DAY = timedelta(days=1)
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey

@@ -1,35 +1,36 @@
-"""The two clients. They are twins: what they do is in the functions that they share, here is only how they wait."""
+"""The two clients, which are twins. This is the path of an update.
+
+update          checks the arguments                                               _requests
+  loop          one attempt after another, until one succeeds or none is left      _retries
+    build       the generated code's request: method, path, headers, body          generated
+    encrypt     the body, if there is encryption                                   _credentials
+    sign, send  httpx, with the credentials as its auth; never after the deadline  _exchange
+    read        the whole response, up to a size                                   _exchange
+    decrypt, check   status, shape, and that it is about the customer asked for    _responses
+    parse       the generated code's model                                         generated
+"""
 
 import os
-from collections.abc import Awaitable, Callable
+import time
 from typing import Self
 
+import anyio
 import httpx
 
-from cybersource_tms_api import Client
-from cybersource_tms_api.api.customers import retrieve_customer, update_customer
-from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
-from cybersource_tms_api.types import Response
+from cybersource_tms_api.models import CustomerUpdate
 
-from . import _variables as variables
+from ._credentials import variables
+from ._credentials.message_encryption import MessageEncryption
 from ._edit import AsyncEdit, Edit
-from ._encryption import MessageEncryption
 from ._environment import Environment
-from ._http import AsyncHttp, SyncHttp
-from ._requests import (
-    DEFAULT_RETRIES,
-    DEFAULT_TIMEOUT,
-    checked_profile_id,
-    checked_retries,
-    client_settings,
-    refuse_closed,
-    retrieve_arguments,
-    update_arguments,
-)
-from ._responses import CustomerRecord, boundary, record, settled, unknown_outcome
-from ._retries import Retries, arepeated, repeated, within
+from ._exchange import AsyncExchange, Exchange
+from ._requests import DEFAULT_TIMEOUT, Call, client_settings, retrieve_call, update_call
+from ._responses import CustomerRecord, check_applied
+from ._retries import Attempts, Retries
 from ._tracebacks import raise_without_frames
-from .errors import PreconditionFailed
+from .errors import CybersourceError, PreconditionFailed
+
+DEFAULT_RETRIES = Retries()
 
 
 class CustomersClient:
@@ -63,11 +64,16 @@ class CustomersClient:
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._profile_id = checked_profile_id(profile_id)
-        self._retries = checked_retries(retries)
-        settings = client_settings(environment, auth, timeout, base_url, encryption)
-        self._http = SyncHttp(**settings, transport=transport)
-        self._api = Client(settings["base_url"]).set_httpx_client(self._http)
+        self._settings = client_settings(
+            environment,
+            auth,
+            timeout=timeout,
+            retries=retries,
+            profile_id=profile_id,
+            encryption=encryption,
+            base_url=base_url,
+        )
+        self._exchange = Exchange(self._settings, transport)
 
     @classmethod
     @raise_without_frames
@@ -82,23 +88,25 @@ class CustomersClient:
     ) -> Self:
         """Make a client from environment variables. The arguments are those of the class.
 
-        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`) and `CYBERSOURCE_MERCHANT_ID`; for a shared secret
-        `CYBERSOURCE_KEY_ID` and `CYBERSOURCE_SECRET_KEY`, or for a P12 `CYBERSOURCE_P12_PATH` and
+        It reads `CYBERSOURCE_ENVIRONMENT` (default `test`), `CYBERSOURCE_MERCHANT_ID` and `CYBERSOURCE_BASE_URL`; for
+        a shared secret `CYBERSOURCE_KEY_ID` and `CYBERSOURCE_SECRET_KEY`, or for a P12 `CYBERSOURCE_P12_PATH` and
         `CYBERSOURCE_P12_PASSWORD`; `CYBERSOURCE_PORTFOLIO_ID` with a meta key; `CYBERSOURCE_MLE` (`off`, `request`,
-        `response` or `both`) for message-level encryption, with the keys of the P12 or of
-        `CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH`, `CYBERSOURCE_MLE_RESPONSE_KEY_PATH` and
-        `CYBERSOURCE_MLE_RESPONSE_KEY_ID`.
+        `response` or `both`) for message-level encryption. The response key is in `CYBERSOURCE_MLE_RESPONSE_P12_PATH`
+        with `CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD`, or in PEM in `CYBERSOURCE_MLE_RESPONSE_KEY_PATH`, if need be with
+        `CYBERSOURCE_MLE_RESPONSE_KEY_PASSWORD`; `CYBERSOURCE_MLE_RESPONSE_KEY_ID` is its id, which a P12 holds as well.
+        The service's certificate is in either P12, or in PEM in `CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH`.
 
         Raises:
             InvalidRequest: Variables are missing or contradict each other, all of which the message names, or hold
                 something wrong.
         """
+        settings = variables.settings(os.environ)
+        settings["base_url"] = base_url or settings["base_url"]
         return cls(
-            **variables.settings(os.environ),
+            **settings,
             timeout=timeout,
             retries=retries,
             profile_id=profile_id,
-            base_url=base_url,
             transport=transport,
         )
 
@@ -118,11 +126,8 @@ class CustomersClient:
             ConnectionFailed: There was no answer.
             UnreadableResponse: The answer cannot be understood.
         """
-        arguments = retrieve_arguments(customer_id, self._profile_id)
-        with within(self._retries):
-            return self._call(
-                "GET", customer_id, lambda: retrieve_customer.sync_detailed(client=self._api, **arguments)
-            )
+        call = retrieve_call(customer_id, self._settings.profile_id)
+        return self._repeat(call, Attempts(self._settings.retries, call.method))
 
     @raise_without_frames
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
@@ -146,17 +151,15 @@ class CustomersClient:
             ConnectionFailed: There was no answer; `may_have_been_applied` says whether the update may have arrived.
             UnreadableResponse: The answer cannot be understood; the update may have been applied.
         """
-        arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        with within(self._retries):
-            try:
-                return self._call(
-                    "PATCH", customer_id, lambda: update_customer.sync_detailed(client=self._api, **arguments)
-                )
-            except PreconditionFailed as refused:
-                if not refused.may_have_been_applied:
-                    raise
-                with unknown_outcome(refused):
-                    return settled(refused, self.retrieve(customer_id), changes)
+        call = update_call(customer_id, changes, if_match, self._settings.profile_id)
+        attempts = Attempts(self._settings.retries, call.method)
+        try:
+            return self._repeat(call, attempts)
+        except PreconditionFailed as error:
+            if not error.may_have_been_applied:
+                raise
+            refused = error
+        return self._find_out(call, refused, attempts.deadline)
 
     def edit(self, customer_id: str) -> Edit:
         """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
@@ -179,19 +182,28 @@ class CustomersClient:
         """
         return Edit(self, customer_id)
 
-    def _call(
-        self, method: str, customer_id: str, call: Callable[[], Response[Customer | ErrorAnswer]]
-    ) -> CustomerRecord:
-        def once() -> CustomerRecord:
-            refuse_closed(self._http)
-            with boundary(method, f"/tms/v2/customers/{customer_id}"):
-                return record(call())
+    def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+        while True:
+            try:
+                return self._exchange.attempt(call, attempts.deadline)
+            except CybersourceError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+            time.sleep(wait)
 
-        return repeated(self._retries, once)
+    def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+        """Read the customer to find out whether an attempt before the refused one was applied."""
+        reading = retrieve_call(call.customer_id, self._settings.profile_id)
+        try:
+            now = self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+        except CybersourceError as error:
+            raise refused from error
+        return check_applied(refused, now, call)
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        self._http.close()
+        self._exchange.connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -200,7 +212,7 @@ class CustomersClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"CustomersClient({str(self._http.base_url)!r})"
+        return f"CustomersClient({self._settings.base_url!r})"
 
 
 class AsyncCustomersClient:
@@ -233,11 +245,16 @@ class AsyncCustomersClient:
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._profile_id = checked_profile_id(profile_id)
-        self._retries = checked_retries(retries)
-        settings = client_settings(environment, auth, timeout, base_url, encryption)
-        self._http = AsyncHttp(**settings, transport=transport)
-        self._api = Client(settings["base_url"]).set_async_httpx_client(self._http)
+        self._settings = client_settings(
+            environment,
+            auth,
+            timeout=timeout,
+            retries=retries,
+            profile_id=profile_id,
+            encryption=encryption,
+            base_url=base_url,
+        )
+        self._exchange = AsyncExchange(self._settings, transport)
 
     @classmethod
     @raise_without_frames
@@ -251,56 +268,61 @@ class AsyncCustomersClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> Self:
         """Make a client from environment variables, as `CustomersClient.from_env` does."""
+        settings = variables.settings(os.environ)
+        settings["base_url"] = base_url or settings["base_url"]
         return cls(
-            **variables.settings(os.environ),
+            **settings,
             timeout=timeout,
             retries=retries,
             profile_id=profile_id,
-            base_url=base_url,
             transport=transport,
         )
 
     @raise_without_frames
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
-        arguments = retrieve_arguments(customer_id, self._profile_id)
-        with within(self._retries):
-            return await self._call(
-                "GET", customer_id, lambda: retrieve_customer.asyncio_detailed(client=self._api, **arguments)
-            )
+        call = retrieve_call(customer_id, self._settings.profile_id)
+        return await self._repeat(call, Attempts(self._settings.retries, call.method))
 
     @raise_without_frames
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
-        arguments = update_arguments(customer_id, changes, if_match, self._profile_id)
-        with within(self._retries):
-            try:
-                return await self._call(
-                    "PATCH", customer_id, lambda: update_customer.asyncio_detailed(client=self._api, **arguments)
-                )
-            except PreconditionFailed as refused:
-                if not refused.may_have_been_applied:
-                    raise
-                with unknown_outcome(refused):
-                    return settled(refused, await self.retrieve(customer_id), changes)
+        call = update_call(customer_id, changes, if_match, self._settings.profile_id)
+        attempts = Attempts(self._settings.retries, call.method)
+        try:
+            return await self._repeat(call, attempts)
+        except PreconditionFailed as error:
+            if not error.may_have_been_applied:
+                raise
+            refused = error
+        return await self._find_out(call, refused, attempts.deadline)
 
     def edit(self, customer_id: str) -> AsyncEdit:
         """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
         return AsyncEdit(self, customer_id)
 
-    async def _call(
-        self, method: str, customer_id: str, call: Callable[[], Awaitable[Response[Customer | ErrorAnswer]]]
-    ) -> CustomerRecord:
-        async def once() -> CustomerRecord:
-            refuse_closed(self._http)
-            with boundary(method, f"/tms/v2/customers/{customer_id}"):
-                return record(await call())
+    async def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+        while True:
+            try:
+                return await self._exchange.attempt(call, attempts.deadline)
+            except CybersourceError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+            await anyio.sleep(wait)
 
-        return await arepeated(self._retries, once)
+    async def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+        """Read the customer to find out whether an attempt before the refused one was applied."""
+        reading = retrieve_call(call.customer_id, self._settings.profile_id)
+        try:
+            now = await self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+        except CybersourceError as error:
+            raise refused from error
+        return check_applied(refused, now, call)
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        await self._http.aclose()
+        await self._exchange.connections.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -309,4 +331,4 @@ class AsyncCustomersClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncCustomersClient({str(self._http.base_url)!r})"
+        return f"AsyncCustomersClient({self._settings.base_url!r})"

@@ -2,62 +2,71 @@
 
 from collections.abc import Awaitable
 from copy import copy, deepcopy
+from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
 from ._changed_fields import changed_fields
-from ._responses import CustomerRecord
+from ._requests import can_be_sent_back
+from ._responses import CustomerRecord, printable
 from ._schema import Kind, fields_of
 from ._tracebacks import raise_without_frames
-from .errors import UnreadableResponse
+from .errors import InvalidRequest, UnreadableResponse
 
-_Answer_co = TypeVar("_Answer_co", CustomerRecord, Awaitable[CustomerRecord], covariant=True)
+_Outcome_co = TypeVar("_Outcome_co", CustomerRecord, Awaitable[CustomerRecord], covariant=True)
 
 
-class Customers(Protocol[_Answer_co]):
+class Customers(Protocol[_Outcome_co]):
     """What an edit needs of a client."""
 
-    def retrieve(self, customer_id: str) -> _Answer_co:
+    def retrieve(self, customer_id: str) -> _Outcome_co:
         """Read a customer."""
         ...
 
-    def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> _Answer_co:
+    def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> _Outcome_co:
         """Update a customer."""
         ...
 
 
-class _Steps(Generic[_Answer_co]):
-    """What an edit reads and sends. It can be looked at afterwards.
+class _Steps(Generic[_Outcome_co]):
+    """What an edit reads and sends. Keep it to look at it afterwards; it can be used again after it has ended.
 
     Attributes:
         read: The customer before, with its ETag; None before the edit began.
-        changes: What was to be sent; None if nothing has changed, or an exception came first.
-        record: The customer afterwards; what was read, if nothing has changed; None if there is no answer.
+        changes: What was to be sent; None if nothing has changed, or the block raised.
+        record: The customer afterwards; what was read, if nothing has changed; None if the update failed.
     """
 
     read: CustomerRecord | None = None
     changes: CustomerUpdate | None = None
     record: CustomerRecord | None = None
 
-    def __init__(self, customers: Customers[_Answer_co], customer_id: str) -> None:
-        self._customers: Customers[_Answer_co] = customers
+    def __init__(self, customers: Customers[_Outcome_co], customer_id: str) -> None:
+        self._customers: Customers[_Outcome_co] = customers
         self._customer_id = customer_id
+        self._open = Lock()
 
-    def _begin(self, read: CustomerRecord) -> Customer:
-        if read.etag is None:
+    def _begin(self) -> None:
+        if not self._open.acquire(blocking=False):
+            raise InvalidRequest("edit: this one is in use already; call edit() again for another")
+
+    def _hand_out(self, read: CustomerRecord) -> Customer:
+        if read.etag is None or not can_be_sent_back(read.etag):
+            problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
             raise UnreadableResponse(
-                f"200 (correlation id {read.correlation_id}): the answer has no ETag, so an edit cannot be guarded",
-                may_have_been_applied=False,
+                f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
+                "so an edit cannot be guarded",
                 status_code=200,
                 correlation_id=read.correlation_id,
+                may_have_been_applied=False,
             )
         self.read, self.changes, self.record = read, None, None
         self._copy = with_all_groups(read.customer)
         return self._copy
 
-    def _end(self, read: CustomerRecord) -> CustomerUpdate | None:
+    def _find_changes(self, read: CustomerRecord) -> CustomerUpdate | None:
         self.changes = changed_fields(read.customer, without_empty_lists(self._copy, read.customer))
         self.record = None if self.changes else read
         return self.changes
@@ -68,12 +77,20 @@ class Edit(_Steps[CustomerRecord]):
 
     @raise_without_frames
     def __enter__(self) -> Customer:
-        return self._begin(self._customers.retrieve(self._customer_id))
+        self._begin()
+        try:
+            return self._hand_out(self._customers.retrieve(self._customer_id))
+        except BaseException:
+            self._open.release()
+            raise
 
     @raise_without_frames
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self.read and (changes := self._end(self.read)):
-            self.record = self._customers.update(self._customer_id, changes, if_match=self.read.etag)
+        try:
+            if kind is None and self.read and (changes := self._find_changes(self.read)):
+                self.record = self._customers.update(self._customer_id, changes, if_match=self.read.etag)
+        finally:
+            self._open.release()
 
 
 class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
@@ -81,12 +98,20 @@ class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
 
     @raise_without_frames
     async def __aenter__(self) -> Customer:
-        return self._begin(await self._customers.retrieve(self._customer_id))
+        self._begin()
+        try:
+            return self._hand_out(await self._customers.retrieve(self._customer_id))
+        except BaseException:
+            self._open.release()
+            raise
 
     @raise_without_frames
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self.read and (changes := self._end(self.read)):
-            self.record = await self._customers.update(self._customer_id, changes, if_match=self.read.etag)
+        try:
+            if kind is None and self.read and (changes := self._find_changes(self.read)):
+                self.record = await self._customers.update(self._customer_id, changes, if_match=self.read.etag)
+        finally:
+            self._open.release()
 
 
 def with_all_groups(customer: Customer) -> Customer:

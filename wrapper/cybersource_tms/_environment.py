@@ -42,22 +42,22 @@ _HOSTS = {
 }
 
 
-def server(environment: Environment | str, base_url: str | None) -> str:
-    """Return the address to send to: the environment's, or `base_url` where that is given and safe.
+def server(environment: Environment | str, base_url: str | None) -> tuple[str, str]:
+    """Return the address to send to, which is the environment's or a safe `base_url`, and the environment's host.
 
     Raises:
         InvalidRequest: No such environment, or a `base_url` without a host, with credentials, a query or a fragment,
             or with plain http to a host that is not a loopback address.
     """
     try:
-        address = Environment(environment).base_url
+        chosen = Environment(environment)
     except ValueError as error:
         known = ", ".join(each.value for each in Environment)
         raise InvalidRequest(f"environment: not one of the service's environments, which are {known}") from error
-    return address if base_url is None else _checked(base_url)
+    return (chosen.base_url if base_url is None else _check_base_url(base_url)), chosen.host
 
 
-def _checked(base_url: str) -> str:
+def _check_base_url(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
         url.host.encode("idna")  # as the system will, to look it up

@@ -6,20 +6,19 @@ from typing import Any
 import httpx
 from attrs import frozen
 
+from cybersource_tms_api.api.customers import retrieve_customer, update_customer
 from cybersource_tms_api.models import CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-from ._auth import JsonWebTokenAuth
 from ._changed_fields import field_paths
-from ._encryption import MessageEncryption
+from ._credentials.json_web_token import JsonWebTokenAuth
+from ._credentials.message_encryption import MessageEncryption, refuse_signing_key
 from ._environment import Environment, server
 from ._retries import Retries
 from ._schema import Mismatch, Use, Wire, check, copy_json
-from ._version import __version__
 from .errors import InvalidRequest
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
-DEFAULT_RETRIES = Retries()
 
 _A_DAY = 86_400  # seconds
 
@@ -27,11 +26,55 @@ _A_DAY = 86_400  # seconds
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_LONGEST_ETAG = 256  # the service's are 32 characters; a proxy may make them weak or quote them
+
+
+@frozen
+class Settings:
+    """A client's settings, checked: `host` is the environment's, `base_url` is where requests are sent."""
+
+    base_url: str
+    host: str
+    auth: httpx.Auth
+    timeout: httpx.Timeout
+    encryption: MessageEncryption | None
+    profile_id: str | None
+    retries: Retries | None
+
+
+@frozen
+class Call:
+    """One call, checked, the same in all of its attempts.
+
+    Attributes:
+        customer_id: The customer that the response has to be about.
+        request: The generated code's request: `method`, `url`, `headers` and, for an update, `json`.
+        patch: The JSON Merge Patch of an update.
+    """
+
+    customer_id: str
+    request: dict[str, Any]
+    patch: Wire | None = None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in upper case."""
+        return str(self.request["method"]).upper()
+
+    @property
+    def path(self) -> str:
+        """The path at the service."""
+        return str(self.request["url"])
+
+    @property
+    def fields(self) -> list[str]:
+        """The paths of the fields that are changed."""
+        return field_paths(self.patch or {})
 
 
 @frozen(repr=False)
-class _Checked:
-    """What was checked is what is sent, in every attempt: the generated functions only want its wire form."""
+class _CheckedChanges:
+    """The body for the generated code, which only asks for its wire form: what was checked is what is sent."""
 
     patch: Wire
 
@@ -42,11 +85,14 @@ class _Checked:
 def client_settings(
     environment: Environment | str,
     auth: object,
+    *,
     timeout: float | httpx.Timeout,
-    base_url: str | None,
+    retries: object,
+    profile_id: object,
     encryption: object,
-) -> dict[str, Any]:
-    """Return the settings of an `httpx` client, from the arguments of ours.
+    base_url: str | None,
+) -> Settings:
+    """Check the arguments of a client.
 
     Raises:
         InvalidRequest: One of them is wrong; the message names it.
@@ -57,18 +103,30 @@ def client_settings(
         raise InvalidRequest("encryption: expected a MessageEncryption")
     if encryption and not isinstance(auth, JsonWebTokenAuth):
         raise InvalidRequest("encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth")
-    return {
-        "encryption": encryption,
-        "base_url": server(environment, base_url),
-        "auth": auth,
-        "timeout": _finite(timeout),
-        "follow_redirects": False,  # httpx would sign again for the new host
-        "headers": {"Accept": "application/json;charset=utf-8", "User-Agent": f"cybersource-tms/{__version__}"},
-    }
+    if encryption:
+        refuse_signing_key(auth, encryption)
+    if not isinstance(retries, Retries | None):
+        raise InvalidRequest("retries: expected a Retries, or None")
+    address, host = server(environment, base_url)
+    profile = None if profile_id is None else _check_header("profile_id", profile_id, 36, 36)
+    return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries)
 
 
-def update_arguments(customer_id: object, changes: object, if_match: object, profile_id: str | None) -> dict[str, Any]:
-    """Return the arguments of the generated update functions.
+def retrieve_call(customer_id: object, profile_id: str | None) -> Call:
+    """Check the arguments of `retrieve`.
+
+    Raises:
+        InvalidRequest: The customer id is wrong.
+    """
+    checked = _check_customer_id(customer_id)
+    profile = UNSET if profile_id is None else profile_id
+    # Private to the generated code, but that is part of this distribution and pinned to one generator.
+    request = retrieve_customer._get_kwargs(checked, profile_id=profile)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return Call(checked, request)
+
+
+def update_call(customer_id: object, changes: object, if_match: object, profile_id: str | None) -> Call:
+    """Check the arguments of `update`.
 
     Raises:
         InvalidRequest: One of them is wrong; the message names it.
@@ -76,56 +134,47 @@ def update_arguments(customer_id: object, changes: object, if_match: object, pro
     if not isinstance(changes, CustomerUpdate):
         raise InvalidRequest("changes: expected a CustomerUpdate, as changed_fields returns it")
     try:
-        patch = check(changes, CustomerUpdate, Use.PATCH)
+        patch: Wire = copy_json(check(changes, CustomerUpdate, Use.PATCH))
     except Mismatch as mismatch:
         raise InvalidRequest(f"changes: {mismatch}") from mismatch
     if not field_paths(patch):
-        raise InvalidRequest("changes: there is no field in it; changed_fields returns None when nothing differs")
-    return {
-        **retrieve_arguments(customer_id, profile_id),
-        "body": _Checked(copy_json(patch)),
-        "if_match": UNSET if if_match is None else _header("if_match", if_match, 1, 32),
-    }
+        raise InvalidRequest("changes: it has no field; changed_fields returns None when nothing differs")
+    checked = _check_customer_id(customer_id)
+    request = update_customer._get_kwargs(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        checked,
+        body=_CheckedChanges(patch),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        if_match=UNSET if if_match is None else _check_header("if_match", if_match, 1, _LONGEST_ETAG),
+        profile_id=UNSET if profile_id is None else profile_id,
+    )
+    return Call(checked, request, patch)
 
 
-def retrieve_arguments(customer_id: object, profile_id: str | None) -> dict[str, Any]:
-    """Return the arguments of the generated retrieve functions.
+def can_be_sent_back(etag: str) -> bool:
+    """Say whether an ETag of a response guards an update when it is sent as `if-match`.
 
-    Raises:
-        InvalidRequest: The customer id is wrong.
+    RFC 9110 section 8.8.3 has quoted and weak tags, the service's are bare. `*` would match any state of the customer,
+    and a comma outside of quotes is what two ETag headers look like.
     """
+    bare = r"[!#-+\--~]+"
+    quoted = r'(W/)?"[!#-~]*"'
+    return len(etag) <= _LONGEST_ETAG and etag != "*" and re.fullmatch(f"{bare}|{quoted}", etag) is not None
+
+
+def _check_customer_id(customer_id: object) -> str:
     if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
         raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
-    return {"customer_token_id": customer_id, "profile_id": UNSET if profile_id is None else profile_id}
+    return customer_id
 
 
-def checked_profile_id(profile_id: object) -> str | None:
-    """Return a profile's id, or raise `InvalidRequest`."""
-    return None if profile_id is None else _header("profile_id", profile_id, 36, 36)
-
-
-def checked_retries(retries: object) -> Retries | None:
-    """Return what `retries=` is, or raise `InvalidRequest`."""
-    if isinstance(retries, Retries | None):
-        return retries
-    raise InvalidRequest("retries: expected a Retries, or None")
-
-
-def _header(name: str, value: object, least: int, most: int) -> str:
+def _check_header(name: str, value: object, least: int, most: int) -> str:
     if isinstance(value, str) and least <= len(value) <= most and _HEADER_VALUE.fullmatch(value):
         return value
     length = f"{least}" if least == most else f"{least} to {most}"
     raise InvalidRequest(f"{name}: expected {length} characters of visible ASCII, without a line break")
 
 
-def _finite(timeout: float | httpx.Timeout) -> httpx.Timeout:
+def _check_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
     limits: list[Any] = list(timeout.as_dict().values()) if isinstance(timeout, httpx.Timeout) else [timeout]
     if all(type(limit) in {int, float} and 0 < limit <= _A_DAY for limit in limits):
         return httpx.Timeout(timeout)
     raise InvalidRequest("timeout: connect, read, write and pool each need seconds, above 0 and at most a day")
-
-
-def refuse_closed(client: httpx.Client | httpx.AsyncClient) -> None:
-    """Raise `InvalidRequest` if the client is closed."""
-    if client.is_closed:
-        raise InvalidRequest("this client is closed: make a new one")

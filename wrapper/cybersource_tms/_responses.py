@@ -1,63 +1,39 @@
-"""What an answer means: status and body to a record or an error, and the boundary where foreign errors become ours."""
+"""What a response means: a record or an error. Pure functions of the call and the response."""
 
 import json
 import logging
 import re
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import cast
+from typing import Any
 
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms_api.models import Customer, CustomerUpdate, ErrorAnswer
-from cybersource_tms_api.types import Response
+from cybersource_tms_api.models import Customer, ErrorAnswer
 
 from . import errors
-from ._auth import LIFETIME
 from ._changed_fields import changed_fields, field_paths
-from ._schema import Mismatch, Use, check
+from ._requests import Call
+from ._schema import Mismatch, Use, check, is_deeper_than
 
 log = logging.getLogger("cybersource_tms")
 
-# In a request's extensions, for the log: the paths of the fields that it changes.
-FIELDS = "cybersource_tms.fields"
-
-_BY_STATUS: dict[int, type[errors.StatusError]] = {
-    400: errors.BadRequest,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    410: errors.TokenDeleted,
-    412: errors.PreconditionFailed,
-    424: errors.ProfileNotFound,
-    429: errors.TooManyRequests,
-    **dict.fromkeys(range(500, 512), errors.ServiceError),
-}
+_BY_STATUS = {status: kind for kind in errors.StatusError.__subclasses__() for status in kind.statuses}
 
 # What may stand in a message as the service's reason: a name such as notFound.
 _REASON = re.compile("[A-Za-z]{1,40}")
-
-_SAFE = {"GET"}  # RFC 9110 section 9.2.1: there is nothing to apply
-
-# Nothing was sent yet when httpx raises one of these. A NetworkError or time-out that is not here comes later.
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
+_LONGEST_ID = 64  # characters of a correlation id in a message or a log line
+_DEEPEST = 100  # levels of a customer; the service's have five, and copies and comparisons of a thousand overflow
+_CLOCK_TOLERANCE = 120  # seconds, the life of a token
 
 
 @frozen
 class CustomerRecord:
-    """The service's answer: a customer.
+    """The service's response: a customer.
 
     Attributes:
         customer: The whole customer, as it now is. It holds personal data, so it is not in the `repr`.
@@ -70,122 +46,151 @@ class CustomerRecord:
     correlation_id: str | None
 
 
-def record(answer: Response[Customer | ErrorAnswer]) -> CustomerRecord:
-    """Return the record of an answer that has passed `judge`."""
-    customer = cast("Customer", answer.parsed)
-    return CustomerRecord(customer, answer.headers.get("etag"), answer.headers.get("v-c-correlation-id"))
+@frozen
+class Response:
+    """A response that was read and decrypted."""
+
+    status_code: int
+    headers: httpx.Headers
+    content: bytes = field(repr=False)
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The service's name for the exchange, as it came."""
+        name: str | None = self.headers.get("v-c-correlation-id")
+        return name
 
 
-def settled(refused: errors.PreconditionFailed, now: CustomerRecord, changes: CustomerUpdate) -> CustomerRecord:
-    """Return the customer as it is now, if it is what `changes` ask for: an earlier attempt was applied after all.
+def check_response(call: Call, response: Response) -> CustomerRecord:
+    """Return the record of a 200 with a whole customer, the one that was asked for.
 
     Raises:
-        PreconditionFailed: It is not, so somebody else has changed it.
+        StatusError: The status is not 200.
+        UnreadableResponse: The body is not a customer, or is another customer.
     """
-    missing = changed_fields(now.customer, changes)
+    if response.status_code != HTTPStatus.OK:
+        raise status_error(call, response)
+    try:
+        body = json.loads(response.content)
+        check(body, Customer, Use.RESPONSE)
+    except Mismatch as mismatch:
+        raise unreadable(call, response, f"does not fit the spec: {mismatch}") from mismatch
+    except (ValueError, RecursionError) as error:
+        raise unreadable(call, response, "is not JSON") from error
+    # An error in a proxy or a connection can hand out what belongs to another request. Ids are without case.
+    if body["id"].casefold() != call.customer_id.casefold():
+        raise unreadable(call, response, "is about another customer")
+    if is_deeper_than(_DEEPEST, response.content, body):
+        raise unreadable(call, response, f"is nested more than {_DEEPEST} deep")
+    return CustomerRecord(Customer.from_dict(body), response.headers.get("etag"), response.correlation_id)
+
+
+def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call: Call) -> CustomerRecord:
+    """Return the customer as it is now, if it is as the update asked for: an earlier attempt was applied after all.
+
+    Raises:
+        PreconditionFailed: It is not, so the customer was changed by somebody else.
+    """
+    missing = changed_fields(now.customer, call.patch or {})
     if missing is None:
         return now
-    refused.args = (f"{refused.args[0]}; somebody else changed {', '.join(field_paths(missing.to_dict()))}",)
+    refused.args = (f"{refused.args[0]}; these fields are not as asked: {', '.join(field_paths(missing.to_dict()))}",)
     raise refused
 
 
-@contextmanager
-def unknown_outcome(refused: errors.PreconditionFailed) -> Generator[None]:
-    """If the customer cannot be read to find out, let the refusal stand, with what went wrong as its cause."""
-    try:
-        yield
-    except errors.CybersourceError as error:
-        if error is refused:
-            raise
-        raise refused from error
-
-
-@contextmanager
-def boundary(method: str, path: str) -> Generator[None]:
-    """Turn what `httpx` raises when there is no answer into ours.
-
-    Raises:
-        TimedOut: Something took longer than the client's time-out.
-        ConnectionFailed: Anything else.
-    """
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
-        log.debug("%s %s failed: %s", method, path, type(error).__name__)
-        raise _failure(error, method, path) from error
-
-
-def _failure(error: Exception, method: str, path: str) -> errors.ConnectionFailed:
-    sent = not isinstance(error, _NEVER_SENT)
-    # Only these two say what the system says; other messages of httpx can quote headers.
-    why = f": {error}" if isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)) else ""
-    kind = errors.TimedOut if isinstance(error, httpx.TimeoutException) else errors.ConnectionFailed
-    outcome = "" if sent else "; no connection was made"
-    return kind(
-        f"{type(error).__name__} ({method} {path}){why}{outcome}",
-        may_have_been_applied=sent and method not in _SAFE,
-    )
-
-
-@contextmanager
-def reading(response: httpx.Response) -> Generator[None]:
-    """Turn what `httpx` raises while the body of an answer is read into ours; a time-out is left to `boundary`.
-
-    Raises:
-        StatusError: The status is not 200: it says more than the body would have said.
-        UnreadableResponse: The answer broke off, or is wrongly compressed.
-    """
-    try:
-        yield
-    except (httpx.TransportError, httpx.DecodingError) as error:
-        if response.status_code != HTTPStatus.OK:
-            raise status_error(response) from error
-        if isinstance(error, httpx.TimeoutException):
-            raise
-        raise unreadable(response, "broke off or is wrongly compressed") from error
-
-
-def judge(response: httpx.Response, seconds: float) -> None:
-    """Let only an answer pass that the generated parser understands: a 200 with a whole customer.
-
-    Args:
-        response: The answer, with its body read.
-        seconds: How long it took, for the log.
-
-    Raises:
-        StatusError: Another status than 200.
-        UnreadableResponse: A 200 whose body is not a customer.
-    """
-    if log.isEnabledFor(logging.DEBUG):
-        _log_exchange(response, seconds)
-    if response.status_code != HTTPStatus.OK:
-        raise status_error(response)
-    try:
-        check(json.loads(response.content), Customer, Use.RESPONSE)
-    except Mismatch as mismatch:
-        raise unreadable(response, f"does not fit the spec: {mismatch}") from mismatch
-    except (ValueError, RecursionError) as error:
-        raise unreadable(response, "is not JSON") from error
-
-
-def status_error(response: httpx.Response) -> errors.StatusError:
+def status_error(call: Call, response: Response) -> errors.StatusError:
     """Return the error for a status that is not 200, whatever the body is."""
     kind = _BY_STATUS.get(response.status_code, errors.StatusError)
-    entries = _entries(response)
+    entries = _error_entries(response.content)
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     retry_after = _retry_after(response.headers.get("retry-after", ""))
-    asked = "" if retry_after is None else f"; the service asks to wait {retry_after:.0f} s"
+    wait = "" if retry_after is None else f"; the service asks to wait {retry_after:.0f} s"
     title = f"{response.status_code} {reason}".rstrip()
-    error = kind(
-        f"{title} ({_exchange(response)}): {kind.advice}{asked}{_wrong_clock(response)}",
+    return kind(
+        f"{title} ({_describe(call, response)}): {kind.advice}{wait}{_clock_difference(response)}",
         status_code=response.status_code,
         errors=entries,
-        correlation_id=response.headers.get("v-c-correlation-id"),
+        correlation_id=response.correlation_id,
         unique_transaction_id=response.headers.get("uniqueTransactionID"),
         retry_after=retry_after,
     )
-    error.may_have_been_applied &= response.request.method not in _SAFE
-    return error
+
+
+def unreadable(call: Call, response: Response, problem: str) -> errors.UnreadableResponse:
+    """Return the error for a response that cannot be understood or decrypted."""
+    return errors.UnreadableResponse(
+        f"{response.status_code} ({_describe(call, response)}): the response {problem}",
+        status_code=response.status_code,
+        correlation_id=response.correlation_id,
+    )
+
+
+def broken_off(call: Call, response: Response, error: Exception) -> errors.CybersourceError:
+    """Return the error for a response whose body could not be read to its end."""
+    if response.status_code != HTTPStatus.OK:
+        return status_error(call, response)  # it says more than the body would have said
+    if isinstance(error, httpx.DecodingError):
+        return unreadable(call, response, str(error))
+    if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.TimeoutException):
+        return unreadable(call, response, "broke off")
+    return connection_failed(call, error, sent=True)
+
+
+def connection_failed(call: Call, error: Exception, *, sent: bool, is_custom: bool = False) -> errors.ConnectionFailed:
+    """Return the error for an attempt without a response.
+
+    Args:
+        call: The call.
+        error: What was raised below.
+        sent: False only where it is known that nothing was sent.
+        is_custom: Whether a custom transport raised it: what that says proves nothing, and may quote anything.
+    """
+    log.debug("%s %s failed: %s", call.method, call.path, type(error).__name__)
+    kind = errors.TimedOut if isinstance(error, (httpx.TimeoutException, TimeoutError)) else errors.ConnectionFailed
+    # Other messages of httpx can quote headers.
+    quotable = isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)) and not is_custom
+    why = f": {error}" if quotable else ""
+    # A proxy refuses before the request itself is sent to it.
+    sent = sent and (is_custom or not isinstance(error, httpx.ProxyError))
+    outcome = "" if sent else "; nothing was sent"
+    return kind(f"{type(error).__name__} ({call.method} {call.path}){why}{outcome}", may_have_been_applied=sent)
+
+
+def log_response(call: Call, response: Response, seconds: float) -> None:
+    """Write the DEBUG line of a response."""
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug(
+            "%s %s -> %d in %.0f ms, correlation id %s, fields %s",
+            call.method,
+            call.path,
+            response.status_code,
+            seconds * 1000,
+            printable(response.correlation_id),
+            ", ".join(call.fields),
+        )
+
+
+def printable(text: str | None) -> str:
+    """Return what a peer sent as it may stand in a message or a log line: short, and in printable ASCII."""
+    return "none" if text is None else re.sub("[^ -~]", "?", text[:_LONGEST_ID])
+
+
+def _describe(call: Call, response: Response) -> str:
+    return f"{call.method} {call.path}, correlation id {printable(response.correlation_id)}"
+
+
+def _error_entries(content: bytes) -> tuple[errors.ErrorEntry, ...]:
+    try:
+        body = json.loads(content)
+        check(body, ErrorAnswer, Use.INPUT)
+    except (Mismatch, ValueError, RecursionError):
+        return ()
+    return tuple(_error_entry(entry) for entry in body.get("errors", ()))
+
+
+def _error_entry(entry: Mapping[str, Any]) -> errors.ErrorEntry:
+    details = tuple(detail["name"] for detail in entry.get("details") or () if "name" in detail)
+    return errors.ErrorEntry(entry.get("type", ""), entry.get("message", ""), details)
 
 
 def _retry_after(value: str) -> float | None:
@@ -204,55 +209,10 @@ def _seconds_until(date: str) -> float | None:
         return None
 
 
-def _wrong_clock(response: httpx.Response) -> str:
-    """Say so if a token was refused and our clock is further from the service's than a token is good for."""
+def _clock_difference(response: Response) -> str:
+    """Say so if credentials were refused and our clock is further from the service's than a token is good for."""
     ahead = _seconds_until(response.headers.get("date", ""))
-    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= LIFETIME:
+    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= _CLOCK_TOLERANCE:
         return ""
     where = "behind" if ahead > 0 else "ahead of"
     return f"; this machine's clock is likely wrong: it is {abs(ahead):.0f} s {where} the service's"
-
-
-def unreadable(response: httpx.Response, problem: str) -> errors.UnreadableResponse:
-    """Return the error for an answer that cannot be understood or decrypted."""
-    return errors.UnreadableResponse(
-        f"{response.status_code} ({_exchange(response)}): the answer {problem}",
-        may_have_been_applied=response.request.method not in _SAFE,
-        status_code=response.status_code,
-        correlation_id=response.headers.get("v-c-correlation-id"),
-    )
-
-
-def _log_exchange(response: httpx.Response, seconds: float) -> None:
-    request = response.request
-    log.debug(
-        "%s %s -> %d in %.0f ms, correlation id %s, fields %s",
-        request.method,
-        request.url.path,
-        response.status_code,
-        seconds * 1000,
-        response.headers.get("v-c-correlation-id"),
-        ", ".join(request.extensions.get(FIELDS, ())),
-    )
-
-
-def _exchange(response: httpx.Response) -> str:
-    request = response.request
-    correlation_id = response.headers.get("v-c-correlation-id", "none")
-    return f"{request.method} {request.url.path}, correlation id {correlation_id}"
-
-
-def _entries(response: httpx.Response) -> tuple[errors.ErrorEntry, ...]:
-    try:
-        body = json.loads(response.content)
-        check(body, ErrorAnswer, Use.RESPONSE)
-    except (Mismatch, ValueError, RecursionError, httpx.ResponseNotRead):
-        return ()
-    return tuple(
-        errors.ErrorEntry(
-            entry.get("type", ""),
-            entry.get("message", ""),
-            tuple(detail["name"] for detail in entry.get("details") or () if "name" in detail),
-        )
-        for entry in body.get("errors", ())
-    )

@@ -149,6 +149,23 @@ def is_json_object(value: object) -> TypeGuard[Mapping[str, Any]]:
     return type(value) is dict or isinstance(value, Mapping)
 
 
+def is_deeper_than(levels: int, content: bytes, value: object) -> bool:
+    """Say whether a JSON text, which was parsed to `value`, is nested deeper; without recursion."""
+    if content.count(b"{") + content.count(b"[") <= levels:
+        return False
+    level = [value]
+    while level and levels >= 0:
+        levels -= 1
+        level = [inner for each in level for inner in _members(each)]
+    return bool(level)
+
+
+def _members(value: object) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def is_json_array(value: object) -> TypeGuard[list[Any]]:
     """Say whether JSON would call it an array."""
     return isinstance(value, list)

@@ -2,24 +2,25 @@
 
 CybersourceError            `.may_have_been_applied` says whether the update can have reached the customer
 ├── InvalidRequest          refused before anything was sent: False (also a ValueError)
-├── ConnectionFailed        no answer: False when no connection was made, True once the request may have left
+├── ConnectionFailed        no response: False when nothing was sent, True once the request may have left
 │   └── TimedOut            (also a TimeoutError)
-├── UnreadableResponse      an answer that cannot be understood or decrypted: True
-└── StatusError             the service said no: False for 3xx and 4xx, True for all others
-    ├── BadRequest          400
-    ├── Unauthorized        401
-    ├── Forbidden           403
-    ├── NotFound            404
-    ├── TokenDeleted        410
-    ├── PreconditionFailed  412
-    ├── ProfileNotFound     424
-    ├── TooManyRequests     429
-    └── ServiceError        500 to 511
+├── UnreadableResponse      a response that cannot be understood or decrypted, or is about another customer: True
+└── StatusError             any status but 200: False for 3xx and 4xx, True for all others
+    ├── BadRequest
+    ├── Unauthorized
+    ├── Forbidden
+    ├── NotFound
+    ├── TokenDeleted
+    ├── PreconditionFailed
+    ├── ProfileNotFound
+    ├── TooManyRequests
+    └── ServiceError
 
-No message holds a secret, a token or a customer's value, and every error can be pickled.
+A read changes nothing, so for a GET it is always False. No message holds a secret, a token or a customer's value, and
+every error can be pickled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -29,8 +30,8 @@ class CybersourceError(Exception):
     """The base of every error of this package.
 
     Attributes:
-        may_have_been_applied: Whether the update can have reached the customer. True means unknown, so read the
-            customer before deciding; False means that the customer is certainly as it was.
+        may_have_been_applied: Whether the update can have reached the customer, in any of the attempts. True means
+            that it is not known: read the customer before deciding. False means that nothing has changed.
         attempts: How many attempts were made; the message says so if there was more than one.
     """
 
@@ -38,9 +39,9 @@ class CybersourceError(Exception):
     attempts: int = 1
 
     def __str__(self) -> str:
-        outlook = "; the update may have been applied: read the customer before deciding"
+        outcome = "; the update may have been applied: read the customer before deciding"
         attempts = f" (after {self.attempts} attempts)"
-        return super().__str__() + outlook * self.may_have_been_applied + attempts * (self.attempts > 1)
+        return super().__str__() + outcome * self.may_have_been_applied + attempts * (self.attempts > 1)
 
     def __reduce__(self) -> tuple[Callable[..., "CybersourceError"], tuple[Any, ...]]:
         """Pickle without calling `__init__`, whose arguments are not `args`."""
@@ -55,29 +56,29 @@ def _restore(cls: type[CybersourceError], args: tuple[Any, ...], state: dict[str
 
 
 class InvalidRequest(CybersourceError, ValueError):
-    """The call was refused before anything was sent; the message names the culprit and what to do."""
+    """The call was refused before anything was sent; the message names what is wrong and what to do."""
 
     may_have_been_applied = False
 
 
 class ConnectionFailed(CybersourceError):
-    """There was no connection, or it broke before the whole answer was there."""
+    """There was no connection, or it broke before there was a response."""
 
-    def __init__(self, message: str, *, may_have_been_applied: bool) -> None:
+    def __init__(self, message: str, *, may_have_been_applied: bool = True) -> None:
         super().__init__(message)
         self.may_have_been_applied = may_have_been_applied
 
 
 class TimedOut(ConnectionFailed, TimeoutError):
-    """Connecting, writing, reading or waiting for a free connection took longer than the client's `timeout`."""
+    """A step took longer than the client's `timeout`, or the call longer than the `total_time` of its `Retries`."""
 
 
 class UnreadableResponse(CybersourceError):
-    """The service answered, and the answer cannot be understood or decrypted.
+    """The response cannot be understood or decrypted, or is about another customer than the one asked for.
 
     Attributes:
-        status_code: The HTTP status of the answer.
-        correlation_id: Names the exchange for the service's support; None where the answer had none.
+        status_code: The HTTP status of the response.
+        correlation_id: Names the exchange for the service's support; None where the response had none.
     """
 
     def __init__(
@@ -105,17 +106,18 @@ class ErrorEntry:
 
 
 class StatusError(CybersourceError):
-    """The service answered with another status than 200. A status that has no class of its own raises this one.
+    """The service responded with a status other than 200. A status that has no class of its own raises this one.
 
     Attributes:
-        status_code: The HTTP status of the answer.
+        status_code: The HTTP status of the response.
         errors: The reasons that the service gave; empty when the body could not be read.
-        correlation_id: Names the exchange for the service's support; None where the answer had none.
+        correlation_id: Names the exchange for the service's support; None where the response had none.
         unique_transaction_id: The service's own id of the transaction, for support as well.
         retry_after: How many seconds the service asked to wait (`Retry-After`); None where it did not ask.
     """
 
-    advice: ClassVar[str] = "the service answered with a status that its documentation does not have"
+    statuses: ClassVar[Iterable[int]] = ()
+    advice: ClassVar[str] = "the service does not document this status"
 
     def __init__(
         self,
@@ -137,56 +139,65 @@ class StatusError(CybersourceError):
 
 
 class BadRequest(StatusError):
-    """400: the service refuses what was sent; `.errors` says which fields."""
+    """The service refuses what was sent; `.errors` says which fields."""
 
-    advice = "the service refuses what was sent, see .errors for the fields"
+    statuses = (400,)
+    advice = "the service refuses what was sent; .errors names the fields"
 
 
 class Unauthorized(StatusError):
-    """401: the credentials were not accepted."""
+    """The credentials were not accepted."""
 
+    statuses = (401,)
     advice = (
-        "the credentials were not accepted: check the merchant id, the key, the environment and this machine's clock"
+        "the credentials were not accepted: check the environment, the merchant id, the key and this machine's clock"
     )
 
 
 class Forbidden(StatusError):
-    """403: the merchant or the profile may not do this."""
+    """The merchant or the profile may not do this."""
 
+    statuses = (403,)
     advice = "the merchant or the profile may not do this"
 
 
 class NotFound(StatusError):
-    """404: no customer has this token id."""
+    """No customer has this token id."""
 
+    statuses = (404,)
     advice = "no customer has this token id"
 
 
 class TokenDeleted(StatusError):
-    """410: the customer's token has been deleted."""
+    """The customer's token has been deleted."""
 
+    statuses = (410,)
     advice = "the customer's token has been deleted"
 
 
 class PreconditionFailed(StatusError):
-    """412: `if_match` is not the customer's present ETag."""
+    """The customer has changed since the ETag that was sent as `if_match`."""
 
+    statuses = (412,)
     advice = "the customer has changed since the ETag was read: read it again and decide anew"
 
 
 class ProfileNotFound(StatusError):
-    """424: the `profile_id` is not known."""
+    """The `profile_id` is not known."""
 
+    statuses = (424,)
     advice = "the profile id is not known"
 
 
 class TooManyRequests(StatusError):
-    """429: too many requests at once."""
+    """The service allows no more requests for now."""
 
+    statuses = (429,)
     advice = "too many requests: wait before the next one"
 
 
 class ServiceError(StatusError):
-    """500 to 511: the service or a gateway before it failed."""
+    """The service, or a gateway in front of it, failed."""
 
-    advice = "the service or a gateway before it failed"
+    statuses = range(500, 512)
+    advice = "the service, or a gateway in front of it, failed"

@@ -37,8 +37,8 @@ class Customer:
             is named.
         default_shipping_address (DefaultShippingAddress | None | Unset): The shipping address to use where none is
             named.
-        field_links (CustomerLinks | Unset): Where the customer and what belongs to it can be found.
-        metadata (CustomerMetadata | Unset): Data about the token itself.
+        field_links (CustomerLinks | None | Unset):
+        metadata (CustomerMetadata | None | Unset):
     """
 
     id: str
@@ -48,13 +48,15 @@ class Customer:
     object_information: None | ObjectInformation | Unset = UNSET
     default_payment_instrument: DefaultPaymentInstrument | None | Unset = UNSET
     default_shipping_address: DefaultShippingAddress | None | Unset = UNSET
-    field_links: CustomerLinks | Unset = UNSET
-    metadata: CustomerMetadata | Unset = UNSET
+    field_links: CustomerLinks | None | Unset = UNSET
+    metadata: CustomerMetadata | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.buyer_information import BuyerInformation  # noqa: PLC0415
         from ..models.client_reference_information import ClientReferenceInformation  # noqa: PLC0415
+        from ..models.customer_links import CustomerLinks  # noqa: PLC0415
+        from ..models.customer_metadata import CustomerMetadata  # noqa: PLC0415
         from ..models.default_payment_instrument import DefaultPaymentInstrument  # noqa: PLC0415
         from ..models.default_shipping_address import DefaultShippingAddress  # noqa: PLC0415
         from ..models.object_information import ObjectInformation  # noqa: PLC0415
@@ -113,13 +115,21 @@ class Customer:
         else:
             default_shipping_address = self.default_shipping_address
 
-        field_links: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.field_links, Unset):
+        field_links: dict[str, Any] | None | Unset
+        if isinstance(self.field_links, Unset):
+            field_links = UNSET
+        elif isinstance(self.field_links, CustomerLinks):
             field_links = self.field_links.to_dict()
+        else:
+            field_links = self.field_links
 
-        metadata: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.metadata, Unset):
+        metadata: dict[str, Any] | None | Unset
+        if isinstance(self.metadata, Unset):
+            metadata = UNSET
+        elif isinstance(self.metadata, CustomerMetadata):
             metadata = self.metadata.to_dict()
+        else:
+            metadata = self.metadata
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -270,19 +280,39 @@ class Customer:
 
         default_shipping_address = _parse_default_shipping_address(d.pop("defaultShippingAddress", UNSET))
 
-        _field_links = d.pop("_links", UNSET)
-        field_links: CustomerLinks | Unset
-        if isinstance(_field_links, Unset):
-            field_links = UNSET
-        else:
-            field_links = CustomerLinks.from_dict(_field_links)
+        def _parse_field_links(data: object) -> CustomerLinks | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                field_links_type_0 = CustomerLinks.from_dict(data)
 
-        _metadata = d.pop("metadata", UNSET)
-        metadata: CustomerMetadata | Unset
-        if isinstance(_metadata, Unset):
-            metadata = UNSET
-        else:
-            metadata = CustomerMetadata.from_dict(_metadata)
+                return field_links_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(CustomerLinks | None | Unset, data)
+
+        field_links = _parse_field_links(d.pop("_links", UNSET))
+
+        def _parse_metadata(data: object) -> CustomerMetadata | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                metadata_type_0 = CustomerMetadata.from_dict(data)
+
+                return metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(CustomerMetadata | None | Unset, data)
+
+        metadata = _parse_metadata(d.pop("metadata", UNSET))
 
         customer = cls(
             id=id,

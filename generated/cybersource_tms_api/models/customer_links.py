@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -20,34 +20,52 @@ class CustomerLinks:
     """Where the customer and what belongs to it can be found.
 
     Attributes:
-        self_ (Link | Unset): A link within the service.
-        payment_instruments (Link | Unset): A link within the service.
-        shipping_addresses (Link | Unset): A link within the service.
-        shipping_address (Link | Unset): A link within the service.
+        self_ (Link | None | Unset):
+        payment_instruments (Link | None | Unset):
+        shipping_addresses (Link | None | Unset):
+        shipping_address (Link | None | Unset):
     """
 
-    self_: Link | Unset = UNSET
-    payment_instruments: Link | Unset = UNSET
-    shipping_addresses: Link | Unset = UNSET
-    shipping_address: Link | Unset = UNSET
+    self_: Link | None | Unset = UNSET
+    payment_instruments: Link | None | Unset = UNSET
+    shipping_addresses: Link | None | Unset = UNSET
+    shipping_address: Link | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        self_: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.self_, Unset):
+        from ..models.link import Link  # noqa: PLC0415
+
+        self_: dict[str, Any] | None | Unset
+        if isinstance(self.self_, Unset):
+            self_ = UNSET
+        elif isinstance(self.self_, Link):
             self_ = self.self_.to_dict()
+        else:
+            self_ = self.self_
 
-        payment_instruments: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.payment_instruments, Unset):
+        payment_instruments: dict[str, Any] | None | Unset
+        if isinstance(self.payment_instruments, Unset):
+            payment_instruments = UNSET
+        elif isinstance(self.payment_instruments, Link):
             payment_instruments = self.payment_instruments.to_dict()
+        else:
+            payment_instruments = self.payment_instruments
 
-        shipping_addresses: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.shipping_addresses, Unset):
+        shipping_addresses: dict[str, Any] | None | Unset
+        if isinstance(self.shipping_addresses, Unset):
+            shipping_addresses = UNSET
+        elif isinstance(self.shipping_addresses, Link):
             shipping_addresses = self.shipping_addresses.to_dict()
+        else:
+            shipping_addresses = self.shipping_addresses
 
-        shipping_address: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.shipping_address, Unset):
+        shipping_address: dict[str, Any] | None | Unset
+        if isinstance(self.shipping_address, Unset):
+            shipping_address = UNSET
+        elif isinstance(self.shipping_address, Link):
             shipping_address = self.shipping_address.to_dict()
+        else:
+            shipping_address = self.shipping_address
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -68,33 +86,74 @@ class CustomerLinks:
         from ..models.link import Link  # noqa: PLC0415
 
         d = dict(src_dict)
-        _self_ = d.pop("self", UNSET)
-        self_: Link | Unset
-        if isinstance(_self_, Unset):
-            self_ = UNSET
-        else:
-            self_ = Link.from_dict(_self_)
 
-        _payment_instruments = d.pop("paymentInstruments", UNSET)
-        payment_instruments: Link | Unset
-        if isinstance(_payment_instruments, Unset):
-            payment_instruments = UNSET
-        else:
-            payment_instruments = Link.from_dict(_payment_instruments)
+        def _parse_self_(data: object) -> Link | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                self_type_0 = Link.from_dict(data)
 
-        _shipping_addresses = d.pop("shippingAddresses", UNSET)
-        shipping_addresses: Link | Unset
-        if isinstance(_shipping_addresses, Unset):
-            shipping_addresses = UNSET
-        else:
-            shipping_addresses = Link.from_dict(_shipping_addresses)
+                return self_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Link | None | Unset, data)
 
-        _shipping_address = d.pop("shippingAddress", UNSET)
-        shipping_address: Link | Unset
-        if isinstance(_shipping_address, Unset):
-            shipping_address = UNSET
-        else:
-            shipping_address = Link.from_dict(_shipping_address)
+        self_ = _parse_self_(d.pop("self", UNSET))
+
+        def _parse_payment_instruments(data: object) -> Link | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                payment_instruments_type_0 = Link.from_dict(data)
+
+                return payment_instruments_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Link | None | Unset, data)
+
+        payment_instruments = _parse_payment_instruments(d.pop("paymentInstruments", UNSET))
+
+        def _parse_shipping_addresses(data: object) -> Link | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                shipping_addresses_type_0 = Link.from_dict(data)
+
+                return shipping_addresses_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Link | None | Unset, data)
+
+        shipping_addresses = _parse_shipping_addresses(d.pop("shippingAddresses", UNSET))
+
+        def _parse_shipping_address(data: object) -> Link | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                shipping_address_type_0 = Link.from_dict(data)
+
+                return shipping_address_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Link | None | Unset, data)
+
+        shipping_address = _parse_shipping_address(d.pop("shippingAddress", UNSET))
 
         customer_links = cls(
             self_=self_,

@@ -115,8 +115,8 @@ def sync_detailed(
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
             the customer was created.
-        if_match (str | Unset): An ETag from an earlier answer, unchanged. The service updates the
-            customer only if nobody has changed it since, and answers 412 otherwise.
+        if_match (str | Unset): An ETag from an earlier response, unchanged. The service updates
+            the customer only if nobody has changed it since, and responds with 412 otherwise.
         profile_id (str | Unset): The id of the token profile to use, for merchants that have more
             than one.
         body (CustomerUpdate): The fields of a customer that can be written. All are optional: a
@@ -160,8 +160,8 @@ def sync(
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
             the customer was created.
-        if_match (str | Unset): An ETag from an earlier answer, unchanged. The service updates the
-            customer only if nobody has changed it since, and answers 412 otherwise.
+        if_match (str | Unset): An ETag from an earlier response, unchanged. The service updates
+            the customer only if nobody has changed it since, and responds with 412 otherwise.
         profile_id (str | Unset): The id of the token profile to use, for merchants that have more
             than one.
         body (CustomerUpdate): The fields of a customer that can be written. All are optional: a
@@ -200,8 +200,8 @@ async def asyncio_detailed(
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
             the customer was created.
-        if_match (str | Unset): An ETag from an earlier answer, unchanged. The service updates the
-            customer only if nobody has changed it since, and answers 412 otherwise.
+        if_match (str | Unset): An ETag from an earlier response, unchanged. The service updates
+            the customer only if nobody has changed it since, and responds with 412 otherwise.
         profile_id (str | Unset): The id of the token profile to use, for merchants that have more
             than one.
         body (CustomerUpdate): The fields of a customer that can be written. All are optional: a
@@ -243,8 +243,8 @@ async def asyncio(
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
             the customer was created.
-        if_match (str | Unset): An ETag from an earlier answer, unchanged. The service updates the
-            customer only if nobody has changed it since, and answers 412 otherwise.
+        if_match (str | Unset): An ETag from an earlier response, unchanged. The service updates
+            the customer only if nobody has changed it since, and responds with 412 otherwise.
         profile_id (str | Unset): The id of the token profile to use, for merchants that have more
             than one.
         body (CustomerUpdate): The fields of a customer that can be written. All are optional: a

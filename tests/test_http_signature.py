@@ -1,11 +1,13 @@
 """Certificates, meta keys and HTTP Signature before the stand-in, and what a refusal of credentials says."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import re
 import time
 import uuid
+from collections.abc import AsyncIterator
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ from cybersource_tms import (
     HttpSignatureAuth,
     MessageEncryption,
     SharedSecretAuth,
-    _auth,
     errors,
 )
+from cybersource_tms._credentials import json_web_token
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support import rfc
 from support.clients import NEW_EMAIL, Clients
@@ -33,6 +35,7 @@ from support.keys import PASSWORD, SERIAL, certificate, key_pem, p12, pem, rsa_k
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 PORTFOLIO, META_ID, META_SERIAL = "portfolio", "meta-key", "1716240386523032999"
+JSON = {"Content-Type": "application/json"}
 IDS = {"v-c-correlation-id": "c0ffee", "uniqueTransactionID": "c0ffee"}
 
 
@@ -91,7 +94,7 @@ def test_from_p12(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path, 
 
 
 def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The certificate's own serial in decimal is a key id that the service believes."""
+    """The text that a certificate's own serial is made of is a key id that the service believes."""
     client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].authenticated
@@ -363,14 +366,69 @@ def test_other_refusals_do_not_mention_the_clock(clients: Clients, status: int) 
 )
 def test_rfc_7515(token: str, key: Any) -> None:
     """The RFC's tokens verify with its keys, and no other message does."""
-    assert jws.deserialize_compact(token, key, registry=_auth._REGISTRY).payload == rfc.JWS_PAYLOAD
+    assert jws.deserialize_compact(token, key, registry=json_web_token._REGISTRY).payload == rfc.JWS_PAYLOAD
     header, payload, signature = token.split(".")
     with pytest.raises(BadSignatureError):
-        jws.deserialize_compact(f"{header}.{payload[:-2]}AA.{signature}", key, registry=_auth._REGISTRY)
+        jws.deserialize_compact(f"{header}.{payload[:-2]}AA.{signature}", key, registry=json_web_token._REGISTRY)
 
 
 def test_rfc_7515_a2_is_reproduced() -> None:
     """RS256 has one right signature, so that ours of the RFC's message is the RFC's."""
     key = RSAKey.import_key(rfc.RS256_KEY)
-    token = jws.serialize_compact({"alg": "RS256"}, rfc.JWS_PAYLOAD, key, registry=_auth._REGISTRY)
+    token = jws.serialize_compact({"alg": "RS256"}, rfc.JWS_PAYLOAD, key, registry=json_web_token._REGISTRY)
     assert token == rfc.RS256_TOKEN
+
+
+# What is signed, where a request is sent to a proxy
+
+
+def test_signed_for() -> None:
+    """The signature is for the host and the path that the extensions name; the Host header stays the URL's."""
+    address = "https://proxy.example/cybs" + PATH
+    extensions = {json_web_token.SIGNED_FOR: ("api.cybersource.com", PATH)}
+    request = httpx.Request("PATCH", address, content=b"{}", extensions=extensions)
+    sent = next(legacy("merchant", "the-key", SECRET).sync_auth_flow(request)).headers
+    lines = [
+        "host: api.cybersource.com",
+        f"date: {sent['Date']}",
+        f"request-target: patch {PATH}",
+        f"digest: {sent['Digest']}",
+        "v-c-merchant-id: merchant",
+    ]
+    mac = hmac.digest(base64.b64decode(SECRET), "\n".join(lines).encode(), "sha256")
+    assert f'signature="{base64.b64encode(mac).decode()}"' in sent["Signature"]
+    assert (str(request.url), sent["Host"]) == (address, "proxy.example")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_a_streamed_body(sandbox: Sandbox, url: str, *, asynchronous: bool) -> None:
+    """With your own `httpx` client, a body that is made piece by piece is signed as it is sent."""
+    body = b'{"buyerInformation":{"email":"new@example.com"}}'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[:9]
+        yield body[9:]
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(base_url=url, auth=legacy()) as http:
+            return await http.patch(PATH, content=pieces(), headers=JSON)
+
+    if asynchronous:
+        response = asyncio.run(send())
+    else:
+        with httpx.Client(base_url=url, auth=legacy()) as http:
+            response = http.patch(
+                PATH, content=iter([body[:9], body[9:]]), headers={"Content-Type": "application/json"}
+            )
+    [received] = sandbox.received
+    assert (response.status_code, received.authenticated, received.body) == (200, True, body)
+    assert received.headers["digest"] == f"SHA-256={base64.b64encode(hashlib.sha256(body).digest()).decode()}"
+
+
+@pytest.mark.parametrize("value", ['a" , algorithm="none"', "a\n", " a", "a\\", "a\r\nb"], ids=ascii)
+@pytest.mark.parametrize("name", ["merchant_id", "key_id", "portfolio_id"])
+def test_ids_that_would_change_the_header(name: str, value: str) -> None:
+    """An id cannot end the quoted text, or the header, that it stands in."""
+    right = {"merchant_id": MERCHANT_ID, "key_id": KEY_ID, "secret": SECRET}
+    with pytest.raises(errors.InvalidRequest, match=f"^{name}: "):
+        HttpSignatureAuth(**(right | {name: value}))

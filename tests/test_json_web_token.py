@@ -18,7 +18,8 @@ from joserfc import jws
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import OctKey
 
-from cybersource_tms import SharedSecretAuth, _auth
+from cybersource_tms import SharedSecretAuth
+from cybersource_tms._credentials import json_web_token
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 
@@ -85,7 +86,7 @@ def test_claims() -> None:
     assert type(iat) is int
     assert type(exp) is int
     assert exp - iat == 120
-    assert before <= iat <= time.time()
+    assert before - 5 <= iat <= time.time() - 5
     assert str(uuid.UUID(jti)) == jti
     assert uuid.UUID(jti).version == 4
     assert request.content == BODY
@@ -164,11 +165,11 @@ RFC_TOKEN = (
 def test_rfc_7515_example() -> None:
     """The key, once through this module, makes the signature of the RFC's own example."""
     auth = SharedSecretAuth("merchant", "key", base64.b64encode(RFC_KEY).decode())
-    token = jws.deserialize_compact(RFC_TOKEN, auth._key, registry=_auth._REGISTRY)
+    token = jws.deserialize_compact(RFC_TOKEN, auth._key, registry=json_web_token._REGISTRY)
     assert json.loads(token.payload) == {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
     verify(signed(httpx.Request("GET", "https://a.example/"), auth), RFC_KEY)
     with pytest.raises(BadSignatureError):
-        jws.deserialize_compact(RFC_TOKEN, OctKey.import_key(KEY), registry=_auth._REGISTRY)
+        jws.deserialize_compact(RFC_TOKEN, OctKey.import_key(KEY), registry=json_web_token._REGISTRY)
 
 
 @pytest.mark.parametrize("body", [BODY, iter([BODY[:9], BODY[9:]])], ids=["bytes", "streamed"])
@@ -280,3 +281,74 @@ def test_the_secret_is_nowhere(caplog: pytest.LogCaptureFixture, url: str) -> No
     assert caplog.messages
     assert not [form for form in forms(KEY) if form in "".join(shown)]
     assert response.request.headers["Authorization"].removeprefix("Bearer ") not in "".join(shown)
+
+
+# What is signed, where a request is sent to a proxy
+
+SERVICE = ("api.cybersource.com", PATH)
+
+
+@pytest.mark.parametrize("address", ["https://proxy.example/cybs" + PATH, "http://127.0.0.1:8080/x?y=1"])
+def test_signed_for(address: str) -> None:
+    """The token is for the host and the path that the extensions name; the request still goes to its own URL."""
+    request = signed(httpx.Request("PATCH", address, content=BODY, extensions={json_web_token.SIGNED_FOR: SERVICE}))
+    claims = verify(request)[1]
+    assert (claims["request-host"], claims["request-resource-path"]) == SERVICE
+    assert str(request.url) == address
+    assert request.headers["Host"] == request.url.netloc.decode()
+
+
+@pytest.mark.parametrize("ahead", [0, 0.5, 0.999])
+def test_times(monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
+    """A token is dated 5 seconds back, for a clock that is ahead, and expires 120 seconds after that."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000 + ahead)
+    claims = claims_of(httpx.Request("GET", "https://a.example/"))
+    assert (claims["iat"], claims["exp"]) == (1_799_999_995, 1_800_000_115)
+
+
+def test_the_response_key() -> None:
+    """The id of the response key is a claim where the extensions name one, and only there."""
+    extensions = {json_web_token.RESPONSE_KEY_ID: "response-key"}
+    request = httpx.Request("GET", "https://a.example/", extensions=extensions)
+    assert claims_of(request)["v-c-response-mle-kid"] == "response-key"
+    assert "v-c-response-mle-kid" not in claims_of(httpx.Request("GET", "https://a.example/"))
+
+
+# Ids and secrets as they are copied
+
+AROUND = {
+    "line break after": "{}\n",
+    "CRLF after": "{}\r\n",
+    "blank after": "{} ",
+    "tab before": "\t{}",
+    "NBSP": "{}\xa0",
+}
+INSIDE = {
+    "quote": 'a" , algorithm="none',
+    "quote at the end": 'a"',
+    "backslash": "a\\b",
+    "line break": "a\nb",
+    "NUL": "a\0b",
+    "DEL": "a\x7fb",
+    "not ASCII": "ключ",
+}
+
+
+@pytest.mark.parametrize("form", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("name", ["merchant_id", "key_id", "secret", "portfolio_id"])
+def test_blanks_around(name: str, form: str) -> None:
+    """What was copied with a blank or a line break is refused, and the message says just that."""
+    right = {"merchant_id": "merchant", "key_id": "key", "secret": SECRET_KEY, "portfolio_id": "portfolio"}
+    with pytest.raises(InvalidRequest, match=rf"^{name}: it starts or ends with a blank or a line break") as caught:
+        SharedSecretAuth(**(right | {name: form.format(right[name])}))
+    assert SECRET_KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize("name", ["merchant_id", "key_id", "portfolio_id"])
+def test_characters_of_ids(name: str, value: str) -> None:
+    """An id that could end a header or a quoted text is refused, and not repeated."""
+    right = {"merchant_id": "merchant", "key_id": "key", "secret": SECRET_KEY}
+    with pytest.raises(InvalidRequest, match=rf"^{name}: expected printable ASCII without quotes") as caught:
+        SharedSecretAuth(**(right | {name: value}))
+    assert value not in str(caught.value)

@@ -1,0 +1,210 @@
+"""The `httpx` clients below a client of ours: each call in flight has one, with one connection, to itself.
+
+So no call meets what another one left behind, whether that was cancelled, cut or got two responses: a connection is
+only used again after a whole exchange about the right customer. All of them belong to the process and the event loop
+that made them: after a fork, or in another loop, there are new ones, and those of before are left alone.
+"""
+
+import os
+import ssl
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Generic, TypeVar
+
+import anyio
+import anyio.lowlevel
+import httpx
+from attrs import Factory, frozen
+
+from ._requests import Settings
+from .errors import InvalidRequest, StatusError
+
+_Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
+_Slots = TypeVar("_Slots", threading.BoundedSemaphore, anyio.Semaphore)
+
+_MOST = 100  # connections at a time; a further call waits up to the `pool` of its time-out
+_TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+_PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Keep nothing: many share a client, and what the service hands to one is not for the next."""
+
+
+class _SyncHttp(httpx.Client):
+    cookies = _NoCookies()  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+
+
+class _AsyncHttp(httpx.AsyncClient):
+    cookies = _NoCookies()  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+
+
+@frozen
+class _Pool(Generic[_Http, _Slots]):
+    """What belongs to one process and event loop: the clients that are not in use, and how many may be."""
+
+    home: object
+    slots: _Slots
+    idle: deque[_Http] = Factory(deque)
+
+
+class _Connections(Generic[_Http, _Slots]):
+    """What the connections of both clients share. A custom transport is used for all calls, and closed at the end.
+
+    Raises:
+        InvalidRequest: The machine's settings for TLS or proxies cannot be used; the message names the variables.
+    """
+
+    def __init__(self, kind: type[_Http], settings: Settings, hook: object, transport: object) -> None:
+        self._kind: type[_Http] = kind
+        self._transport = transport
+        uses_tls = settings.base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
+        self._options: dict[str, Any] = {
+            "auth": settings.auth,
+            "event_hooks": {"response": [hook]},
+            "limits": httpx.Limits(max_connections=1),
+            "transport": transport,
+            "trust_env": uses_tls,
+            "verify": _tls_context(trust_env=uses_tls),
+        }
+        self._pool: _Pool[_Http, _Slots] | None = None
+        self._first: list[_Http] = [self._open()]  # so that settings that cannot be used are refused here
+        self._left_alone: list[_Pool[_Http, _Slots] | None] = []
+        self.closed = False
+
+    def _pool_of(self, home: object, slots: type[_Slots]) -> _Pool[_Http, _Slots]:
+        if self.closed:
+            raise InvalidRequest("this client is closed: make a new one")
+        if self._pool is None or self._pool.home != home:
+            if self._pool and self._transport:
+                raise InvalidRequest("transport: it is of another process or event loop, so make a client in this one")
+            self._left_alone.append(self._pool)  # so that nothing is closed, which the garbage collector would do
+            self._pool = _Pool(home, slots(_MOST))
+        return self._pool
+
+    def _take(self, pool: _Pool[_Http, _Slots]) -> _Http:
+        try:
+            return (pool.idle or self._first).pop()
+        except IndexError:
+            return self._open()
+
+    def _to_close(self, home: object) -> Iterator[_Http]:
+        self.closed = True
+        if self._transport:
+            yield self._open()  # which closes the transport
+        elif self._pool and self._pool.home == home:
+            while self._pool.idle:
+                yield self._pool.idle.pop()
+
+    def _open(self) -> _Http:
+        try:
+            http: _Http = self._kind(**self._options)
+        except Exception as error:  # noqa: BLE001 - of many kinds, some of which quote a proxy's password
+            problem = type(error).__name__
+        else:
+            return http
+        raise _unusable(_PROXY_VARIABLES, problem)
+
+
+class SyncConnections(_Connections[httpx.Client, threading.BoundedSemaphore]):
+    """The connections of a `CustomersClient`."""
+
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
+        super().__init__(_SyncHttp, settings, _ignore_location, transport)
+
+    @contextmanager
+    def borrow(self, limits: Mapping[str, float]) -> Iterator[httpx.Client]:
+        """Lend a client for one exchange. If that ends without a record or a `StatusError`, the connection is closed.
+
+        Raises:
+            InvalidRequest: The client is closed, or its custom transport is of another process.
+            PoolTimeout: All connections were in use for longer than the time-out's `pool`.
+        """
+        pool = self._pool_of(os.getpid(), threading.BoundedSemaphore)
+        if not pool.slots.acquire(timeout=limits["pool"]):
+            raise httpx.PoolTimeout("all connections are in use")
+        try:
+            http, in_order = self._take(pool), False
+            try:
+                yield http
+                in_order = True
+            except StatusError:
+                in_order = True
+                raise
+            finally:
+                if in_order and not self.closed:
+                    pool.idle.append(http)
+                elif not self._transport:
+                    http.close()
+        finally:
+            pool.slots.release()
+
+    def close(self) -> None:
+        """Close what is not in use; what is in use is closed when its exchange ends."""
+        for http in self._to_close(os.getpid()):
+            http.close()
+
+
+class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
+    """The connections of an `AsyncCustomersClient`."""
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
+        super().__init__(_AsyncHttp, settings, _ignore_location_async, transport)
+
+    @asynccontextmanager
+    async def borrow(self, limits: Mapping[str, float]) -> AsyncIterator[httpx.AsyncClient]:
+        """Lend a client for one exchange, as `SyncConnections.borrow` does."""
+        pool = self._pool_of((os.getpid(), anyio.lowlevel.current_token()), anyio.Semaphore)
+        try:
+            with anyio.fail_after(limits["pool"]):
+                await pool.slots.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("all connections are in use") from error
+        try:
+            http, in_order = self._take(pool), False
+            try:
+                yield http
+                in_order = True
+            except StatusError:
+                in_order = True
+                raise
+            finally:
+                if in_order and not self.closed:
+                    pool.idle.append(http)
+                elif not self._transport:
+                    with anyio.CancelScope(shield=True):
+                        await http.aclose()
+        finally:
+            pool.slots.release()
+
+    async def close(self) -> None:
+        """Close what is not in use; what is in use is closed when its exchange ends."""
+        for http in self._to_close((os.getpid(), anyio.lowlevel.current_token())):
+            await http.aclose()
+
+
+def _ignore_location(response: httpx.Response) -> None:
+    """Keep `httpx` from parsing where a redirect leads: none is followed, and it raises what it finds wrong there."""
+    if response.has_redirect_location:
+        del response.headers["Location"]
+
+
+async def _ignore_location_async(response: httpx.Response) -> None:
+    _ignore_location(response)
+
+
+def _tls_context(*, trust_env: bool) -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context(trust_env=trust_env)
+    except Exception as error:  # noqa: BLE001 - of many kinds: no such file, no certificate in it, ...
+        problem = type(error).__name__
+    raise _unusable(_TLS_VARIABLES, problem)
+
+
+def _unusable(variables: tuple[str, ...], problem: str) -> InvalidRequest:
+    present = [name for name in os.environ if name.upper() in variables and os.environ[name]]
+    names = ", ".join(present) or "the system's settings"
+    return InvalidRequest(f"{names}: cannot be used ({problem}); correct or remove what is wrong")

@@ -1,0 +1,59 @@
+"""What credentials and encryption are given, checked, and what an error calls it."""
+
+import base64
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cybersource_tms.errors import InvalidRequest
+
+_MINIMUM_KEY = 32  # bytes; RFC 7518 section 3.2: an HS256 key is at least as long as the hash
+
+
+def check_id(name: str, value: object) -> str:
+    """Return an id that can stand in a header and in a token, or raise `InvalidRequest`."""
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"{name}: expected text that is not empty")
+    if value != value.strip():
+        raise InvalidRequest(f"{name}: it starts or ends with a blank or a line break; remove that")
+    if not value.isascii() or not value.isprintable() or {'"', "\\"} & set(value):
+        raise InvalidRequest(f"{name}: expected printable ASCII without quotes and backslashes")
+    return value
+
+
+def check_signer(merchant_id: object, portfolio_id: object) -> str:
+    """Return who signs, with a meta key the portfolio and otherwise the merchant, or raise `InvalidRequest`."""
+    merchant = check_id("merchant_id", merchant_id)
+    return merchant if portfolio_id is None else check_id("portfolio_id", portfolio_id)
+
+
+def decode_secret(secret: object) -> bytes:
+    """Return the bytes of a shared secret in base64, or raise `InvalidRequest`."""
+    text = check_id("secret", secret)
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise InvalidRequest("secret: not base64 text; copy it again from the Business Center") from None
+    if len(key) < _MINIMUM_KEY:
+        raise InvalidRequest(f"secret: too short for HS256, which needs {_MINIMUM_KEY} bytes (RFC 7518 section 3.2)")
+    return key
+
+
+def read_file(name: str, path: str | Path) -> bytes:
+    """Return what a file holds, or raise `InvalidRequest`."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"{name}: the file cannot be read ({type(error).__name__})") from error
+
+
+@contextmanager
+def naming(**names: str) -> Generator[None]:
+    """Rename the arguments at the start of an `InvalidRequest` to what its reader knows, such as variables."""
+    try:
+        yield
+    except InvalidRequest as error:
+        arguments, colon, problem = str(error).partition(": ")
+        renamed = dict.fromkeys(names.get(each, each) for each in arguments.split(", "))
+        error.args = (f"{', '.join(renamed)}{colon}{problem}",)
+        raise

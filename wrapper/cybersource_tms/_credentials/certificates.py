@@ -1,0 +1,109 @@
+"""Certificates and RSA keys: which one to take, and whether it is good before anything is signed or encrypted."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.x509.oid import NameOID
+
+from cybersource_tms._tracebacks import warn
+from cybersource_tms.errors import InvalidRequest
+
+_Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
+_SOON = timedelta(days=30)
+_RENEW = "get a new P12 from the Business Center, which also holds the service's current certificate"
+_MINIMUM_BITS = 2048  # RFC 7518 sections 3.3 and 4.3
+
+
+def key_and_certificate(
+    owner: str, keys: Sequence[RSAPrivateKey], certificates: Iterable[x509.Certificate]
+) -> tuple[RSAPrivateKey, x509.Certificate]:
+    """Return the key that belongs to a certificate of the owner, and the best such certificate.
+
+    Raises:
+        InvalidRequest: The owner has no certificate, or only certificates for other keys.
+    """
+    named = certificates_of("certificate", owner, certificates)
+    pairs = [(key, each) for key in keys for each in named if _public_key(each) == key.public_key()]
+    if not pairs:
+        rsa_key_of("certificate", named[0])
+        which = "the private key does not belong" if len(keys) == 1 else "none of the private keys belongs"
+        raise InvalidRequest(f"private_key: {which} to the certificate of {owner}")
+    return max(pairs, key=lambda pair: _preference(pair[1]))
+
+
+def certificates_of(name: str, owner: str, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the certificates whose common name is the owner's, without case, or raise `InvalidRequest`.
+
+    Those that are valid now come first, and of those the last to expire.
+    """
+    found = [
+        certificate
+        for certificate in certificates
+        if owner.casefold() in {each.casefold() for each in _subject(certificate, NameOID.COMMON_NAME)}
+    ]
+    if not found:
+        raise InvalidRequest(f"{name}: there is no certificate of {owner} in it")
+    return sorted(found, key=_preference, reverse=True)
+
+
+def check_validity(name: str, owner: str, certificate: x509.Certificate) -> None:
+    """Raise `InvalidRequest` if a certificate is not valid now, and warn if it expires within 30 days."""
+    now = datetime.now(UTC)
+    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < starts:
+        raise InvalidRequest(f"{name}: the certificate of {owner} is not valid before {starts:%Y-%m-%d}")
+    if now > ends:
+        raise InvalidRequest(f"{name}: the certificate of {owner} expired on {ends:%Y-%m-%d}; {_RENEW}")
+    if now > ends - _SOON:
+        warn(f"the certificate of {owner} expires on {ends:%Y-%m-%d}; {_RENEW}", UserWarning)
+
+
+def key_id_of(name: str, certificate: x509.Certificate) -> str:
+    """Return the service's id of a certificate's key, or raise `InvalidRequest`.
+
+    It is the subject's serialNumber. Without one, the bytes of the X.509 serial number are its ASCII text.
+    """
+    serial = max(certificate.serial_number, 0)
+    digits = serial.to_bytes((serial.bit_length() + 7) // 8)
+    found = [*_subject(certificate, NameOID.SERIAL_NUMBER), *([digits.decode()] if digits.isdigit() else [])]
+    if not found:
+        raise InvalidRequest(
+            f"{name}: the certificate names no key id: its subject has no serialNumber, and its own serial number is "
+            "not the ASCII text of one; get the file from the Business Center"
+        )
+    return found[0]
+
+
+def rsa_key_of(name: str, certificate: x509.Certificate) -> RSAPublicKey:
+    """Return a certificate's public RSA key, or raise `InvalidRequest`."""
+    key = _public_key(certificate)
+    if not isinstance(key, RSAPublicKey):
+        raise InvalidRequest(f"{name}: the certificate's key is not an RSA key")
+    return check_size(name, key)
+
+
+def check_size(name: str, key: _Key) -> _Key:
+    """Return an RSA key that is long enough, or raise `InvalidRequest`."""
+    if key.key_size < _MINIMUM_BITS:
+        raise InvalidRequest(f"{name}: the RSA key is shorter than {_MINIMUM_BITS} bits (RFC 7518 section 3.3)")
+    return key
+
+
+def _public_key(certificate: x509.Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _preference(certificate: x509.Certificate) -> tuple[bool, datetime]:
+    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return starts <= datetime.now(UTC) <= ends, ends
+
+
+def _subject(certificate: x509.Certificate, attribute: x509.ObjectIdentifier) -> list[str]:
+    return [str(each.value) for each in certificate.subject.get_attributes_for_oid(attribute)]

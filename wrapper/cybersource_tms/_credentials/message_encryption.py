@@ -1,0 +1,220 @@
+"""Message-level encryption (MLE): requests are encrypted or not sent at all, and encrypted responses are decrypted."""
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from joserfc.registry import HeaderParameter
+
+from cybersource_tms._tracebacks import raise_without_frames
+from cybersource_tms.errors import InvalidRequest
+
+from .arguments import check_id, naming
+from .certificates import certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .json_web_token import JsonWebTokenAuth
+from .p12 import P12, read_p12
+from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
+
+SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
+
+# What to say to those who have the signing key's P12 only.
+OTHER_P12 = 'the response key has a P12 of its own: see "REST - API Response MLE" in the Business Center'
+
+_ALGORITHMS = {"alg": "RSA-OAEP-256", "enc": "A256GCM"}
+_REQUESTS = jwe.JWERegistry({"iat": HeaderParameter("Issued At", "int")}, _ALGORITHMS.values())
+# A gateway of the service's responds with RSA-OAEP.
+_RESPONSES = jwe.JWERegistry(algorithms=["RSA-OAEP", *_ALGORITHMS.values()], strict_check_header=False)
+_RESPONSES.max_ciphertext_length = 2**24  # joserfc stops at 64 KiB; a response with _embedded can be larger
+
+
+class DecryptionFailed(Exception):
+    """An encrypted response cannot be decrypted; the message is the kind of failure."""
+
+
+class MessageEncryption:
+    """Encrypts requests, and asks for encrypted responses and decrypts them. A client takes it as `encryption=`.
+
+    Each direction can be used alone. It needs credentials that sign with a JSON Web Token. A request that cannot be
+    encrypted is not sent. Source: the service's guide, "Message-Level Encryption". See `from_p12` for a P12 file.
+
+    Args:
+        request_certificate: The service's certificate as PEM, to encrypt requests for. Of several, it is the one of
+            `CyberSource_SJC_US` that is valid now. None: requests are not encrypted.
+        response_key: Your private RSA key for responses as PEM: in the Business Center "REST - API Response MLE", not
+            the key that signs. None: responses are not encrypted.
+        response_key_id: The id that the Business Center shows for that key.
+        response_key_password: The password of `response_key`, if it has one.
+
+    Raises:
+        InvalidRequest: One of them is wrong, the certificate is not valid now, or neither direction is encrypted.
+
+    Warns:
+        UserWarning: The certificate expires within 30 days.
+    """
+
+    @raise_without_frames
+    def __init__(
+        self,
+        request_certificate: bytes | None = None,
+        response_key: bytes | None = None,
+        response_key_id: str | None = None,
+        *,
+        response_key_password: str | bytes | None = None,
+    ) -> None:
+        if request_certificate is None and response_key is None:
+            raise InvalidRequest("request_certificate, response_key: give one of them, or no encryption at all")
+        if (response_key is None) != (response_key_id is None or response_key_id == ""):
+            raise InvalidRequest("response_key, response_key_id: give both of them or none")
+        self._request_header, self._request_key = _recipient(request_certificate)
+        self._response_key = self._response_key_id = None
+        if response_key is not None:
+            self._response_key = RSAKey.import_key(read_pem_key("response_key", response_key, response_key_password))
+            self._response_key_id = check_id("response_key_id", response_key_id)
+
+    @classmethod
+    @raise_without_frames
+    def from_p12(
+        cls,
+        path: str | Path | bytes,
+        password: str | bytes,
+        *,
+        merchant_id: str,
+        response_key_id: str | None = None,
+    ) -> Self:
+        """Encrypt requests and responses with the response key's P12, which also holds the service's certificate.
+
+        It is the file that the Business Center makes for "REST - API Response MLE". The P12 with the signing key is
+        another one.
+
+        Args:
+            path: The file, or its content as bytes.
+            password: Its password.
+            merchant_id: Whose key it is: the common name of its certificate; with a meta key, the portfolio's id.
+            response_key_id: The id that the Business Center shows for the key, if it is not the one in the file.
+
+        Raises:
+            InvalidRequest: The file cannot be read, is not a P12, has another password, lacks the key or a certificate,
+                or holds one that is not valid now.
+        """
+        with naming(private_key="path", certificate="path", request_certificate="path", response_key="path"):
+            owner, p12 = check_id("merchant_id", merchant_id), read_p12(path, password)
+            return cls(service_certificates("path", p12[1]), *response_key(p12, owner, response_key_id))
+
+    @classmethod
+    @raise_without_frames
+    def requests_from_p12(cls, path: str | Path | bytes, password: str | bytes) -> Self:
+        """Encrypt requests only, with the service's certificate, which each P12 from the Business Center holds.
+
+        Args:
+            path: The file, or its content as bytes.
+            password: Its password.
+
+        Raises:
+            InvalidRequest: The file cannot be read, is not a P12, has another password, or lacks a valid certificate of
+                the service.
+        """
+        with naming(certificate="path", request_certificate="path"):
+            return cls(service_certificates("path", read_p12(path, password)[1]))
+
+    def __repr__(self) -> str:
+        request_key_id = self._request_header.get("kid")
+        return f"MessageEncryption(request_key_id={request_key_id!r}, response_key_id={self._response_key_id!r})"
+
+    @property
+    def response_key_id(self) -> str | None:
+        """The id of the key that responses are encrypted for; None if they are not encrypted."""
+        return self._response_key_id
+
+    @property
+    def response_public_key(self) -> RSAPublicKey | None:
+        """The public half of the response key; None if responses are not encrypted."""
+        return self._response_key.public_key if self._response_key else None
+
+    def encrypt_request(self, content: bytes) -> bytes:
+        """Return the body to send: `content` in a compact JWE, or unchanged if requests are not encrypted.
+
+        Raises:
+            InvalidRequest: It cannot be encrypted.
+        """
+        if not self._request_key:
+            return content
+        header = {**self._request_header, "iat": int(time.time())}
+        try:
+            token = jwe.encrypt_compact(header, content, self._request_key, registry=_REQUESTS)
+        except (JoseError, ValueError) as error:
+            raise InvalidRequest("encryption: the request cannot be encrypted, so nothing was sent") from error
+        return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping
+
+    def decrypt_response(self, content: bytes) -> bytes | None:
+        """Return the plain text of a response's body, or None if the body is not encrypted.
+
+        Raises:
+            DecryptionFailed: It is encrypted and cannot be decrypted.
+        """
+        token = _encrypted_in(content)
+        if token is None:
+            return None
+        if not self._response_key:
+            raise DecryptionFailed("there is no response key")
+        try:
+            decrypted = jwe.decrypt_compact(token, self._response_key, registry=_RESPONSES)
+        except Exception as error:
+            raise DecryptionFailed(type(error).__name__) from error
+        if "crit" in decrypted.protected:  # RFC 7516 section 4.1.13; joserfc lets b64 pass, which is not for encryption
+            raise DecryptionFailed("crit")
+        return decrypted.plaintext
+
+
+def refuse_signing_key(auth: httpx.Auth, encryption: MessageEncryption) -> None:
+    """Raise `InvalidRequest` if the response key is the signing key, for which the service does not encrypt."""
+    key = auth.public_key if isinstance(auth, JsonWebTokenAuth) else None
+    if key is not None and key == encryption.response_public_key:
+        raise InvalidRequest(f"encryption: the response key is the signing key; {OTHER_P12}")
+
+
+def response_key(p12: P12, owner: str, key_id: str | None) -> tuple[bytes, str]:
+    """Return the response key in a P12, as PEM, and its id: the given one, or else its certificate's."""
+    keys, certificates = p12
+    try:
+        key, certificate = key_and_certificate(owner, keys, certificates)
+    except InvalidRequest:
+        if key_id is None or len(keys) > 1:
+            raise
+        return key_pem(keys[0]), key_id  # a key that the merchant has made, with any certificate or none
+    check_validity("certificate", owner, certificate)
+    return key_pem(key), key_id_of("certificate", certificate) if key_id is None else key_id
+
+
+def service_certificates(name: str, certificates: Iterable[x509.Certificate]) -> bytes:
+    """Return the service's certificates, as PEM, or raise `InvalidRequest`."""
+    return certificate_pem(certificates_of(name, SERVICE, certificates))
+
+
+def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None]:
+    if pem is None:
+        return {}, None
+    found = read_pem_certificates("request_certificate", pem)
+    certificate = found[0] if len(found) == 1 else certificates_of("request_certificate", SERVICE, found)[0]
+    check_validity("request_certificate", SERVICE, certificate)
+    key = RSAKey.import_key(rsa_key_of("request_certificate", certificate))
+    return {**_ALGORITHMS, "kid": key_id_of("request_certificate", certificate)}, key
+
+
+def _encrypted_in(content: bytes) -> str | None:
+    try:
+        body: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    match body:
+        case {"encryptedResponse": str(token), **others} if not others:
+            return token
+        case _:
+            return None

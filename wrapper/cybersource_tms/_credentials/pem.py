@@ -1,0 +1,53 @@
+"""Keys and certificates in PEM."""
+
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from cybersource_tms.errors import InvalidRequest
+
+from .certificates import check_size
+
+
+def read_pem_key(name: str, pem: object, password: str | bytes | None = None) -> RSAPrivateKey:
+    """Read a private RSA key, or raise `InvalidRequest`; `name` and `{name}_password` are the arguments."""
+    if not isinstance(pem, bytes):
+        raise InvalidRequest(f"{name}: expected a private RSA key as PEM in bytes, not {type(pem).__name__}")
+    encrypted = b"ENCRYPTED" in pem
+    if encrypted and password is None:
+        raise InvalidRequest(f"{name}: the key has a password; give that too")
+    try:
+        secret = password.encode() if isinstance(password, str) else password
+        key = load_pem_private_key(pem, secret if encrypted else None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        if encrypted:
+            raise InvalidRequest(f"{name}_password: it does not open the key, or the key is damaged") from None
+        raise InvalidRequest(f"{name}: expected a private RSA key as PEM") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise InvalidRequest(f"{name}: expected an RSA key")
+    return check_size(name, key)
+
+
+def read_pem_certificates(name: str, pem: object) -> list[x509.Certificate]:
+    """Read one or more certificates, or raise `InvalidRequest`; `name` is the argument."""
+    if not isinstance(pem, bytes):
+        raise InvalidRequest(f"{name}: expected a certificate as PEM in bytes, not {type(pem).__name__}")
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+        _ = [each.subject for each in found]  # older versions of cryptography parse it only now
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: expected a certificate as PEM") from error
+    return found
+
+
+def key_pem(key: RSAPrivateKey) -> bytes:
+    """Return a private key in PEM, without a password."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def certificate_pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Return certificates in PEM, one after the other."""
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
