@@ -37,7 +37,7 @@ from cybersource_tms import (
 )
 from cybersource_tms_api import Client
 from cybersource_tms_api.api.customers import update_customer
-from sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, page_customer
+from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, page_customer
 
 ROUNDS, CALLS = 25, 100
 BEFORE = Customer.from_dict(page_customer())

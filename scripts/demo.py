@@ -21,7 +21,7 @@ from cybersource_tms import (
     changed_fields,
 )
 from cybersource_tms.errors import CybersourceError
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 
 
 class Wire(httpx.HTTPTransport):

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 
 UPDATE = """
 import sys

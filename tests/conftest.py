@@ -25,7 +25,7 @@ from contextlib import nullcontext
 import pytest
 import trustme
 
-from sandbox import Sandbox
+from cybersource_tms_sandbox import Sandbox
 from support.clients import Clients
 from support.raw_server import RawServer
 

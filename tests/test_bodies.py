@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cybersource_tms import MessageEncryption, Retries, errors
-from sandbox import PAGE_CUSTOMER_ID, page_customer
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import key_pem, rsa_key

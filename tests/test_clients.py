@@ -23,7 +23,16 @@ from cybersource_tms import (
     SharedSecretAuth,
     errors,
 )
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox import (
+    KEY_ID,
+    MERCHANT_ID,
+    PAGE_CUSTOMER_ID,
+    PROFILE_ID,
+    SECRET,
+    Fault,
+    Sandbox,
+    page_customer,
+)
 from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED
@@ -98,9 +107,9 @@ def test_headers_as_received(clients: Clients, sandbox: Sandbox, url: str) -> No
 
     clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     headers = sandbox.received[0].headers
-    assert headers.getlist("user-agent") == [f"cybersource-tms/{__version__}"]
-    assert headers.getlist("content-type") == ["application/json;charset=utf-8"]
-    assert [accepted.partition(";")[0] for accepted in headers.getlist("accept")] == ["application/json"]
+    assert headers.get_list("user-agent") == [f"cybersource-tms/{__version__}"]
+    assert headers.get_list("content-type") == ["application/json;charset=utf-8"]
+    assert [accepted.partition(";")[0] for accepted in headers.get_list("accept")] == ["application/json"]
     assert not {"if-match", "profile-id", "cookie", "date", "digest", "v-c-merchant-id"} & set(headers)
 
 

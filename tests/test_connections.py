@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.scripted_server import Connection, response, serving

@@ -21,7 +21,7 @@ from cybersource_tms import (
     SharedSecretAuth,
     errors,
 )
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
 from support.clients import NEW_EMAIL
 from support.recording import RecordingTransport
 from support.waiting import HANGS, LIMIT, eventually

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sandbox import PAGE_CUSTOMER_ID
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from cybersource_tms import (
     SharedSecretAuth,
     errors,
 )
-from sandbox import (
+from cybersource_tms_sandbox import (
     KEY_ID,
     MERCHANT_ID,
     PAGE_CUSTOMER_ID,
@@ -32,10 +32,9 @@ from sandbox import (
     SECRET,
     Fault,
     Sandbox,
-    merge,
-    new_etag,
     page_customer,
 )
+from cybersource_tms_sandbox._customers import merge, new_etag
 from support.clients import EMAIL, NEW_EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED

@@ -9,7 +9,7 @@ import yaml
 
 from cybersource_tms import Environment
 from cybersource_tms.errors import CybersourceError, InvalidRequest
-from sandbox import PAGE_CUSTOMER_ID
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from cybersource_tms.errors import ConnectionFailed, NotFound, ServiceError, TimedOut, UnreadableResponse
-from sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.raw_server import RawServer
 

@@ -8,7 +8,8 @@ import pytest
 
 from cybersource_tms import CustomerUpdate, Retries, errors
 from cybersource_tms.errors import CybersourceError
-from sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, merge, new_etag, page_customer
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox._customers import merge, new_etag
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.recording import Hook, RecordingTransport, do_nothing, first, refuse
 from support.waiting import HANGS, eventually, shorten_read_timeout
@@ -123,7 +124,7 @@ def describe(result: Any, sandbox: Sandbox) -> str:
 
 def assert_each_attempt_is_signed_anew(sandbox: Sandbox) -> None:
     """Check that no request was a copy of an earlier one: the stand-in believed each."""
-    assert all(received.believed for received in sandbox.received)
+    assert all(received.authenticated for received in sandbox.received)
     assert len({received.claims["jti"] for received in sandbox.received}) == len(sandbox.received)
 
 

@@ -26,7 +26,7 @@ from cybersource_tms import (
     errors,
 )
 from cybersource_tms._credentials import json_web_token
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support import rfc
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
@@ -71,7 +71,7 @@ def test_algorithms(clients: Clients, sandbox: Sandbox, url: str, algorithm: str
     assert jws_header(auth) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
     clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
-    assert (received.believed, received.status, received.reason) == (True, 200, "")
+    assert (received.authenticated, received.status, received.reason) == (True, 200, "")
 
 
 def jws_header(auth: httpx.Auth) -> dict[str, object]:
@@ -97,7 +97,7 @@ def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox, url:
     """The text that a certificate's own serial is made of is a key id that the service believes."""
     client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert sandbox.received[0].believed
+    assert sandbox.received[0].authenticated
 
 
 def test_another_key_is_not_believed(clients: Clients, sandbox: Sandbox, url: str) -> None:
@@ -213,7 +213,7 @@ def test_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The service believes what is so signed, and no token goes with it."""
     record = clients.open(auth=legacy(), base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
-    assert (received.status, received.believed, received.claims) == (200, True, {})
+    assert (received.status, received.authenticated, received.claims) == (200, True, {})
     assert "authorization" not in received.headers
     assert record.etag == sandbox.etag()
 
@@ -421,7 +421,7 @@ def test_a_streamed_body(sandbox: Sandbox, url: str, *, asynchronous: bool) -> N
                 PATH, content=iter([body[:9], body[9:]]), headers={"Content-Type": "application/json"}
             )
     [received] = sandbox.received
-    assert (response.status_code, received.believed, received.body) == (200, True, body)
+    assert (response.status_code, received.authenticated, received.body) == (200, True, body)
     assert received.headers["digest"] == f"SHA-256={base64.b64encode(hashlib.sha256(body).digest()).decode()}"
 
 

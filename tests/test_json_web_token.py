@@ -21,7 +21,7 @@ from joserfc.jwk import OctKey
 from cybersource_tms import SharedSecretAuth
 from cybersource_tms._credentials import json_web_token
 from cybersource_tms.errors import InvalidRequest
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 
 KEY = b"never show this key to anybody!!"
 SECRET_KEY = base64.b64encode(KEY).decode()

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from joserfc import jwe
 from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OctKey, RSAKey
-from starlette.responses import Response
 
 from cybersource_tms import (
     BuyerInformation,
@@ -30,18 +29,9 @@ from cybersource_tms import (
     errors,
 )
 from cybersource_tms._credentials import message_encryption
-from sandbox import (
-    KEY_ID,
-    MERCHANT_ID,
-    PAGE_CUSTOMER_ID,
-    SECRET,
-    Fault,
-    Received,
-    Sandbox,
-    decrypted,
-    encrypted,
-    page_customer,
-)
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox._jose import decrypt as decrypted
+from cybersource_tms_sandbox._jose import encrypt as encrypted
 from support import rfc
 from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, Clients
 from support.fixed_response import CORRELATION_ID, PAGE, FixedResponse
@@ -120,24 +110,7 @@ def encryption(mode: str, sandbox: Sandbox, tmp_path: Path) -> MessageEncryption
     )
 
 
-@pytest.fixture
-def response_bodies(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Return the bodies of the responses of the stand-in, in order, as they are sent."""
-    bodies: list[bytes] = []
-    serve = sandbox._serve
-
-    def kept(received: Received) -> Response:
-        response = serve(received)
-        bodies.append(bytes(response.body))
-        return response
-
-    monkeypatch.setattr(sandbox, "_serve", kept)
-    return bodies
-
-
-def test_on_the_wire(  # noqa: PLR0917 - pytest gives them by name
-    clients: Clients, sandbox: Sandbox, url: str, mode: str, encryption: MessageEncryption, response_bodies: list[bytes]
-) -> None:
+def test_on_the_wire(clients: Clients, sandbox: Sandbox, url: str, mode: str, encryption: MessageEncryption) -> None:
     """What is to be encrypted is, whole, and what is returned is as without encryption."""
     record = clients.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
@@ -150,7 +123,8 @@ def test_on_the_wire(  # noqa: PLR0917 - pytest gives them by name
     else:
         assert received.body == PLAIN
     if key_id:
-        assert_encrypted(response_bodies[0], "encryptedResponse")
+        assert sandbox.received[0].reply
+        assert_encrypted(sandbox.received[0].reply.body, "encryptedResponse")
     assert record.customer.to_dict() == sandbox.customer()
     assert record.customer.to_dict()["buyerInformation"]["email"] == EMAIL
     assert record.etag == sandbox.etag()
@@ -171,8 +145,8 @@ def test_headers_of_an_encrypted_request(sandbox: Sandbox, url: str, clients: Cl
     encryption = MessageEncryption(sandbox.request_certificate)
     clients.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())
     headers = sandbox.received[0].headers
-    assert headers.getlist("content-type") == ["application/json;charset=utf-8"]
-    assert headers.getlist("content-length") == [str(len(sandbox.received[0].body))]
+    assert headers.get_list("content-type") == ["application/json;charset=utf-8"]
+    assert headers.get_list("content-length") == [str(len(sandbox.received[0].body))]
 
 
 def test_header_of_the_jwe(clients: Clients) -> None:
@@ -237,7 +211,6 @@ def test_refusals(  # noqa: PLR0917 - pytest gives them by name
     url: str,
     mode: str,
     encryption: MessageEncryption,
-    response_bodies: list[bytes],
     kind: type[errors.StatusError],
     customer: str,
     changes: CustomerUpdate,
@@ -253,7 +226,8 @@ def test_refusals(  # noqa: PLR0917 - pytest gives them by name
     assert reason in str(caught.value)
     assert caught.value.may_have_been_applied is False
     if MODES[mode][1]:
-        assert_encrypted(response_bodies[0], "encryptedResponse")
+        assert sandbox.received[0].reply
+        assert_encrypted(sandbox.received[0].reply.body, "encryptedResponse")
     assert sandbox.customer() == page_customer()
 
 

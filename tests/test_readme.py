@@ -7,7 +7,7 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from cybersource_tms import Environment, errors
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, page_customer
 
 README = Path("README.md").read_text(encoding="utf-8")
 

@@ -19,7 +19,7 @@ from cybersource_tms import (
     _version,
 )
 from cybersource_tms.errors import InvalidRequest
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Sandbox
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED

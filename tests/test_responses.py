@@ -15,7 +15,8 @@ from cybersource_tms import errors
 from cybersource_tms._requests import update_call
 from cybersource_tms._responses import connection_failed
 from cybersource_tms.errors import CybersourceError, ErrorEntry, StatusError, UnreadableResponse
-from sandbox import PAGE_CUSTOMER_ID, UNAUTHENTICATED, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox._refusals import UNAUTHENTICATED
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import CORRELATION_ID, TRANSACTION_ID, FixedResponse
 

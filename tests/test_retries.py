@@ -24,7 +24,7 @@ from cybersource_tms._requests import DEFAULT_TIMEOUT, retrieve_call
 from cybersource_tms._responses import Response, status_error, unreadable
 from cybersource_tms._retries import Attempts, is_transient
 from cybersource_tms.errors import CybersourceError
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.recording import RecordingTransport, refuse

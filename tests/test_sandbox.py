@@ -21,7 +21,8 @@ import httpx
 import pytest
 import trustme
 
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Fault, Sandbox, merge
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET, Fault, Sandbox
+from cybersource_tms_sandbox._customers import merge
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "sandbox.py"
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"

@@ -27,8 +27,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, decrypted, encrypted, page_customer
-from sandbox_jose import decoded, is_signed, signing_algorithms
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox._jose import decode as decoded
+from cybersource_tms_sandbox._jose import decrypt as decrypted
+from cybersource_tms_sandbox._jose import encrypt as encrypted
+from cybersource_tms_sandbox._jose import is_signed, signing_algorithms
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 CHANGE = b'{"buyerInformation":{"email":"new@example.com"}}'
@@ -187,7 +190,7 @@ def assert_unauthenticated(sandbox: Sandbox, response: httpx.Response, reason: s
     """Check that the client learns nothing, that the sandbox knows why, and that nothing was applied."""
     assert (response.status_code, response.json()) == (401, {"response": {"rmsg": "Authentication Failed"}})
     received = sandbox.received[-1]
-    assert (received.reason, received.believed, received.claims, received.status) == (reason, False, {}, 401)
+    assert (received.reason, received.authenticated, received.claims, received.status) == (reason, False, {}, 401)
     assert sandbox.customer() == page_customer()
 
 
@@ -574,7 +577,7 @@ def test_worked_example_of_http_signature(sandbox: Sandbox, caller: Caller) -> N
     }
     assert caller.http.patch(PATH, content=CHANGE, headers=headers).status_code == 200
     [received] = sandbox.received
-    assert (received.believed, received.claims, received.plain, received.encrypted) == (True, {}, CHANGE, False)
+    assert (received.authenticated, received.claims, received.plain, received.encrypted) == (True, {}, CHANGE, False)
 
 
 @pytest.mark.parametrize("signature", [Signature(), READ, META_SIGNATURE], ids=["patch", "get", "meta key"])

@@ -31,7 +31,7 @@ from cybersource_tms import (
 )
 from cybersource_tms._credentials import variables as _variables
 from cybersource_tms._credentials.arguments import check_id
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
 from support.clients import Clients
 from support.fixed_response import FixedResponse
 from support.keys import (

@@ -16,7 +16,7 @@ from cybersource_tms import Environment
 from cybersource_tms._requests import retrieve_call
 from cybersource_tms._responses import Response, status_error
 from cybersource_tms.errors import StatusError
-from sandbox import page_customer
+from cybersource_tms_sandbox import page_customer
 
 SPEC: dict[str, Any] = yaml.safe_load(Path("spec/customers.yaml").read_text(encoding="utf-8"))
 PATH = "/tms/v2/customers/{customerTokenId}"

@@ -26,7 +26,7 @@ from cybersource_tms import (
     changed_fields,
     errors,
 )
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import PASSWORD, certificate, key_pem, p12, pem, rsa_key, service_certificate, written

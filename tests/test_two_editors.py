@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from cybersource_tms import Customer, CustomerRecord, CustomersClient, CustomerUpdate, Retries, SharedSecretAuth, errors
-from sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, merge, new_etag, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox._customers import merge, new_etag
 from support.recording import RecordingTransport
 
 RETRIES = Retries(attempts=3, first_wait=0, longest_wait=0)
@@ -90,7 +91,7 @@ class Wire(RecordingTransport):
         """Begin another call."""
         self.requests.clear()
         self.faults, self.others = faults, others
-        self.sandbox._faults.clear()
+        self.sandbox.faults.clear()
         self.sandbox.fail(*[fault for fault in faults if fault])
         self.events: list[Event] = []
 

@@ -14,7 +14,7 @@ from cybersource_tms import (
     CustomerUpdate,
     SharedSecretAuth,
 )
-from sandbox import KEY_ID, MERCHANT_ID, SECRET
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
 
 EMAIL = "jane.roe@example.com"
 NEW_EMAIL = CustomerUpdate(buyer_information=BuyerInformation(email=EMAIL))

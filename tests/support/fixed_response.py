@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 
 import httpx
 
-from sandbox import page_customer
+from cybersource_tms_sandbox import page_customer
 
 CORRELATION_ID = "c0ffee00-0000-4000-8000-000000000001"
 TRANSACTION_ID = "c0ffee00-0000-4000-8000-000000000002"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 
-from sandbox import Fault
+from cybersource_tms_sandbox import Fault
 
 LIMIT = 60  # seconds until a test fails that waits for something
 HANGS = Fault(delay=600)  # the stand-in receives the request and does not respond while the test runs
