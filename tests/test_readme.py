@@ -33,6 +33,13 @@ def test_the_first_example_runs(
     assert capsys.readouterr().out == f"{PAGE_CUSTOMER_ID} etag correlation\n"
 
 
+def test_the_example_of_the_stand_in_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """A test of somebody's own needs no more than this: three attempts without a wait, and the customer."""
+    [code] = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Sandbox()" in code]
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == f"{PAGE_CUSTOMER_ID} 3\n"
+
+
 def test_the_environments_are_all_there() -> None:
     """The table of environments has each of them, with its text and its host."""
     for environment in Environment:
