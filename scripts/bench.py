@@ -53,11 +53,11 @@ def main() -> None:
     for what, rounds in costs.items():
         print(f"  {what:45}{median(rounds):8.1f}")
     print("\nRatios, median of the rounds")
-    show("changed_fields + update / bare httpx", costs, lambda cost: cost["HS256"] / cost["bare httpx"], 1.45)
+    show("changed_fields + update / bare httpx", costs, lambda cost: cost["HS256"] / cost["bare httpx"], 1.3)
     show("generated call / bare httpx", costs, lambda cost: cost["generated"] / cost["bare httpx"])
     show("RS256 / (HS256 + raw RSA signature)", costs, lambda cost: cost["RS256"] / (cost["HS256"] + cost["RSA"]), 1.2)
     show("(MLE - HS256) / raw RSA-OAEP", costs, lambda cost: (cost["MLE"] - cost["HS256"]) / cost["OAEP"], 3)
-    show("encrypting alone / raw RSA-OAEP", costs, lambda cost: cost["seal"] / cost["OAEP"])
+    show("encrypting alone / raw RSA-OAEP", costs, lambda cost: cost["encrypting"] / cost["OAEP"])
     show("retries on / off", costs, lambda cost: cost["HS256"] / cost["no retries"], 1.05)
     imports()
     diffs()
@@ -79,7 +79,7 @@ def ways(url: str) -> dict[str, Callable[[], object]]:
         "no retries": update(CustomersClient("test", shared, base_url=url, retries=None)),
         "RS256": update(CustomersClient("test", certificate_auth(), base_url=url)),
         "MLE": update(CustomersClient("test", shared, base_url=url, encryption=MessageEncryption(certificate()))),
-        "seal": partial(MessageEncryption(certificate()).encrypt_request, body),
+        "encrypting": partial(MessageEncryption(certificate()).encrypt_request, body),
         "RSA": lambda: KEY.sign(bytes(600), padding.PKCS1v15(), hashes.SHA256()),
         "OAEP": lambda: KEY.public_key().encrypt(bytes(32), oaep),
     }
@@ -136,7 +136,7 @@ def imports() -> None:
     print("\nimport, CPU time of a new process less that of an empty one, ms")
     print(f"  {'httpx':45}{bare * 1e3:8.1f}")
     print(f"  {'cybersource_tms':45}{ours * 1e3:8.1f}")
-    print(f"  {'ratio':45}{ours / bare:8.2f}   mark: 2.5")
+    print(f"  {'ratio':45}{ours / bare:8.2f}   mark: 2.1")
 
 
 def diffs() -> None:

@@ -70,6 +70,14 @@ def test_a_compressed_bomb(clients: Clients, body: bytes, encoding: str, status:
     assert peak < 100 * MEBIBYTE
 
 
+@pytest.mark.parametrize("left", [1, len(PAGE) // 4], ids=["all but a byte", "a part"])
+def test_a_compressed_body_that_ends_early(clients: Clients, left: int) -> None:
+    """A gzip stream without its end is refused, even if all of the customer is in what came."""
+    transport = FixedResponse(200, gzip.compress(PAGE)[:-left], {"Content-Encoding": "gzip"})
+    with pytest.raises(errors.UnreadableResponse, match="wrongly compressed"):
+        clients.open(transport=transport).retrieve(PAGE_CUSTOMER_ID)
+
+
 def test_compression_that_is_asked_for(clients: Clients) -> None:
     """Only gzip is asked for, and it is read."""
     transport = FixedResponse(200, gzip.compress(PAGE), {"Content-Encoding": "GZIP"})
