@@ -394,8 +394,10 @@ class Sandbox:
                 self._update(stored, received)
         except Refused as refused:
             received.reason = str(refused)
-            return json_reply(refused.status, self._encryption.sealed({"errors": [refused.error]}, received.claims))
-        return json_reply(200, self._encryption.sealed(stored.customer, received.claims), ETag=stored.etag)
+            return json_reply(
+                refused.status, self._encryption.encrypt_response({"errors": [refused.error]}, received.claims)
+            )
+        return json_reply(200, self._encryption.encrypt_response(stored.customer, received.claims), ETag=stored.etag)
 
     def _check_encryption(self, request: Received) -> None:
         if request.reason:

@@ -78,9 +78,9 @@ def encrypted(payload: bytes, public_key: RSAPublicKey, header: Mapping[str, obj
     nonce = secrets.token_bytes(NONCE_LENGTH)
     protected = encoded(json.dumps(dict(header)).encode())
     plain = zlib.compress(payload, wbits=RAW_DEFLATE) if "zip" in header else payload
-    sealed = AESGCM(key).encrypt(nonce, plain, protected.encode())
+    ciphertext = AESGCM(key).encrypt(nonce, plain, protected.encode())
     wrapped = public_key.encrypt(key, oaep(str(header["alg"])))
-    return ".".join([protected, *map(encoded, (wrapped, nonce, sealed[:-TAG_LENGTH], sealed[-TAG_LENGTH:]))])
+    return ".".join([protected, *map(encoded, (wrapped, nonce, ciphertext[:-TAG_LENGTH], ciphertext[-TAG_LENGTH:]))])
 
 
 def jwe_header(token: str) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def decrypted(token: str, private_key: RSAPrivateKey) -> tuple[dict[str, Any], b
 def content(token: str, header: Mapping[str, Any], private_key: RSAPrivateKey) -> bytes:
     """Return what is encrypted, still compressed if it was."""
     protected, *parts = token.split(".")
-    wrapped, nonce, sealed, tag = map(decoded, parts)
+    wrapped, nonce, ciphertext, tag = map(decoded, parts)
     key = private_key.decrypt(wrapped, oaep(str(header["alg"])))
     lengths = CONTENT_KEY_LENGTHS[str(header["enc"])], NONCE_LENGTH, TAG_LENGTH
     if (len(key), len(nonce), len(tag)) != lengths:  # cryptography takes any that AES-GCM has
         raise ValueError(lengths)
-    return AESGCM(key).decrypt(nonce, sealed + tag, protected.encode())
+    return AESGCM(key).decrypt(nonce, ciphertext + tag, protected.encode())

@@ -61,7 +61,7 @@ class OwnKey:
 
 
 class MessageEncryption:
-    """Opens requests and seals answers."""
+    """Decrypts requests and encrypts responses."""
 
     def __init__(self) -> None:
         self._response_keys: dict[str, rsa.RSAPublicKey] = {}
@@ -93,7 +93,7 @@ class MessageEncryption:
         """Whether the key that a token wants its answer encrypted for is known, if it wants that."""
         return claims.get(RESPONSE_KEY_CLAIM, ABSENT) in (ABSENT, *self._response_keys)
 
-    def sealed(self, value: object, claims: Mapping[str, Any]) -> object:
+    def encrypt_response(self, value: object, claims: Mapping[str, Any]) -> object:
         """Return an answer's JSON, encrypted if the token asked for that with a key that is known."""
         key_id = claims.get(RESPONSE_KEY_CLAIM)
         if not isinstance(key_id, str) or key_id not in self._response_keys:
