@@ -110,6 +110,13 @@ def test_leaving_an_edit(clients: Clients) -> None:
     assert_without_frames(caught.value)
 
 
+def test_entering_an_edit(clients: Clients) -> None:
+    """An edit that cannot be guarded raises without frames on entering."""
+    with pytest.raises(errors.UnreadableResponse) as caught:
+        clients.open(transport=FixedResponse(headers={})).edit(PAGE_CUSTOMER_ID, wrong_change)
+    assert_without_frames(caught.value)
+
+
 REFUSED: dict[str, Callable[[], object]] = {
     "SharedSecretAuth": lambda: SharedSecretAuth(MERCHANT_ID, KEY_ID, f"{SECRET}!"),
     "HttpSignatureAuth": lambda: HttpSignatureAuth(MERCHANT_ID, KEY_ID, f"{SECRET}!"),
