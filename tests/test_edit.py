@@ -568,6 +568,24 @@ def test_an_async_edit_is_entered_once_at_a_time() -> None:
     asyncio.run(nest())
 
 
+def test_an_edit_that_could_not_be_entered(clients: Clients) -> None:
+    """If reading the customer failed, the same edit can be entered again; so it can after its update failed."""
+    statuses = iter([404, 200, 412, 200, 200])
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(next(statuses), json=page_customer(), headers={"ETag": "e"})
+
+    def change(customer: Any) -> None:
+        customer.buyer_information.email = "new@example.com"
+
+    client = clients.open(transport=httpx.MockTransport(respond))
+    edit = client.wrapped.edit(PAGE_CUSTOMER_ID)
+    for kind in (errors.NotFound, errors.PreconditionFailed):
+        with pytest.raises(kind):
+            client.enter(edit, change)
+    assert client.enter(edit, change).record.etag == "e"
+
+
 GOOD_ETAGS = ['W/"0123456789abcdef0123456789abcdef"', '"a,b"', '""', "0123456789abcdef0123456789abcdef", "e" * 256]
 
 

@@ -383,7 +383,7 @@ def test_a_200_that_is_not_encrypted(clients: Clients, body: Callable[[], bytes]
 
 @pytest.mark.parametrize("body", NO_CUSTOMER.values(), ids=NO_CUSTOMER)
 def test_a_200_that_holds_no_customer(clients: Clients, body: Callable[[], bytes]) -> None:
-    """What is decrypted is judged as a plain answer would be."""
+    """What is decrypted is checked as a response in plain text would be."""
     unreadable(clients, body())
 
 

@@ -305,8 +305,8 @@ def jwe_by_hand(
     """Make a JWE of any header as RSA-OAEP-256 and AES-GCM are documented, with some lengths to choose."""
     protected, secret, once = part(header), bytes(range(key)), bytes(nonce)
     wrapped_key = SHOP_KEY.public_key().encrypt(secret, OAEP(MGF1(mask), hashes.SHA256(), None))
-    sealed = AESGCM(secret).encrypt(once, plain, protected.encode())
-    return ".".join([protected, *map(part, (wrapped_key, once, sealed[:-16], sealed[-16:]))])
+    ciphertext = AESGCM(secret).encrypt(once, plain, protected.encode())
+    return ".".join([protected, *map(part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
 
 
 RIGHT_JWE = {"alg": "RSA-OAEP-256", "enc": "A256GCM"}

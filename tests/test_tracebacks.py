@@ -110,6 +110,13 @@ def test_leaving_an_edit(clients: Clients) -> None:
     assert_without_frames(caught.value)
 
 
+def test_entering_an_edit(clients: Clients) -> None:
+    """An edit that cannot be guarded raises without frames on entering."""
+    with pytest.raises(errors.UnreadableResponse) as caught:
+        clients.open(transport=FixedResponse(headers={})).edit(PAGE_CUSTOMER_ID, wrong_change)
+    assert_without_frames(caught.value)
+
+
 REFUSED: dict[str, Callable[[], object]] = {
     "SharedSecretAuth": lambda: SharedSecretAuth(MERCHANT_ID, KEY_ID, f"{SECRET}!"),
     "HttpSignatureAuth": lambda: HttpSignatureAuth(MERCHANT_ID, KEY_ID, f"{SECRET}!"),
@@ -173,6 +180,26 @@ def test_warnings_as_errors(make: Callable[[Path], object], tmp_path: Path) -> N
     with warnings.catch_warnings(), pytest.raises(Warning) as caught:  # noqa: PT012 - in this order
         warnings.simplefilter("error")
         make(tmp_path)
+    assert_without_frames(caught.value)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_names_the_callers_line(tmp_path: Path) -> None:
+    """A warning is about the line that made the credentials, through however many functions of ours."""
+    for make in WARNED.values():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            make(tmp_path)
+        assert {warning.filename for warning in caught} == {HERE}
+
+
+def test_causes_that_go_round(clients: Clients) -> None:
+    """An error whose causes go round in a circle leaves, too."""
+    one, other = RuntimeError(EMAIL), RuntimeError(EMAIL)
+    one.__cause__, other.__cause__ = other, one
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        clients.open(transport=FixedResponse(error=one)).retrieve(PAGE_CUSTOMER_ID)
+    assert caught.value.__cause__ is one
     assert_without_frames(caught.value)
 
 

@@ -67,17 +67,21 @@ class BlockingClient:
     def edit(self, customer_id: Any, change: Callable[[Any], object]) -> Any:
         """Call `change` with the customer inside `with` or `async with`; return the edit, also kept as `last_edit`."""
         self.last_edit = self.wrapped.edit(customer_id)
+        return self.enter(self.last_edit, change)
+
+    def enter(self, edit: Any, change: Callable[[Any], object]) -> Any:
+        """Call `change` with the customer inside an edit that the test has made, and return that edit."""
 
         async def edit_async() -> None:
-            async with self.last_edit as customer:
+            async with edit as customer:
                 change(customer)
 
         if isinstance(self.wrapped, AsyncCustomersClient):
             self._run(edit_async())
         else:
-            with self.last_edit as customer:
+            with edit as customer:
                 change(customer)
-        return self.last_edit
+        return edit
 
     def close(self) -> None:
         """Call `close` or `aclose`."""

@@ -35,18 +35,18 @@ DEFAULT_RETRIES = Retries()
 
 
 class CustomersClient:
-    """Reads and updates customers. One client may be shared among threads; it keeps connections until it is closed.
+    """Reads and updates customers. Threads can share a client; it keeps connections until it is closed.
 
     Args:
         environment: An `Environment` or its text, such as `"production-india"`.
         auth: The credentials, such as `SharedSecretAuth`.
-        timeout: Seconds, above 0 and finite, for each of connecting, writing, reading and waiting for a free
-            connection, or an `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read, 10 s to wait.
-        retries: When to repeat a call that failed in passing, see `Retries`; None: never.
+        timeout: Seconds, above 0 and at most a day, for each of connecting, writing and reading, or an
+            `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read.
+        retries: When to repeat a call after a transient failure, see `Retries`; None turns retries off.
         profile_id: The token profile to use, 36 characters, for merchants that have more than one.
-        encryption: A `MessageEncryption`, to encrypt requests, answers or both; `auth` has to be one that signs tokens.
-        base_url: Another address for the environment's, for a proxy or a stand-in; plain http only to loopback.
-        transport: Another `httpx.BaseTransport`, for tests, proxies and mTLS.
+        encryption: A `MessageEncryption`, to encrypt requests, responses or both; `auth` has to sign tokens.
+        base_url: Overrides the environment's address, for a proxy or a stand-in; plain http only to loopback.
+        transport: A custom `httpx.BaseTransport`, for tests, proxies and mTLS.
 
     Raises:
         InvalidRequest: An argument is wrong; the message names it.
@@ -122,10 +122,10 @@ class CustomersClient:
             The whole customer, with its ETag and the correlation id.
 
         Raises:
-            InvalidRequest: The id is none. Nothing was sent.
+            InvalidRequest: It is not such an id. Nothing was sent.
             StatusError: The service refused, by one of its subclasses: `NotFound`, `TokenDeleted`, …
-            ConnectionFailed: There was no answer.
-            UnreadableResponse: The answer cannot be understood.
+            ConnectionFailed: There was no response.
+            UnreadableResponse: The response cannot be understood, or is about another customer.
         """
         call = retrieve_call(customer_id, self._settings.profile_id)
         return self._repeat(call, Attempts(self._settings.retries, call.method))
@@ -134,14 +134,14 @@ class CustomersClient:
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
 
-        A repeat after a lost answer does no harm: the same merge patch gives the same customer twice (RFC 7396). Only
+        A repeat after a lost response does no harm: the same merge patch gives the same customer twice (RFC 7396). Only
         what somebody else wrote to the same fields in between would be overwritten. With `if_match`, such a repeat is
         refused, and the customer is read to find out: if it is what `changes` ask for, that is success.
 
         Args:
             customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
             changes: What to write, as `changed_fields` returns it; a field that is `None` is removed.
-            if_match: The ETag of an earlier answer, unchanged. If the customer has changed since, nothing is updated.
+            if_match: The ETag of an earlier response, unchanged. If the customer has changed since, nothing is updated.
 
         Returns:
             The whole customer as it now is, with its ETag and the correlation id.
@@ -149,8 +149,8 @@ class CustomersClient:
         Raises:
             InvalidRequest: An argument is wrong, or `changes` is empty. Nothing was sent.
             StatusError: The service refused, by one of its subclasses: `PreconditionFailed` where `if_match` is old.
-            ConnectionFailed: There was no answer; `may_have_been_applied` says whether the update may have arrived.
-            UnreadableResponse: The answer cannot be understood; the update may have been applied.
+            ConnectionFailed: There was no response; `may_have_been_applied` says whether the update may have arrived.
+            UnreadableResponse: The response cannot be understood; the update may have been applied.
         """
         call = update_call(customer_id, changes, if_match, self._settings.profile_id)
         attempts = Attempts(self._settings.retries, call.method)
@@ -166,7 +166,7 @@ class CustomersClient:
         """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
 
         In the copy, an empty group or list stands for each that the customer does not have, so that it can be filled
-        like one that is there. If nothing changed, nothing is sent; nor if an exception field_paths the `with`.
+        like one that is there. If nothing changed, nothing is sent; nor if the block raises.
 
             with customers.edit(customer_id) as customer:
                 customer.buyer_information.email = "new@example.com"
@@ -217,7 +217,7 @@ class CustomersClient:
 
 
 class AsyncCustomersClient:
-    """Does what `CustomersClient` does, for asyncio. One client may be shared among the tasks of one event loop.
+    """Does what `CustomersClient` does, under asyncio and trio. The tasks of one event loop can share a client.
 
     Args:
         environment: As for `CustomersClient`.
@@ -227,7 +227,7 @@ class AsyncCustomersClient:
         profile_id: As for `CustomersClient`.
         encryption: As for `CustomersClient`.
         base_url: As for `CustomersClient`.
-        transport: Another `httpx.AsyncBaseTransport`.
+        transport: A custom `httpx.AsyncBaseTransport`.
 
     Raises:
         InvalidRequest: An argument is wrong; the message names it.

@@ -38,7 +38,6 @@ _HEADERS = {
 _LARGEST = 2**24  # bytes of a body, decompressed; the service's _embedded can be large
 _SUCCESS = 2  # the first digit of a status
 _GZIP = 31  # zlib's name for it
-_SAY_WHAT_WAS_SENT = {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
 
 
 def attempt(connections: SyncConnections, call: Call, deadline: float) -> CustomerRecord:
