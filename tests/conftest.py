@@ -2,6 +2,7 @@
 
 clients         either client, sync or async, behind one blocking face: `Clients`
 sandbox, url    the running stand-in for the service, reset, and its address
+caller          plain httpx with signed requests, to the stand-in within the process: `Caller`
 tls             the address of a stand-in over TLS, and a context that trusts its certificate
 raw             a server that sends given bytes, whether they are HTTP or not: `RawServer`
 
@@ -22,10 +23,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import nullcontext
 
+import httpx
 import pytest
 import trustme
 
 from cybersource_tms_sandbox import Sandbox
+from support.caller import HOST, Caller
 from support.clients import Clients
 from support.raw_server import RawServer
 
@@ -70,6 +73,13 @@ def sandbox(running: tuple[Sandbox, str]) -> Sandbox:
 def url(sandbox: Sandbox, running: tuple[Sandbox, str]) -> str:
     """Return the address of the running stand-in service, which is reset."""
     return running[1]
+
+
+@pytest.fixture
+def caller(sandbox: Sandbox) -> Iterator[Caller]:
+    """Return plain httpx that signs its requests, within the process."""
+    with httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}") as http:
+        yield Caller(http)
 
 
 @pytest.fixture(scope="session")

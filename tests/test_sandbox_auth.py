@@ -28,10 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._jose import decode as decoded
-from cybersource_tms_sandbox._jose import decrypt as decrypted
-from cybersource_tms_sandbox._jose import encrypt as encrypted
-from cybersource_tms_sandbox._jose import is_signed, signing_algorithms
+from cybersource_tms_sandbox._jose import decode, decrypt, encrypt, is_signed, signing_algorithms
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 CHANGE = b'{"buyerInformation":{"email":"new@example.com"}}'
@@ -195,8 +192,8 @@ def assert_unauthenticated(sandbox: Sandbox, response: httpx.Response, reason: s
 
 
 def assert_refused(sandbox: Sandbox, response: httpx.Response, reason: str) -> None:
-    """Check that the client is told why in plain JSON, and that nothing was applied."""
-    error = {"type": "invalidRequest", "message": reason}
+    """Check that the client is told so in plain JSON, that the sandbox knows why, and that nothing was applied."""
+    error = {"type": "invalidRequest", "message": "Invalid HTTP Body"}
     assert (response.status_code, response.json()) == (400, {"errors": [error]})
     assert (sandbox.received[-1].reason, sandbox.received[-1].status) == (reason, 400)
     assert sandbox.customer() == page_customer()
@@ -246,7 +243,7 @@ RFC_7516_A1 = (
 
 def number(text: str) -> int:
     """Return a number of a JSON Web Key."""
-    return int.from_bytes(decoded(text))
+    return int.from_bytes(decode(text))
 
 
 def private_key(modulus: int, exponent: int) -> rsa.RSAPrivateKey:
@@ -260,7 +257,7 @@ def private_key(modulus: int, exponent: int) -> rsa.RSAPrivateKey:
 @pytest.mark.parametrize(
     ("token", "algorithm", "key"),
     [
-        (RFC_7515_A1, "HS256", decoded(RFC_7515_A1_KEY)),
+        (RFC_7515_A1, "HS256", decode(RFC_7515_A1_KEY)),
         (RFC_7515_A2, "RS256", rsa.RSAPublicNumbers(65537, number(RFC_7515_A2_MODULUS)).public_key()),
     ],
     ids=["A.1", "A.2"],
@@ -268,8 +265,8 @@ def private_key(modulus: int, exponent: int) -> rsa.RSAPrivateKey:
 def test_signatures_of_rfc_7515(token: str, algorithm: str, key: bytes | rsa.RSAPublicKey) -> None:
     """The RFC's signatures are right for its messages, and for no others."""
     message, _, signature = token.rpartition(".")
-    assert is_signed(message.encode(), decoded(signature), algorithm, key)
-    assert not is_signed(message[:-1].encode(), decoded(signature), algorithm, key)
+    assert is_signed(message.encode(), decode(signature), algorithm, key)
+    assert not is_signed(message[:-1].encode(), decode(signature), algorithm, key)
     assert algorithm in signing_algorithms(key)
 
 
@@ -277,7 +274,7 @@ def test_encryption_of_rfc_7516_a1() -> None:
     """The RFC's token decrypts with its key."""
     key = private_key(number(RFC_7516_A1_MODULUS), number(RFC_7516_A1_EXPONENT))
     sentence = b"The true sign of intelligence is not knowledge but imagination."
-    assert decrypted(RFC_7516_A1, key) == ({"alg": "RSA-OAEP", "enc": "A256GCM"}, sentence)
+    assert decrypt(RFC_7516_A1, key) == ({"alg": "RSA-OAEP", "enc": "A256GCM"}, sentence)
 
 
 @pytest.mark.parametrize(
@@ -293,8 +290,8 @@ def test_encryption_of_rfc_7516_a1() -> None:
 def test_encrypted_is_decrypted(header: dict[str, object]) -> None:
     """What is encrypted in any way comes back whole; it is another token each time, and shorter when compressed."""
     payload = "é€".encode() * 1000
-    first, second = (encrypted(payload, SHOP_KEY.public_key(), header) for _ in range(2))
-    assert decrypted(first, SHOP_KEY) == decrypted(second, SHOP_KEY) == (header, payload)
+    first, second = (encrypt(payload, SHOP_KEY.public_key(), header) for _ in range(2))
+    assert decrypt(first, SHOP_KEY) == decrypt(second, SHOP_KEY) == (header, payload)
     assert not {*first.split(".")[1:]} & {*second.split(".")[1:]}
     assert (len(first) < len(payload)) is ("zip" in header)
 
@@ -305,8 +302,8 @@ def jwe_by_hand(
     """Make a JWE of any header as RSA-OAEP-256 and AES-GCM are documented, with some lengths to choose."""
     protected, secret, once = part(header), bytes(range(key)), bytes(nonce)
     wrapped_key = SHOP_KEY.public_key().encrypt(secret, OAEP(MGF1(mask), hashes.SHA256(), None))
-    ciphertext = AESGCM(secret).encrypt(once, plain, protected.encode())
-    return ".".join([protected, *map(part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
+    sealed = AESGCM(secret).encrypt(once, plain, protected.encode())
+    return ".".join([protected, *map(part, (wrapped_key, once, sealed[:-16], sealed[-16:]))])
 
 
 RIGHT_JWE = {"alg": "RSA-OAEP-256", "enc": "A256GCM"}
@@ -318,7 +315,7 @@ RAW_DEFLATED = b"\x01\x05\x00\xfa\xffplain"  # RFC 1951 3.2.4: the last block, s
 )
 def test_encryption_by_hand(header: dict[str, object], plain: bytes) -> None:
     """The hash is also the mask's, and what is compressed is so without zlib's frame."""
-    assert decrypted(jwe_by_hand(header, plain), SHOP_KEY) == (header, b"plain")
+    assert decrypt(jwe_by_hand(header, plain), SHOP_KEY) == (header, b"plain")
 
 
 WRONG_JWES: dict[str, Callable[[], str]] = {
@@ -338,7 +335,7 @@ WRONG_JWES: dict[str, Callable[[], str]] = {
 def test_what_is_not_decrypted(token: Callable[[], str]) -> None:
     """Whatever is wrong, it is one error."""
     with pytest.raises(ValueError, match="the JWE cannot be decrypted"):
-        decrypted(token(), SHOP_KEY)
+        decrypt(token(), SHOP_KEY)
 
 
 # Certificates
@@ -422,7 +419,7 @@ BAD_CLAIMS: dict[str, tuple[dict[str, object], str]] = {
     "digest": ({"digest": digest(b"")}, "digest is wrong"),
     "digestAlgorithm": ({"digestAlgorithm": "sha-256"}, "digestAlgorithm is wrong"),
     "request-method": ({"request-method": "get"}, "request-method is wrong"),
-    "request-host": ({"request-host": "proxy.example"}, "request-host is wrong"),
+    "request-host": ({"request-host": "example.com"}, "request-host is wrong"),
     "request-resource-path": ({"request-resource-path": "/"}, "request-resource-path is wrong"),
     "iss": ({"iss": MERCHANT_ID}, "iss is wrong"),
     "iss in capitals": ({"iss": SHOP.upper()}, "iss is wrong"),
@@ -620,7 +617,7 @@ BAD_SIGNATURES: dict[str, tuple[Signature, Callable[[], dict[str, Any]], str]] =
     **{
         f"{name} signed {value}": (Signature(), partial(dict, signed={name: value}), WRONG)
         for name, value in {
-            "host": "proxy.example",
+            "host": "example.com",
             "date": "",
             "request-target": f"PATCH {PATH}",
             "digest": digest(CHANGE),
@@ -705,6 +702,12 @@ def test_host_of_http_signature_has_no_port(sandbox: Sandbox, caller: Caller) ->
     assert_unauthenticated(sandbox, response, "the signature is wrong")
 
 
+def test_host_of_http_signature_may_be_the_environments(caller: Caller) -> None:
+    """A client that is sent here by its base URL signs for the service."""
+    for host in ("apitest.cybersource.com", "api.in.cybersource.com"):
+        assert Signature().send(caller.http, signed={"host": host}).status_code == 200
+
+
 def test_body_of_http_signature_is_exact(sandbox: Sandbox, caller: Caller) -> None:
     """The digest is of the bytes that were sent, not of the JSON that they mean."""
     response = caller.http.patch(PATH, content=CHANGE + b" ", headers=Signature().headers())
@@ -739,7 +742,7 @@ def jwe(sandbox: Sandbox, payload: bytes = CHANGE, header: Mapping[str, object] 
     key = own(sandbox).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     right = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": own_key_id(sandbox), "iat": int(time.time())}
-    return encrypted(payload, key, present(right | dict(header)))
+    return encrypt(payload, key, present(right | dict(header)))
 
 
 def wrapped(token: object, **others: object) -> bytes:
@@ -809,7 +812,7 @@ def test_what_was_encrypted_is_checked(sandbox: Sandbox, caller: Caller, plain: 
 def with_part(token: str, index: int, change: Callable[[bytes], bytes]) -> str:
     """Change one part of a token."""
     parts = token.split(".")
-    parts[index] = part(change(decoded(parts[index])))
+    parts[index] = part(change(decode(parts[index])))
     return ".".join(parts)
 
 
@@ -820,14 +823,14 @@ def with_header(token: str, header: bytes) -> str:
 
 def with_longer_tag(token: str) -> str:
     """Move a byte from the ciphertext to the tag: put together again, they are as they were."""
-    last = decoded(token.split(".")[3])[-1:]
+    last = decode(token.split(".")[3])[-1:]
     return with_part(with_part(token, 3, lambda raw: raw[:-1]), 4, lambda raw: last + raw)
 
 
 def for_another(sandbox: Sandbox) -> str:
     """Encrypt for another key under the right key's id."""
     header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": own_key_id(sandbox), "iat": int(time.time())}
-    return encrypted(CHANGE, OTHER_KEY.public_key(), header)
+    return encrypt(CHANGE, OTHER_KEY.public_key(), header)
 
 
 def flipped(raw: bytes) -> bytes:
@@ -841,7 +844,7 @@ NOT_TEXT: list[object] = [None, 1, [], {"ciphertext": "x"}]
 BAD_TOKENS: dict[str, tuple[Callable[[Sandbox], object], str]] = {
     "another key": (for_another, UNREADABLE),
     "another header": (
-        lambda it: with_header(jwe(it), decoded(jwe(it, header={"x": 1}).partition(".")[0])),
+        lambda it: with_header(jwe(it), decode(jwe(it, header={"x": 1}).partition(".")[0])),
         UNREADABLE,
     ),
     **{
@@ -912,8 +915,8 @@ def test_encryption_that_is_required(sandbox: Sandbox, caller: Caller) -> None:
     assert sandbox.requires_encryption is False
     sandbox.requires_encryption = True
     for body in (CHANGE, b""):
-        assert_refused(sandbox, caller.call(body=body), "Request body is not encrypted")
-    assert_refused(sandbox, Signature().send(caller.http), "Request body is not encrypted")
+        assert_refused(sandbox, caller.call(body=body), "the body is not encrypted")
+    assert_refused(sandbox, Signature().send(caller.http), "the body is not encrypted")
     assert caller.call(method="GET", body=b"").status_code == 200
     assert caller.call(body=wrapped(jwe(sandbox))).status_code == 200
     sandbox.reset()
@@ -930,7 +933,7 @@ def answer_in(response: httpx.Response) -> Any:
     assert response.headers["content-type"] == "application/json;charset=utf-8"
     assert {*response.headers} >= {"v-c-correlation-id", "uniquetransactionid"}
     [(name, token)] = response.json().items()
-    header, payload = decrypted(token, OTHER_KEY)
+    header, payload = decrypt(token, OTHER_KEY)
     iat = header.pop("iat")
     assert (name, header) == ("encryptedResponse", {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": RESPONSE_ID})
     assert (type(iat), abs(iat - time.time()) < 5) == (int, True)

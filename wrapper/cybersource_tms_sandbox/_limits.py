@@ -35,7 +35,7 @@ def wrong_headers(method: str, headers: Mapping[str, str]) -> list[str]:
 def wrong_fields(patch: Schema) -> list[str]:
     """Return the path of each field that may not be sent so: `a.b`, or `a[0].b` in an array."""
     errors = find_errors(update_limits(), patch)
-    return list(dict.fromkeys(place for error in errors for place in places(error)))
+    return sorted({place for error in errors for place in places(error)})
 
 
 def find_errors(schema: Schema, value: Any) -> list[ValidationError]:
