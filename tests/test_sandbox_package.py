@@ -76,7 +76,7 @@ def test_its_variables(clients: Clients, sandbox: Sandbox, monkeypatch: pytest.M
     """They are all that `from_env` needs."""
     for name, value in sandbox.variables.items():
         monkeypatch.setenv(name, value)
-    client = clients.wrap(clients.kind.from_env(transport=sandbox.transport))
+    client = clients.wrap(clients.client_class.from_env(transport=sandbox.transport))
     assert client.retrieve(PAGE_CUSTOMER_ID).customer.to_dict() == page_customer()
 
 
