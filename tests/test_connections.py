@@ -71,10 +71,12 @@ def test_two_responses_to_one_request(clients: Clients) -> None:
         connections.append(connection)
         if len(connections) == 1 and (request := connection.read_request()):
             connection.send(response(customer_in(request[1])), response({"id": OTHER}))
+            while connection.read_request():
+                pass  # whoever uses this connection again waits in vain
         respond_for_ever(connection)
 
     with serving(respond_twice_once) as url:
-        client = clients.open(base_url=url)
+        client = clients.open(base_url=url, timeout=LIMIT / 6)
         assert client.retrieve(PAGE_CUSTOMER_ID).customer.id == PAGE_CUSTOMER_ID
         with pytest.raises(errors.UnreadableResponse, match="another customer"):
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -364,6 +366,15 @@ def test_settings_that_cannot_be_used(clients: Clients, monkeypatch: pytest.Monk
     while error:
         assert "s3" not in str(error)
         error = error.__cause__ or error.__context__
+
+
+def test_only_the_variables_that_are_set_are_named(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is empty, or about something else, is not named."""
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("NO_PROXY_AT_ALL", "1")
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://127.0.0.1:1")
+    with pytest.raises(errors.InvalidRequest, match=r"^HTTPS_PROXY: "):
+        clients.open()
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "http_proxy", "HTTPS_PROXY"])
