@@ -1,6 +1,7 @@
 """The generated client is what the spec says, and following a change of the spec needs no hand."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 
 PACKAGE = Path("generated/cybersource_tms_api")
 SPEC = Path("spec/customers.yaml")
 TEMPLATE = Path("spec/templates/types.py.jinja")
 MODEL = PACKAGE / "models/link.py"
+SUPPORT = Path(__file__).parent / "support"
 
 
 @pytest.fixture
@@ -79,67 +82,68 @@ def test_check_lists_what_differs_and_changes_nothing(copy: Path, change: Callab
     assert contents(copy) == before
 
 
-def test_what_the_generator_does_not_understand_is_an_error(copy: Path) -> None:
-    """A part of the spec that the generator would drop stops it, and what was generated stays."""
+LIMIT = "maxLength: 255"
+# What is replaced in the spec by what, and what is said.
+WRONG: dict[str, tuple[str, str, str]] = {
+    "no YAML": ("openapi: 3.1.0", "openapi: [", "while parsing a flow "),
+    "no operation id": ("operationId: updateCustomer", "deprecated: false", "the operation has no operationId"),
+    "another body": ("application/json;charset=utf-8:\n            schema:", "text/plain:\n            schema:", ""),
+    "bytes": (LIMIT, "format: binary", "BuyerInformation.email: a field of the type "),
+    "one of two groups": (
+        '/schemas/ObjectInformation"\n',
+        '/schemas/ObjectInformation"\n            - $ref: "#/components/schemas/Link"\n',
+        "CustomerUpdate.objectInformation: a field of the type ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WRONG.values(), ids=list(WRONG))
+def test_a_wrong_spec_is_refused(copy: Path, old: str, new: str, said: str) -> None:
+    """One sentence says what is wrong and where, the exit code is 1, and what was generated stays."""
     before = contents(copy)
-    edit(copy, SPEC, "application/json;charset=utf-8:\n            schema:", "text/plain:\n            schema:")
-    assert regenerate(copy).returncode != 0
+    edit(copy, SPEC, old, new)
+    refused = regenerate(copy)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert all(line.startswith(f"{SPEC}: ") for line in refused.stderr.splitlines())
+    assert said in refused.stderr
+    assert "github.com" not in refused.stderr
     assert contents(copy) == before
 
 
-def test_a_new_field_needs_no_change_in_the_wrapper(copy: Path) -> None:
-    """A field and a group that are added to the spec are in the models, and the wrapper compares and checks them."""
-    edit(
-        copy,
-        SPEC,
-        "      properties:\n        merchantCustomerID:",
-        "      properties:\n"
-        "        loyaltyPoints:\n"
-        '          type: [integer, "null"]\n'
-        "          description: How loyal the customer is.\n"
-        "        merchantCustomerID:",
-    )
-    edit(
-        copy,
-        SPEC,
-        "        clientReferenceInformation:\n          description",
-        "        loyalty:\n"
-        "          oneOf:\n"
-        "            - type: object\n"
-        "              title: Loyalty\n"
-        "              properties:\n"
-        '                tier: {type: [string, "null"]}\n'
-        '            - type: "null"\n'
-        "        clientReferenceInformation:\n          description",
-    )
-    assert regenerate(copy).returncode == 0
-    code = """if True:
-        from cybersource_tms import BuyerInformation, Customer, CustomerUpdate, changed_fields, errors
-        before = Customer.from_dict({"id": "1", "buyerInformation": {"loyaltyPoints": 1, "email": "a@example.com"}})
-        after = CustomerUpdate(buyer_information=BuyerInformation(loyalty_points=2, email="a@example.com"))
-        print(changed_fields(before, after).to_dict())
-        print(changed_fields(before, {"loyalty": {"tier": "gold"}}).to_dict())
-        print(changed_fields(before, {"buyerInformation": {"loyaltyPoints": None}}).to_dict())
-        try:
-            changed_fields(before, CustomerUpdate(buyer_information=BuyerInformation(loyalty_points="many")))
-        except errors.InvalidRequest as error:
-            print(error)
-    """
+def test_a_doubtful_spec_is_named_by_check(copy: Path) -> None:
+    """What can be generated, and is a mistake or needs a reason, is said by --check alone."""
+    edit(copy, SPEC, LIMIT, "nullable: true")
+    assert regenerate(copy).stderr == ""
+    check = regenerate(copy, "--check")
+    place = "components.schemas.BuyerInformation.properties.email"
+    assert check.stderr == f'{SPEC}: {place}: nullable has no meaning in OpenAPI 3.1: write type: [..., "null"]\n'
+    assert check.returncode == 1
+
+
+def test_a_field_of_every_type_needs_no_change_in_the_wrapper(copy: Path) -> None:
+    """Spec, regenerate, done: the rules of `support/every_type.py` hold for what `support/every_type.yaml` adds."""
+    added = yaml.safe_load((SUPPORT / "every_type.yaml").read_text(encoding="utf-8"))
+    spec = yaml.safe_load((copy / SPEC).read_text(encoding="utf-8"))
+    schemas = spec["components"]["schemas"]
+    schemas["CustomerUpdate"]["properties"] |= added["CustomerUpdate"]
+    schemas["Customer"]["allOf"][1]["properties"] |= added["Customer"]
+    schemas["Customer"]["allOf"][1]["required"] += ["createdAt"]
+    schemas |= added["schemas"]
+    (copy / SPEC).write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
+    assert regenerate(copy).stderr == ""
+    assert regenerate(copy, "--check").returncode == 0
     roots = os.pathsep.join([str(copy / "generated"), str(copy / "wrapper")])
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": roots}, check=True)
-    assert done.stdout.splitlines() == [
-        "{'buyerInformation': {'loyaltyPoints': 2}}",
-        "{'loyalty': {'tier': 'gold'}}",
-        "{'buyerInformation': {'loyaltyPoints': None}}",
-        "after: buyerInformation.loyaltyPoints: expected a whole number or null, not text",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SUPPORT / "every_type.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": roots}, check=False)
+    assert done.returncode == 0, done.stdout
 
 
-def test_the_template_is_the_generators_own_but_for_the_marked_lines() -> None:
-    """The override adds what stands between its two comments, and has nothing else of its own."""
-    ours = TEMPLATE.read_text(encoding="utf-8")
-    start, end = ours.index("{# added:"), ours.index("{# /added #}\n") + len("{# /added #}\n")
-    theirs = files("openapi_python_client").joinpath("templates/types.py.jinja").read_text(encoding="utf-8")
-    assert ours[:start] + ours[end:] == theirs
-    assert [path.name for path in TEMPLATE.parent.iterdir()] == [TEMPLATE.name]
+@pytest.mark.parametrize("name", [path.name for path in sorted(TEMPLATE.parent.iterdir())])
+def test_a_template_is_the_generators_own_but_for_the_marked_lines(name: str) -> None:
+    """An override has what stands between its comments, for one line at the end at the most, and nothing else."""
+    ours = re.sub(
+        r"\{# added.*?/added #\}\n", "", (TEMPLATE.parent / name).read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    theirs = files("openapi_python_client").joinpath(f"templates/{name}").read_text(encoding="utf-8")
+    assert theirs.startswith(ours)
+    assert theirs.removeprefix(ours).count("\n") <= 1

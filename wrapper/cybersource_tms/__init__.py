@@ -3,19 +3,8 @@
 The clients and the errors are documented where they are: see `CustomersClient`, `changed_fields` and `errors`.
 """
 
-from cybersource_tms_api.models import (
-    BuyerInformation,
-    ClientReferenceInformation,
-    Customer,
-    CustomerLinks,
-    CustomerMetadata,
-    CustomerUpdate,
-    DefaultPaymentInstrument,
-    DefaultShippingAddress,
-    Link,
-    MerchantDefinedInformation,
-    ObjectInformation,
-)
+from cybersource_tms_api import models as _models
+from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spec is public without a line here
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
@@ -31,26 +20,16 @@ from ._retries import Retries
 __all__ = [
     "UNSET",
     "AsyncCustomersClient",
-    "BuyerInformation",
     "CertificateAuth",
-    "ClientReferenceInformation",
-    "Customer",
-    "CustomerLinks",
-    "CustomerMetadata",
     "CustomerRecord",
-    "CustomerUpdate",
     "CustomersClient",
-    "DefaultPaymentInstrument",
-    "DefaultShippingAddress",
     "Environment",
     "HttpSignatureAuth",
-    "Link",
-    "MerchantDefinedInformation",
     "MessageEncryption",
-    "ObjectInformation",
     "Retries",
     "SharedSecretAuth",
     "Unset",
     "changed_fields",
     "errors",
 ]
+__all__ += _models.__all__

@@ -6,10 +6,9 @@ from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
-from cybersource_tms_api.types import UNSET
 
 from ._changed_fields import changed_fields
-from ._fields import Kind, fields_of
+from ._fields import Kind, build_model, fields_of
 from ._requests import can_be_sent_back
 from ._responses import CustomerRecord, printable
 from ._tracebacks import raise_without_frames
@@ -118,7 +117,8 @@ def with_all_groups(customer: Customer) -> Customer:
     """Return a copy in which an empty group or list stands for each one that is not there."""
     filled = deepcopy(customer)
     for field in fields_of(CustomerUpdate).values():
-        if not getattr(filled, field.attribute):
+        is_group_or_list = field.kind.model or field.kind.items
+        if is_group_or_list and not getattr(filled, field.attribute):
             setattr(filled, field.attribute, _empty(field.kind))
     return filled
 
@@ -133,6 +133,4 @@ def without_empty_lists(edited: Customer, before: Customer) -> Customer:
 
 
 def _empty(kind: Kind) -> object:
-    if kind.model:
-        return kind.model()
-    return [] if kind.items else UNSET
+    return build_model(kind.model, {}) if kind.model else []

@@ -148,7 +148,7 @@ def _kind(annotation: Any, place: str) -> Kind:
     for member in get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,):
         if member is Any:
             kind = attrs.evolve(kind, anything=True)
-        elif attrs.has(member) and not kind.model:
+        elif hasattr(member, "to_dict") and not kind.model:  # and not `File`, which has other methods
             kind = attrs.evolve(kind, model=member)
         elif member in FORMATS and not kind.format:
             kind = attrs.evolve(kind, format=member)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms_api.models import Customer, ErrorAnswer
+from cybersource_tms_api.models import Customer, ErrorResponse
 
 from . import errors
 from ._changed_fields import changed_fields, field_paths
@@ -188,7 +188,7 @@ def _describe(call: Call, response: Response) -> str:
 def _error_entries(content: bytes) -> tuple[errors.ErrorEntry, ...]:
     try:
         body = json.loads(content)
-        check(body, ErrorAnswer, Use.INPUT)
+        check(body, ErrorResponse, Use.INPUT)
     except (Mismatch, ValueError, RecursionError):
         return ()
     return tuple(_error_entry(entry) for entry in body.get("errors") or ())

@@ -8,9 +8,9 @@ from .customer_metadata import CustomerMetadata
 from .customer_update import CustomerUpdate
 from .default_payment_instrument import DefaultPaymentInstrument
 from .default_shipping_address import DefaultShippingAddress
-from .error_answer import ErrorAnswer
-from .error_detail import ErrorDetail
-from .error_entry import ErrorEntry
+from .error_response import ErrorResponse
+from .error_response_detail import ErrorResponseDetail
+from .error_response_entry import ErrorResponseEntry
 from .link import Link
 from .merchant_defined_information import MerchantDefinedInformation
 from .object_information import ObjectInformation
@@ -24,9 +24,9 @@ __all__ = (
     "CustomerUpdate",
     "DefaultPaymentInstrument",
     "DefaultShippingAddress",
-    "ErrorAnswer",
-    "ErrorDetail",
-    "ErrorEntry",
+    "ErrorResponse",
+    "ErrorResponseDetail",
+    "ErrorResponseEntry",
     "Link",
     "MerchantDefinedInformation",
     "ObjectInformation",

@@ -24,21 +24,21 @@ T = TypeVar("T", bound="Customer")
 
 @_attrs_define
 class Customer:
-    """A customer, as the service answers with it. Fields that this document does not know are kept.
+    """A customer, as the service returns it. Fields that this document does not have are kept.
 
     Attributes:
         id (str): The customer's token id.
         buyer_information (BuyerInformation | None | Unset): Who the customer is.
         client_reference_information (ClientReferenceInformation | None | Unset): The merchant's reference.
         merchant_defined_information (list[MerchantDefinedInformation] | None | Unset): The merchant's own data. An
-            update replaces all entries, so to change one, send all that shall be there.
+            update replaces all entries, so to change one, send all of them.
         object_information (None | ObjectInformation | Unset): A title and a comment.
         default_payment_instrument (DefaultPaymentInstrument | None | Unset): The payment instrument to use where none
             is named.
         default_shipping_address (DefaultShippingAddress | None | Unset): The shipping address to use where none is
             named.
-        field_links (CustomerLinks | None | Unset):
-        metadata (CustomerMetadata | None | Unset):
+        field_links (CustomerLinks | None | Unset): Where the customer and what belongs to it can be found.
+        metadata (CustomerMetadata | None | Unset): Data about the token itself.
     """
 
     id: str

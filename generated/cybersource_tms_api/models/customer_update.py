@@ -29,7 +29,7 @@ class CustomerUpdate:
             buyer_information (BuyerInformation | None | Unset): Who the customer is.
             client_reference_information (ClientReferenceInformation | None | Unset): The merchant's reference.
             merchant_defined_information (list[MerchantDefinedInformation] | None | Unset): The merchant's own data. An
-                update replaces all entries, so to change one, send all that shall be there.
+                update replaces all entries, so to change one, send all of them.
             object_information (None | ObjectInformation | Unset): A title and a comment.
             default_payment_instrument (DefaultPaymentInstrument | None | Unset): The payment instrument to use where none
                 is named.

@@ -7,7 +7,7 @@ import httpx
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.customer import Customer
-from ...models.error_answer import ErrorAnswer
+from ...models.error_response import ErrorResponse
 from ...types import UNSET, Response, Unset
 
 
@@ -31,39 +31,41 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Customer | ErrorAnswer | None:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Customer | ErrorResponse | None:
     if response.status_code == 200:
         response_200 = Customer.from_dict(response.json())
 
         return response_200
 
     if response.status_code == 400:
-        response_400 = ErrorAnswer.from_dict(response.json())
+        response_400 = ErrorResponse.from_dict(response.json())
 
         return response_400
 
     if response.status_code == 403:
-        response_403 = ErrorAnswer.from_dict(response.json())
+        response_403 = ErrorResponse.from_dict(response.json())
 
         return response_403
 
     if response.status_code == 404:
-        response_404 = ErrorAnswer.from_dict(response.json())
+        response_404 = ErrorResponse.from_dict(response.json())
 
         return response_404
 
     if response.status_code == 410:
-        response_410 = ErrorAnswer.from_dict(response.json())
+        response_410 = ErrorResponse.from_dict(response.json())
 
         return response_410
 
     if response.status_code == 424:
-        response_424 = ErrorAnswer.from_dict(response.json())
+        response_424 = ErrorResponse.from_dict(response.json())
 
         return response_424
 
     if response.status_code == 500:
-        response_500 = ErrorAnswer.from_dict(response.json())
+        response_500 = ErrorResponse.from_dict(response.json())
 
         return response_500
 
@@ -75,7 +77,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Customer | ErrorAnswer]:
+) -> Response[Customer | ErrorResponse]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -89,7 +91,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorAnswer]:
+) -> Response[Customer | ErrorResponse]:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -105,7 +107,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorAnswer]
+        Response[Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -125,7 +127,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorAnswer | None:
+) -> Customer | ErrorResponse | None:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -141,7 +143,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorAnswer
+        Customer | ErrorResponse
     """
 
     return sync_detailed(
@@ -156,7 +158,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorAnswer]:
+) -> Response[Customer | ErrorResponse]:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -172,7 +174,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorAnswer]
+        Response[Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -190,7 +192,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorAnswer | None:
+) -> Customer | ErrorResponse | None:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -206,7 +208,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorAnswer
+        Customer | ErrorResponse
     """
 
     return (

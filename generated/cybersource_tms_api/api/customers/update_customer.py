@@ -8,7 +8,7 @@ from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.customer import Customer
 from ...models.customer_update import CustomerUpdate
-from ...models.error_answer import ErrorAnswer
+from ...models.error_response import ErrorResponse
 from ...types import UNSET, Response, Unset
 
 
@@ -41,44 +41,46 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Customer | ErrorAnswer | None:
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Customer | ErrorResponse | None:
     if response.status_code == 200:
         response_200 = Customer.from_dict(response.json())
 
         return response_200
 
     if response.status_code == 400:
-        response_400 = ErrorAnswer.from_dict(response.json())
+        response_400 = ErrorResponse.from_dict(response.json())
 
         return response_400
 
     if response.status_code == 403:
-        response_403 = ErrorAnswer.from_dict(response.json())
+        response_403 = ErrorResponse.from_dict(response.json())
 
         return response_403
 
     if response.status_code == 404:
-        response_404 = ErrorAnswer.from_dict(response.json())
+        response_404 = ErrorResponse.from_dict(response.json())
 
         return response_404
 
     if response.status_code == 410:
-        response_410 = ErrorAnswer.from_dict(response.json())
+        response_410 = ErrorResponse.from_dict(response.json())
 
         return response_410
 
     if response.status_code == 412:
-        response_412 = ErrorAnswer.from_dict(response.json())
+        response_412 = ErrorResponse.from_dict(response.json())
 
         return response_412
 
     if response.status_code == 424:
-        response_424 = ErrorAnswer.from_dict(response.json())
+        response_424 = ErrorResponse.from_dict(response.json())
 
         return response_424
 
     if response.status_code == 500:
-        response_500 = ErrorAnswer.from_dict(response.json())
+        response_500 = ErrorResponse.from_dict(response.json())
 
         return response_500
 
@@ -90,7 +92,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Customer | ErrorAnswer]:
+) -> Response[Customer | ErrorResponse]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -106,7 +108,7 @@ def sync_detailed(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorAnswer]:
+) -> Response[Customer | ErrorResponse]:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -127,7 +129,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorAnswer]
+        Response[Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -151,7 +153,7 @@ def sync(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorAnswer | None:
+) -> Customer | ErrorResponse | None:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -172,7 +174,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorAnswer
+        Customer | ErrorResponse
     """
 
     return sync_detailed(
@@ -191,7 +193,7 @@ async def asyncio_detailed(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorAnswer]:
+) -> Response[Customer | ErrorResponse]:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -212,7 +214,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorAnswer]
+        Response[Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -234,7 +236,7 @@ async def asyncio(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorAnswer | None:
+) -> Customer | ErrorResponse | None:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -255,7 +257,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorAnswer
+        Customer | ErrorResponse
     """
 
     return (

@@ -9,21 +9,21 @@ from attrs import field as _attrs_field
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
-    from ..models.error_entry import ErrorEntry
+    from ..models.error_response_entry import ErrorResponseEntry
 
 
-T = TypeVar("T", bound="ErrorAnswer")
+T = TypeVar("T", bound="ErrorResponse")
 
 
 @_attrs_define
-class ErrorAnswer:
+class ErrorResponse:
     """Why the service refused.
 
     Attributes:
-        errors (list[ErrorEntry] | Unset):
+        errors (list[ErrorResponseEntry] | Unset):
     """
 
-    errors: list[ErrorEntry] | Unset = UNSET
+    errors: list[ErrorResponseEntry] | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,24 +44,24 @@ class ErrorAnswer:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_entry import ErrorEntry  # noqa: PLC0415
+        from ..models.error_response_entry import ErrorResponseEntry  # noqa: PLC0415
 
         d = dict(src_dict)
         _errors = d.pop("errors", UNSET)
-        errors: list[ErrorEntry] | Unset = UNSET
+        errors: list[ErrorResponseEntry] | Unset = UNSET
         if _errors is not UNSET:
             errors = []
             for errors_item_data in _errors:
-                errors_item = ErrorEntry.from_dict(errors_item_data)
+                errors_item = ErrorResponseEntry.from_dict(errors_item_data)
 
                 errors.append(errors_item)
 
-        error_answer = cls(
+        error_response = cls(
             errors=errors,
         )
 
-        error_answer.additional_properties = d
-        return error_answer
+        error_response.additional_properties = d
+        return error_response
 
     @property
     def additional_keys(self) -> list[str]:

@@ -9,25 +9,25 @@ from attrs import field as _attrs_field
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
-    from ..models.error_detail import ErrorDetail
+    from ..models.error_response_detail import ErrorResponseDetail
 
 
-T = TypeVar("T", bound="ErrorEntry")
+T = TypeVar("T", bound="ErrorResponseEntry")
 
 
 @_attrs_define
-class ErrorEntry:
+class ErrorResponseEntry:
     """One reason.
 
     Attributes:
         type_ (str | Unset): A short name such as notFound. The list is open.
         message (str | Unset): For a person. It may quote what was sent.
-        details (list[ErrorDetail] | None | Unset): Which fields are meant, with status 400 only.
+        details (list[ErrorResponseDetail] | None | Unset): Which fields are meant, with status 400 only.
     """
 
     type_: str | Unset = UNSET
     message: str | Unset = UNSET
-    details: list[ErrorDetail] | None | Unset = UNSET
+    details: list[ErrorResponseDetail] | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,14 +61,14 @@ class ErrorEntry:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.error_detail import ErrorDetail  # noqa: PLC0415
+        from ..models.error_response_detail import ErrorResponseDetail  # noqa: PLC0415
 
         d = dict(src_dict)
         type_ = d.pop("type", UNSET)
 
         message = d.pop("message", UNSET)
 
-        def _parse_details(data: object) -> list[ErrorDetail] | None | Unset:
+        def _parse_details(data: object) -> list[ErrorResponseDetail] | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
@@ -79,25 +79,25 @@ class ErrorEntry:
                 details_type_0 = []
                 _details_type_0 = data
                 for details_type_0_item_data in _details_type_0:
-                    details_type_0_item = ErrorDetail.from_dict(details_type_0_item_data)
+                    details_type_0_item = ErrorResponseDetail.from_dict(details_type_0_item_data)
 
                     details_type_0.append(details_type_0_item)
 
                 return details_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(list[ErrorDetail] | None | Unset, data)
+            return cast(list[ErrorResponseDetail] | None | Unset, data)
 
         details = _parse_details(d.pop("details", UNSET))
 
-        error_entry = cls(
+        error_response_entry = cls(
             type_=type_,
             message=message,
             details=details,
         )
 
-        error_entry.additional_properties = d
-        return error_entry
+        error_response_entry.additional_properties = d
+        return error_response_entry
 
     @property
     def additional_keys(self) -> list[str]:

@@ -8,11 +8,11 @@ from attrs import field as _attrs_field
 
 from ..types import UNSET, Unset
 
-T = TypeVar("T", bound="ErrorDetail")
+T = TypeVar("T", bound="ErrorResponseDetail")
 
 
 @_attrs_define
-class ErrorDetail:
+class ErrorResponseDetail:
     """A field that is meant.
 
     Attributes:
@@ -46,13 +46,13 @@ class ErrorDetail:
 
         location = d.pop("location", UNSET)
 
-        error_detail = cls(
+        error_response_detail = cls(
             name=name,
             location=location,
         )
 
-        error_detail.additional_properties = d
-        return error_detail
+        error_response_detail.additional_properties = d
+        return error_response_detail
 
     @property
     def additional_keys(self) -> list[str]:
