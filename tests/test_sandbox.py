@@ -255,7 +255,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "profile-id of 37": ({"headers": {"profile-id": PROFILE_ID + "0"}}, 400, "invalidHeaders"),
     "unknown profile-id": ({"headers": {"profile-id": OTHER_PROFILE}}, 424, "notFound"),
     "empty if-match": ({"headers": {"if-match": ""}}, 400, "invalidHeaders"),
-    "if-match of 33": ({"headers": {"if-match": "0" * 33}}, 400, "invalidHeaders"),
+    "if-match of 257": ({"headers": {"if-match": "0" * 257}}, 400, "invalidHeaders"),
     "if-match of 32": ({"headers": {"if-match": "0" * 32}}, 412, "conflict"),
 }
 
