@@ -125,7 +125,7 @@ def test_pytest_starts_with_nothing_of_it(pytester: pytest.Pytester) -> None:
             assert "pytest_cybersource_sandbox" in loaded
             assert not {"cybersource_tms", "cybersource_tms_sandbox", "httpx", "jsonschema", "cryptography"} & loaded
     """)
-    plugins = [f"-p no:{name}" for name in ("schemathesis", "pytest_httpx", "hypothesispytest", "anyio")]
+    plugins = [f"-p no:{name}" for name in ("pytest_httpx", "hypothesispytest", "anyio")]
     pytester.runpytest_subprocess(*" ".join(plugins).split()).assert_outcomes(passed=1)
 
 
