@@ -183,17 +183,17 @@ def test_asyncio_and_trio(backend: str) -> None:
             status = "200 OK" if next(numbers) else "503 Service Unavailable"
             connection.send(response(customer_in(request[1]), status))
 
-    async def use(url: str) -> None:
+    async def use(url: str, silent: str) -> None:
         async with async_client(base_url=url, retries=Retries(first_wait=0.001)) as customers:
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             async with customers.edit(PAGE_CUSTOMER_ID):
                 pass
-        async with async_client(base_url=url, retries=Retries(total_time=0.001)) as customers:
+        async with async_client(base_url=silent, retries=Retries(total_time=0.2)) as customers:
             with pytest.raises(errors.TimedOut):
                 await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
-    with serving(fail_first) as url:
-        anyio.run(use, url, backend=backend)
+    with serving(fail_first) as url, serving(never_respond) as silent:
+        anyio.run(use, url, silent, backend=backend)
 
 
 # Cancelling
@@ -286,11 +286,17 @@ def test_nothing_is_sent_after_the_deadline(clients: Clients, monkeypatch: pytes
     assert not [request for request in seen if request]
 
 
-def trickle(part: bytes) -> Callable[[Connection], None]:
+def never_respond(connection: Connection) -> None:
+    """Take a request and let its client wait."""
+    connection.read_request()
+    threading.Event().wait(LIMIT)
+
+
+def trickle(part: bytes, received: list[object]) -> Callable[[Connection], None]:
     """Return a server that never ends its response, and sends a part of it each tenth of a second."""
 
     def handle(connection: Connection) -> None:
-        connection.read_request()
+        received.extend(filter(None, [connection.read_request()]))
         connection.send(b"HTTP/1.1 200 OK\r\n" if part.endswith(b"x") else b"")
         while True:
             connection.send(part)
@@ -310,17 +316,19 @@ def test_the_deadline_bounds_an_async_call(part: bytes) -> None:
         async with async_client(base_url=url, retries=Retries(total_time=0.5)) as customers:
             with anyio.fail_after(LIMIT), pytest.raises(errors.TimedOut) as caught:
                 await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-            assert caught.value.may_have_been_applied
+            assert caught.value.may_have_been_applied or not received  # a busy machine may not get as far
 
-    with serving(trickle(part)) as url:
+    received: list[object] = []
+    with serving(trickle(part, received)) as url:
         anyio.run(update, url)
 
 
 def test_the_deadline_bounds_reading(clients: Clients) -> None:
     """A body that comes byte by byte ends at the deadline, in both clients."""
+    received: list[object] = []
 
     def drip(connection: Connection) -> None:
-        connection.read_request()
+        received.extend(filter(None, [connection.read_request()]))
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while True:
             connection.send(b" ")
@@ -330,12 +338,12 @@ def test_the_deadline_bounds_reading(clients: Clients) -> None:
         client = clients.open(base_url=url, retries=Retries(total_time=0.5))
         with pytest.raises(errors.TimedOut) as caught:
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value.may_have_been_applied
+    assert caught.value.may_have_been_applied or not received
 
 
 def test_the_deadline_bounds_a_retrieve(clients: Clients) -> None:
     """It bounds reading a customer as well as an update."""
-    with serving(lambda connection: [connection.read_request(), threading.Event().wait(LIMIT)]) as url:
+    with serving(never_respond) as url:
         client = clients.open(base_url=url, timeout=LIMIT, retries=Retries(total_time=0.3))
         with pytest.raises(errors.TimedOut) as caught:
             client.retrieve(PAGE_CUSTOMER_ID)

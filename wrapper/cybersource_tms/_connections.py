@@ -70,7 +70,8 @@ class _Connections(Generic[_Http]):
             "limits": httpx.Limits(max_connections=1),
             "transport": transport,
             "trust_env": uses_tls,
-            "verify": _tls_context(trust_env=uses_tls),
+            # Where nothing uses it, one that trusts nobody: loading certificates takes 20 ms.
+            "verify": _tls_context() if uses_tls and not transport else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         }
         # The first client is made at once, so that settings that cannot be used are refused here.
         self._pool: _Pool[_Http] = _Pool(None, deque([self._open()]))
@@ -186,9 +187,9 @@ async def _ignore_location_async(response: httpx.Response) -> None:
     _ignore_location(response)
 
 
-def _tls_context(*, trust_env: bool) -> ssl.SSLContext:
+def _tls_context() -> ssl.SSLContext:
     try:
-        return httpx.create_ssl_context(trust_env=trust_env)
+        return httpx.create_ssl_context()
     except Exception as error:  # noqa: BLE001 - of many kinds: no such file, no certificate in it, ...
         problem = type(error).__name__
     raise _unusable(_TLS_VARIABLES, problem)

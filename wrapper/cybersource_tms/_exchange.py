@@ -66,23 +66,25 @@ async def async_attempt(connections: AsyncConnections, call: Call, deadline: flo
     cancelled by its own scope cleans up first.
     """
     limits = TimeLimits(connections.settings.timeout, deadline)
-    outcome: list[CustomerRecord | CybersourceError] = []
+    outcome: list[CustomerRecord | BaseException] = []
     async with anyio.create_task_group() as tasks:
         tasks.cancel_scope.deadline = anyio.current_time() + deadline - time.monotonic()
         tasks.start_soon(_keep_outcome, connections, call, limits, outcome)
     if not outcome:
         raise connection_failed(call, DeadlinePassed(), sent=limits.sending)
-    if isinstance(outcome[0], CybersourceError):
+    if isinstance(outcome[0], BaseException):
         raise outcome[0]
     return outcome[0]
 
 
 async def _keep_outcome(
-    connections: AsyncConnections, call: Call, limits: "TimeLimits", outcome: list[CustomerRecord | CybersourceError]
+    connections: AsyncConnections, call: Call, limits: "TimeLimits", outcome: list[CustomerRecord | BaseException]
 ) -> None:
     try:
         outcome.append(await _attempt(connections, call, limits))
-    except CybersourceError as error:
+    except anyio.get_cancelled_exc_class():
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
         outcome.append(error)
 
 

@@ -93,7 +93,7 @@ def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call:
     """Return the customer as it is now, if it is as the update asked for: an earlier attempt was applied after all.
 
     Raises:
-        PreconditionFailed: It is not, so the customer was changed by somebody else.
+        PreconditionFailed: It is not; the message names the fields.
     """
     missing = changed_fields(now.customer, call.patch or {})
     if missing is None:
