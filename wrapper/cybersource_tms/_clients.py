@@ -19,14 +19,15 @@ import httpx
 
 from cybersource_tms_api.models import CustomerUpdate
 
+from ._call import Call, CustomerRecord, Result
 from ._connections import AsyncConnections, SyncConnections
 from ._credentials import variables
 from ._credentials.message_encryption import MessageEncryption
 from ._edit import AsyncEdit, Edit
 from ._environment import Environment
 from ._exchange import async_attempt, attempt
-from ._requests import DEFAULT_TIMEOUT, Call, client_settings, retrieve_call, update_call
-from ._responses import CustomerRecord, check_applied
+from ._requests import DEFAULT_TIMEOUT, client_settings, retrieve_call, update_call
+from ._responses import check_applied
 from ._retries import Attempts, Retries
 from ._tracebacks import raise_without_frames
 from .errors import CybersourceError, PreconditionFailed
@@ -128,7 +129,7 @@ class CustomersClient:
             UnreadableResponse: The response cannot be understood, or is about another customer.
         """
         call = retrieve_call(customer_id, self._settings.profile_id)
-        return self._repeat(call, Attempts(self._settings.retries, call.method))
+        return self._repeat(call, Attempts(self._settings.retries, call))
 
     @raise_without_frames
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
@@ -153,7 +154,7 @@ class CustomersClient:
             UnreadableResponse: The response cannot be understood; the update may have been applied.
         """
         call = update_call(customer_id, changes, if_match, self._settings.profile_id)
-        attempts = Attempts(self._settings.retries, call.method)
+        attempts = Attempts(self._settings.retries, call)
         try:
             return self._repeat(call, attempts)
         except PreconditionFailed as error:
@@ -183,7 +184,7 @@ class CustomersClient:
         """
         return Edit(self, customer_id)
 
-    def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+    def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
             try:
                 return attempt(self._connections, call, attempts.deadline)
@@ -193,11 +194,11 @@ class CustomersClient:
                     raise
             time.sleep(wait)
 
-    def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+    def _find_out(self, call: Call[CustomerRecord], refused: PreconditionFailed, deadline: float) -> CustomerRecord:
         """Read the customer to find out whether an attempt before the refused one was applied."""
         reading = retrieve_call(call.customer_id, self._settings.profile_id)
         try:
-            now = self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+            now = self._repeat(reading, Attempts(self._settings.retries, reading, deadline))
         except CybersourceError as error:
             raise refused from error
         return check_applied(refused, now, call)
@@ -283,13 +284,13 @@ class AsyncCustomersClient:
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
         call = retrieve_call(customer_id, self._settings.profile_id)
-        return await self._repeat(call, Attempts(self._settings.retries, call.method))
+        return await self._repeat(call, Attempts(self._settings.retries, call))
 
     @raise_without_frames
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         call = update_call(customer_id, changes, if_match, self._settings.profile_id)
-        attempts = Attempts(self._settings.retries, call.method)
+        attempts = Attempts(self._settings.retries, call)
         try:
             return await self._repeat(call, attempts)
         except PreconditionFailed as error:
@@ -302,7 +303,7 @@ class AsyncCustomersClient:
         """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
         return AsyncEdit(self, customer_id)
 
-    async def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+    async def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
             try:
                 return await async_attempt(self._connections, call, attempts.deadline)
@@ -312,11 +313,13 @@ class AsyncCustomersClient:
                     raise
             await anyio.sleep(wait)
 
-    async def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+    async def _find_out(
+        self, call: Call[CustomerRecord], refused: PreconditionFailed, deadline: float
+    ) -> CustomerRecord:
         """Read the customer to find out whether an attempt before the refused one was applied."""
         reading = retrieve_call(call.customer_id, self._settings.profile_id)
         try:
-            now = await self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+            now = await self._repeat(reading, Attempts(self._settings.retries, reading, deadline))
         except CybersourceError as error:
             raise refused from error
         return check_applied(refused, now, call)

@@ -7,10 +7,11 @@ from typing import Generic, Protocol, TypeVar
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
+from ._call import CustomerRecord
 from ._changed_fields import changed_fields
 from ._fields import Kind, build_model, fields_of
 from ._requests import can_be_sent_back
-from ._responses import CustomerRecord, printable
+from ._responses import printable
 from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest, UnreadableResponse
 
