@@ -128,8 +128,7 @@ class CustomersClient:
             ConnectionFailed: There was no response.
             UnreadableResponse: The response cannot be understood, or is about another customer.
         """
-        call = retrieve_call(customer_id, self._settings.profile_id)
-        return self._repeat(call, Attempts(self._settings.retries, call))
+        return self._send(retrieve_call(customer_id, self._settings.profile_id))
 
     @raise_without_frames
     def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
@@ -183,6 +182,9 @@ class CustomersClient:
                 `PreconditionFailed` if somebody else has changed the customer in between.
         """
         return Edit(self, customer_id)
+
+    def _send(self, call: Call[Result]) -> Result:
+        return self._repeat(call, Attempts(self._settings.retries, call))
 
     def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
@@ -283,8 +285,7 @@ class AsyncCustomersClient:
     @raise_without_frames
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
-        call = retrieve_call(customer_id, self._settings.profile_id)
-        return await self._repeat(call, Attempts(self._settings.retries, call))
+        return await self._send(retrieve_call(customer_id, self._settings.profile_id))
 
     @raise_without_frames
     async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
@@ -302,6 +303,9 @@ class AsyncCustomersClient:
     def edit(self, customer_id: str) -> AsyncEdit:
         """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
         return AsyncEdit(self, customer_id)
+
+    async def _send(self, call: Call[Result]) -> Result:
+        return await self._repeat(call, Attempts(self._settings.retries, call))
 
     async def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:

@@ -106,7 +106,9 @@ class ErrorEntry:
 
 
 class StatusError(CybersourceError):
-    """The service responded with a status that the spec does not have as success. A status that has no class of its own raises this one.
+    """The service responded with a status that the spec does not have as success.
+
+    A status that has no class of its own raises this one.
 
     Attributes:
         status_code: The HTTP status of the response.
