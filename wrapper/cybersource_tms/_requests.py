@@ -1,13 +1,14 @@
 """What a caller gives, checked: everything here refuses before anything is sent."""
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import httpx
 from attrs import frozen
 
 from cybersource_tms_api.api.customers import retrieve_customer, update_customer
-from cybersource_tms_api.models import CustomerUpdate
+from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
 from ._changed_fields import field_paths
@@ -18,6 +19,9 @@ from ._fields import copy_json
 from ._retries import Retries
 from ._schema import Mismatch, Use, Wire, check
 from .errors import InvalidRequest
+
+ChangeFunction = Callable[[Customer], CustomerUpdate | None]
+Change = CustomerUpdate | ChangeFunction
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 
@@ -41,6 +45,7 @@ class Settings:
     encryption: MessageEncryption | None
     profile_id: str | None
     retries: Retries | None
+    max_connections: int
 
 
 @frozen
@@ -92,6 +97,7 @@ def client_settings(
     profile_id: object,
     encryption: object,
     base_url: str | None,
+    max_connections: object,
 ) -> Settings:
     """Check the arguments of a client.
 
@@ -110,7 +116,8 @@ def client_settings(
         raise InvalidRequest("retries: expected a Retries, or None")
     address, host = server(environment, base_url)
     profile = None if profile_id is None else _check_header("profile_id", profile_id, 36, 36)
-    return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries)
+    most = check_count("max_connections", max_connections)
+    return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries, most)
 
 
 def retrieve_call(customer_id: object, profile_id: str | None) -> Call:
@@ -133,7 +140,9 @@ def update_call(customer_id: object, changes: object, if_match: object, profile_
         InvalidRequest: One of them is wrong; the message names it.
     """
     if not isinstance(changes, CustomerUpdate):
-        raise InvalidRequest("changes: expected a CustomerUpdate, as changed_fields returns it")
+        raise InvalidRequest(
+            "changes: expected a CustomerUpdate, as changed_fields returns it, or a function that returns one"
+        )
     try:
         patch: Wire = copy_json(check(changes, CustomerUpdate, Use.PATCH))
     except Mismatch as mismatch:
@@ -148,6 +157,40 @@ def update_call(customer_id: object, changes: object, if_match: object, profile_
         profile_id=UNSET if profile_id is None else profile_id,
     )
     return Call(checked, request, patch)
+
+
+def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFunction]:
+    """Say whether changes are a function of the customer. The class `CustomerUpdate` itself is a mistake.
+
+    Raises:
+        InvalidRequest: They are one, and there is an `if_match`.
+    """
+    if not callable(changes) or isinstance(changes, type):
+        return False
+    if if_match is not None:
+        raise InvalidRequest("if_match: not with a function as changes; the ETag of what it gets is used")
+    return True
+
+
+def check_count(name: str, value: object) -> int:
+    """Return a whole number of 1 or more.
+
+    Raises:
+        InvalidRequest: It is not such a number.
+    """
+    if type(value) is int and value >= 1:
+        return value
+    raise InvalidRequest(f"{name}: expected a whole number of 1 or more")
+
+
+def check_iterable(updates: object, *kinds: type) -> None:
+    """Refuse what holds no updates.
+
+    Raises:
+        InvalidRequest: It is of none of these kinds of iterable.
+    """
+    if not isinstance(updates, kinds):
+        raise InvalidRequest("updates: expected an iterable of pairs of a customer id and its changes")
 
 
 def can_be_sent_back(etag: str) -> bool:

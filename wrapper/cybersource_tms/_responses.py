@@ -17,7 +17,7 @@ from cybersource_tms_api.models import Customer, ErrorResponse
 
 from . import errors
 from ._changed_fields import changed_fields, field_paths
-from ._requests import Call
+from ._requests import Call, can_be_sent_back
 from ._schema import Mismatch, Use, check, is_deeper_than
 
 log = logging.getLogger("cybersource_tms")
@@ -100,6 +100,24 @@ def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call:
         return now
     refused.args = (f"{refused.args[0]}; these fields are not as asked: {', '.join(field_paths(missing.to_dict()))}",)
     raise refused
+
+
+def etag_of(read: CustomerRecord) -> str:
+    """Return the ETag that guards an update of what was read.
+
+    Raises:
+        UnreadableResponse: It has none that can be sent as `if-match`.
+    """
+    if read.etag is not None and can_be_sent_back(read.etag):
+        return read.etag
+    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
+    raise errors.UnreadableResponse(
+        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
+        "so an edit cannot be guarded",
+        status_code=HTTPStatus.OK,
+        correlation_id=read.correlation_id,
+        may_have_been_applied=False,
+    )
 
 
 def status_error(call: Call, response: Response) -> errors.StatusError:
