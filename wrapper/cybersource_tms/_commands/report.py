@@ -6,7 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from cybersource_tms.errors import CybersourceError
 
@@ -39,14 +39,17 @@ def _lines(report: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Yield a line for each thing that is known, and more where it is long. A list has one thing per line."""
     for name, value in report.items():
         label = indent + name.replace("_", " ")
-        parts: list[Any] = [value] if not isinstance(value, list) else value or ["none"]
-        for part in parts:
+        for part in _parts(value):
             if isinstance(part, dict):
                 yield label
-                yield from _lines(part, indent + "  ")  # pyright: ignore[reportUnknownArgumentType]
+                yield from _lines(cast("Report", part), indent + "  ")
             elif part is not None:
-                yield from _wrap(label, str(part) if not isinstance(part, bool) else "yes" if part else "no")
+                yield from _wrap(label, {True: "yes", False: "no"}[part] if isinstance(part, bool) else str(part))
                 label = ""
+
+
+def _parts(value: Any) -> list[Any]:
+    return value or ["none"] if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _wrap(label: str, text: str) -> list[str]:
