@@ -1,12 +1,12 @@
 """What your keys, P12 files and environment variables amount to, and whether the service accepts them."""
 
 import argparse
+import getpass
 import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from getpass import getpass
 from typing import Any
 
 from cybersource_tms._credentials import variables
@@ -74,7 +74,7 @@ def _ask_password() -> str:
     if not sys.stdin.isatty():
         raise UsageError(problem)
     try:
-        return getpass()
+        return getpass.getpass()
     except (EOFError, KeyboardInterrupt):
         raise UsageError(problem) from None
 

@@ -57,7 +57,7 @@ def _describe_causes(settings: dict[str, Any], ahead: int | None) -> dict[str, s
     if ahead is not None and abs(ahead) <= CLOCK_TOLERANCE:
         causes["clock"] = f"ruled out: it is within {CLOCK_TOLERANCE} s of the service's"
     elif ahead is not None:
-        causes["clock"] = f"likely: it is {describe_seconds_ahead(ahead)} the service's"
+        causes["clock"] = f"possible: it is {describe_seconds_ahead(ahead)} the service's"
     if settings["auth"].expires:
         causes["key"] = f"{causes['key']}; its certificate has the right name and is valid"
     between = [settings["base_url"], *map(getproxies().get, ("https", "all")), *map(os.environ.get, _OWN_AUTHORITIES)]

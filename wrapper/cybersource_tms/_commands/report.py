@@ -53,5 +53,10 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _wrap(label: str, text: str) -> list[str]:
-    first, further = label.ljust(_LABEL), " " * _LABEL
-    return textwrap.wrap(re.sub("[^ -~]", "?", text), _WIDTH, initial_indent=first, subsequent_indent=further)
+    return textwrap.wrap(
+        re.sub("[^ -~]", "?", text),
+        _WIDTH,
+        initial_indent=label.ljust(_LABEL),
+        subsequent_indent=" " * _LABEL,
+        break_on_hyphens=False,
+    )
