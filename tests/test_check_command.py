@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import select
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -89,6 +90,7 @@ def report(run: Run) -> Callable[..., dict[str, Any]]:
         assert [secret for secret in SECRETS if secret in out] == []
         assert (code, err) == (json_code, json_err) == (0 if found["ok"] else 1, "")
         assert found["ok"] is not bool(found["problems"])
+        assert all(re.fullmatch("[ -~]*", str(part)) for part in [*values_in(found), found.get("correlation_id")])
         words = " ".join(text.split())
         assert all(" ".join(str(part).split()) in words for part in values_in(found) if "correlation" not in str(part))
         return found
@@ -112,9 +114,10 @@ Report = Callable[..., dict[str, Any]]
 # What the variables amount to
 
 
-def test_a_shared_secret(report: Report) -> None:
-    """Environment and host, merchant, credential, key id and algorithm are reported, and that nothing is encrypted."""
-    found = report(**SHARED)
+@pytest.mark.parametrize("empty", [[], ["ENVIRONMENT", "PORTFOLIO_ID", "P12_PASSWORD", "MLE", "BASE_URL"]])
+def test_a_shared_secret(report: Report, empty: list[str]) -> None:
+    """Environment and host, merchant, credential, key id and algorithm are reported; an empty variable is unset."""
+    found = report(**SHARED, **{f"CYBERSOURCE_{name}": "" for name in empty})
     assert {name: value for name, value in found.items() if value is not None} == {
         "environment": "test",
         "host": "apitest.cybersource.com",
@@ -171,6 +174,16 @@ def test_p12_files_and_encryption(report: Report, tmp_path: Path) -> None:
     assert (found["encryption"], found["request_key_id"]) == ("both", "service-key")
     assert found["response_key_id"] == RESPONSE_SERIAL
     assert {found[f"{key}expires"] for key in ("key_", "request_key_", "response_key_")} == {VALID_UNTIL}
+
+
+def test_a_meta_key(report: Report, tmp_path: Path) -> None:
+    """With a meta key, the certificates are the portfolio's."""
+    key = rsa_key("response")
+    variables = p12_variables(tmp_path, certificate("portfolio"), mode="response")
+    written(tmp_path, p12(certificate("portfolio", key, RESPONSE_SERIAL), key=key), "response.p12")
+    found = report(**variables, CYBERSOURCE_PORTFOLIO_ID="portfolio")
+    assert (found["merchant"], found["portfolio"], found["ok"]) == (MERCHANT_ID, "portfolio", True)
+    assert (found["key_expires"], found["response_key_expires"]) == (VALID_UNTIL, VALID_UNTIL)
 
 
 @pytest.mark.parametrize("mode", ["request", "response"])
@@ -509,10 +522,11 @@ def test_asking_for_the_password(report: Report, tmp_path: Path, monkeypatch: py
     assert report("--p12", str(written(tmp_path, p12(certificate(MERCHANT_ID)))))["ok"]
 
 
-def test_nobody_to_ask(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variables", [{}, {"CYBERSOURCE_P12_PASSWORD": ""}], ids=["none", "empty"])
+def test_nobody_to_ask(run: Run, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     """Without a variable and without a terminal, one line says what is needed."""
     monkeypatch.setattr(sys, "stdin", StringIO(f"{PASSWORD}\n"))
-    code, out, err = run("--p12", "x")
+    code, out, err = run("--p12", "x", **variables)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "CYBERSOURCE_P12_PASSWORD" in err
 
@@ -676,6 +690,17 @@ def test_a_server_that_is_down(report: Report) -> None:
     assert (found["status"], found["correlation_id"], found["clock_seconds_ahead"]) == (None, None, None)
     assert "ConnectError" in found["problems"][0]
     assert "nothing was sent" in found["problems"][0]
+
+
+def test_what_the_system_says(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own words can be in any language; what a terminal could take for a command is not printed."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(111, "Verbindungsaufbau abgelehnt \xfc\x1b[2J")
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    found = report("--customer", PAGE_CUSTOMER_ID, **SHARED)
+    assert "Verbindungsaufbau abgelehnt ??[2J; nothing was sent" in found["problems"][0]
 
 
 def test_nothing_is_sent_with_bad_variables(report: Report, sandbox: Sandbox, served: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ def noting(report: Report) -> Generator[None]:
         try:
             yield
         except CybersourceError as error:
-            report["problems"].append(str(error))
+            report["problems"].append(re.sub("[^ -~]", "?", str(error)))  # the system may have said anything
     report["warnings"] += dict.fromkeys(str(each.message) for each in caught)
 
 
@@ -54,7 +54,7 @@ def _parts(value: Any) -> list[Any]:
 
 def _wrap(label: str, text: str) -> list[str]:
     return textwrap.wrap(
-        re.sub("[^ -~]", "?", text),
+        text,
         _WIDTH,
         initial_indent=label.ljust(_LABEL),
         subsequent_indent=" " * _LABEL,
