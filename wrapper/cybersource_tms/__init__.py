@@ -8,6 +8,7 @@ from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spe
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
+from ._call import CustomerRecord
 from ._changed_fields import changed_fields
 from ._clients import AsyncCustomersClient, CustomersClient
 from ._credentials.http_signature import HttpSignatureAuth
@@ -15,7 +16,6 @@ from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._environment import Environment
 from ._many import UpdateOutcome
-from ._responses import CustomerRecord
 from ._retries import Retries
 
 __all__ = [
