@@ -21,7 +21,7 @@ SECTION = Path("README.md").read_text(encoding="utf-8").split("## Adding an oper
 _, CALLS, METHODS = re.split(r"^# .*\n", CODE, flags=re.MULTILINE)
 ASYNC_METHODS = METHODS.replace("def ", "async def ").replace(" self._send", " await self._send")
 INSIDE = " " * 4
-IMPORT = "from ._requests import create_call, delete_call\n"
+IMPORT = "from ._requests import create_call, delete_call\nfrom cybersource_tms_api.models import CustomerUpdate\n"
 
 
 def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -34,7 +34,8 @@ from support.keys import PASSWORD, certificate, key_pem, p12, pem, rsa_key, serv
 from support.waiting import LIMIT
 
 HERE = __file__
-WRAPPERS = {"call", "async_call"}  # where errors leave: the one frame of ours that stays
+# Where errors leave: the one frame of ours that stays.
+WRAPPERS = {"call", "async_call", "yield_without_frames", "async_yield_without_frames"}
 
 
 def related(error: BaseException) -> Iterator[BaseException]:
@@ -108,6 +109,19 @@ def test_leaving_an_edit(clients: Clients) -> None:
     """An edit whose changes cannot be sent raises without frames, also when it leaves."""
     with pytest.raises(errors.InvalidRequest) as caught:
         clients.open(transport=FixedResponse()).edit(PAGE_CUSTOMER_ID, wrong_change)
+    assert_without_frames(caught.value)
+
+
+def test_outcomes_of_many(clients: Clients) -> None:
+    """An outcome's error holds no frames; what stops the job leaves without those within."""
+    steps = clients.open(transport=FixedResponse(404)).update_many([(PAGE_CUSTOMER_ID, NEW_EMAIL)])
+    (outcome,) = steps
+    assert isinstance(outcome.error, errors.NotFound)
+    assert outcome.error.__traceback__ is None
+    steps = clients.open(transport=FixedResponse(401)).update_many([(PAGE_CUSTOMER_ID, NEW_EMAIL)])
+    next(steps)
+    with pytest.raises(errors.Unauthorized) as caught:
+        next(steps)
     assert_without_frames(caught.value)
 
 

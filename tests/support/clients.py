@@ -1,7 +1,7 @@
 """Either client behind one blocking face, so that each rule is written once and holds for both."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import httpx
 
@@ -13,6 +13,7 @@ from cybersource_tms import (
     CustomersClient,
     CustomerUpdate,
     SharedSecretAuth,
+    UpdateOutcome,
 )
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
 
@@ -63,6 +64,24 @@ class BlockingClient:
         """Read a customer."""
         record: CustomerRecord = self._run(self.wrapped.retrieve(customer_id))
         return record
+
+    def update_many(self, updates: Any, **options: Any) -> Iterator[UpdateOutcome]:
+        """Update many customers; each step of the loop blocks until there is an outcome."""
+        steps = self.wrapped.update_many(updates, **options)
+        if isinstance(self.wrapped, CustomersClient):
+            return cast("Iterator[UpdateOutcome]", steps)
+        return self._steps(steps)
+
+    def _steps(self, steps: Any) -> Iterator[UpdateOutcome]:
+        try:
+            while True:
+                try:
+                    outcome = self._run(anext(steps))
+                except StopAsyncIteration:
+                    return
+                yield outcome
+        finally:
+            self._run(steps.aclose())
 
     def edit(self, customer_id: Any, change: Callable[[Any], object]) -> Any:
         """Call `change` with the customer inside `with` or `async with`; return the edit, also kept as `last_edit`."""

@@ -15,6 +15,7 @@ from ._credentials.http_signature import HttpSignatureAuth
 from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._environment import Environment
+from ._many import UpdateOutcome
 from ._retries import Retries
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Retries",
     "SharedSecretAuth",
     "Unset",
+    "UpdateOutcome",
     "changed_fields",
     "errors",
 ]

@@ -12,12 +12,12 @@ update          checks the arguments                                            
 
 import os
 import time
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from copy import copy
 from typing import Self
 
 import anyio
 import httpx
-
-from cybersource_tms_api.models import CustomerUpdate
 
 from ._call import Call, CustomerRecord, Result
 from ._connections import AsyncConnections, SyncConnections
@@ -26,13 +26,26 @@ from ._credentials.message_encryption import MessageEncryption
 from ._edit import AsyncEdit, Edit
 from ._environment import Environment
 from ._exchange import async_attempt, attempt
-from ._requests import DEFAULT_TIMEOUT, client_settings, retrieve_call, update_call
-from ._responses import check_applied
+from ._many import Pair, UpdateOutcome, async_update_many, update_many
+from ._pace import Pace
+from ._requests import (
+    DEFAULT_TIMEOUT,
+    Change,
+    ChangeFunction,
+    check_count,
+    check_iterable,
+    client_settings,
+    is_function,
+    retrieve_call,
+    update_call,
+)
+from ._responses import check_applied, etag_of
 from ._retries import Attempts, Retries
-from ._tracebacks import raise_without_frames
+from ._tracebacks import async_yield_without_frames, raise_without_frames, yield_without_frames
 from .errors import CybersourceError, PreconditionFailed
 
 DEFAULT_RETRIES = Retries()
+DEFAULT_CONNECTIONS = 100
 
 
 class CustomersClient:
@@ -48,6 +61,8 @@ class CustomersClient:
         encryption: A `MessageEncryption`, to encrypt requests, responses or both; `auth` has to sign tokens.
         base_url: Overrides the environment's address, for a proxy or a stand-in; plain http only to loopback.
         transport: A custom `httpx.BaseTransport`, for tests, proxies and mTLS.
+        max_connections: How many calls at most have a connection at a time, 1 or more. Further calls wait, for as long
+            as it takes: that is no time-out of the network.
 
     Raises:
         InvalidRequest: An argument is wrong; the message names it.
@@ -65,6 +80,7 @@ class CustomersClient:
         encryption: MessageEncryption | None = None,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
     ) -> None:
         self._settings = client_settings(
             environment,
@@ -74,8 +90,10 @@ class CustomersClient:
             profile_id=profile_id,
             encryption=encryption,
             base_url=base_url,
+            max_connections=max_connections,
         )
         self._connections = SyncConnections(self._settings, transport)
+        self._pace: Pace | None = None
 
     @classmethod
     @raise_without_frames
@@ -87,6 +105,7 @@ class CustomersClient:
         profile_id: str | None = None,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
     ) -> Self:
         """Make a client from environment variables. The arguments are those of the class.
 
@@ -110,6 +129,7 @@ class CustomersClient:
             retries=retries,
             profile_id=profile_id,
             transport=transport,
+            max_connections=max_connections,
         )
 
     @raise_without_frames
@@ -131,17 +151,25 @@ class CustomersClient:
         return self._send(retrieve_call(customer_id, self._settings.profile_id))
 
     @raise_without_frames
-    def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
+    def update(self, customer_id: str, changes: Change, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
 
         A repeat after a lost response does no harm: the same merge patch gives the same customer twice (RFC 7396). Only
         what somebody else wrote to the same fields in between would be overwritten. With `if_match`, such a repeat is
         refused, and the customer is read to find out: if it is what `changes` ask for, that is success.
 
+        If `changes` is a function, the customer is read first, and the update is guarded by the ETag of what was read.
+        If somebody else has changed the customer in between, it is read and the function called again, in all as often
+        as the client's `retries` have attempts.
+
+            customers.update(customer_id, partial(changed_fields, after=desired))
+
         Args:
             customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
-            changes: What to write, as `changed_fields` returns it; a field that is `None` is removed.
+            changes: What to write, as `changed_fields` returns it; a field that is `None` is removed. Or a function of
+                the `Customer` as it is that returns this, or None if there is nothing to write.
             if_match: The ETag of an earlier response, unchanged. If the customer has changed since, nothing is updated.
+                Not with a function.
 
         Returns:
             The whole customer as it now is, with its ETag and the correlation id.
@@ -151,16 +179,47 @@ class CustomersClient:
             StatusError: The service refused, by one of its subclasses: `PreconditionFailed` where `if_match` is old.
             ConnectionFailed: There was no response; `may_have_been_applied` says whether the update may have arrived.
             UnreadableResponse: The response cannot be understood; the update may have been applied.
+            Exception: What the function raises, as it is. Nothing was sent.
         """
-        call = update_call(customer_id, changes, if_match, self._settings.profile_id)
-        attempts = Attempts(self._settings.retries, call)
-        try:
-            return self._repeat(call, attempts)
-        except PreconditionFailed as error:
-            if not error.may_have_been_applied:
-                raise
-            refused = error
-        return self._find_out(call, refused, attempts.deadline)
+        if is_function(changes, if_match):
+            return self._update_as_read(customer_id, changes)
+        return self._send_update(update_call(customer_id, changes, if_match, self._settings.profile_id))
+
+    @raise_without_frames
+    def update_many(
+        self, updates: Iterable[Pair], *, concurrency: int = 16, per_second: float | None = None
+    ) -> Generator[UpdateOutcome]:
+        """Update many customers at a time, on threads, and yield an outcome for each as it finishes.
+
+            jobs = ((row["id"], partial(changed_fields, after=desired(row))) for row in rows)
+            for outcome in customers.update_many(jobs, concurrency=32, per_second=50):
+                if outcome.error: ...
+
+        An error of one customer is in its outcome. What befalls all of them is raised, after what is in flight has
+        ended and its outcomes were yielded: a 401, a 403, a client that was closed, what `updates` itself raises.
+        A customer is never in flight twice: its updates are made one after another, in their order. A loop that stops
+        early begins nothing new, and waits for what is in flight.
+
+        Args:
+            updates: Pairs of a customer's token id and its changes, as `update` takes them: a `CustomerUpdate`, or a
+                function of the customer as it is, which is called on another thread. They are read as they are needed,
+                on the thread of the caller.
+            concurrency: How many customers at most are in flight, 1 or more; of these, as many as the client's
+                `max_connections` at a time.
+            per_second: How many requests at most are sent in a second, retries and reads included; above 0. A 429 or a
+                `Retry-After` pauses all of them, for a minute at most.
+
+        Returns:
+            A generator of outcomes.
+
+        Raises:
+            InvalidRequest: `concurrency` or `per_second` is wrong, or an item of `updates` is not a pair.
+            Unauthorized: The credentials were not accepted.
+            Forbidden: The merchant may not do this.
+        """
+        check_iterable(updates, Iterable)
+        most = check_count("concurrency", concurrency)
+        return yield_without_frames(update_many(self._paced(per_second), updates, most))
 
     def edit(self, customer_id: str) -> Edit:
         """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
@@ -183,15 +242,45 @@ class CustomersClient:
         """
         return Edit(self, customer_id)
 
+    def _update_as_read(self, customer_id: str, change: ChangeFunction) -> CustomerRecord:
+        tries = self._settings.retries.attempts if self._settings.retries else 1
+        while True:
+            tries -= 1
+            read = self.retrieve(customer_id)
+            changes = change(read.customer)
+            if changes is None:
+                return read
+            try:
+                return self._send_update(update_call(customer_id, changes, etag_of(read), self._settings.profile_id))
+            except PreconditionFailed as error:
+                if error.may_have_been_applied or not tries:
+                    raise
+
+    def _send_update(self, call: Call[CustomerRecord]) -> CustomerRecord:
+        with self._connections.slots():
+            attempts = Attempts(self._settings.retries, call)
+            try:
+                return self._repeat(call, attempts)
+            except PreconditionFailed as error:
+                if not error.may_have_been_applied:
+                    raise
+                refused = error
+            return self._find_out(call, refused, attempts.deadline)
+
     def _send(self, call: Call[Result]) -> Result:
-        return self._repeat(call, Attempts(self._settings.retries, call))
+        with self._connections.slots():
+            return self._repeat(call, Attempts(self._settings.retries, call))
 
     def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
+            if self._pace:
+                attempts.deadline += self._pace.wait()
             try:
                 return attempt(self._connections, call, attempts.deadline)
             except CybersourceError as error:
                 wait = attempts.wait_after(error)
+                if self._pace:
+                    self._pace.slow_down(error)
                 if wait is None:
                     raise
             time.sleep(wait)
@@ -204,6 +293,17 @@ class CustomersClient:
         except CybersourceError as error:
             raise refused from error
         return check_applied(refused, now, call)
+
+    def _paced(self, per_second: float | None) -> Self:
+        """Return this client as one job uses it: the same connections, at a pace of its own."""
+        paced = copy(self)
+        paced._pace = Pace(per_second)  # noqa: SLF001 - a copy of this
+        return paced
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._connections.closed
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
@@ -231,6 +331,7 @@ class AsyncCustomersClient:
         encryption: As for `CustomersClient`.
         base_url: As for `CustomersClient`.
         transport: A custom `httpx.AsyncBaseTransport`.
+        max_connections: As for `CustomersClient`.
 
     Raises:
         InvalidRequest: An argument is wrong; the message names it.
@@ -248,6 +349,7 @@ class AsyncCustomersClient:
         encryption: MessageEncryption | None = None,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
     ) -> None:
         self._settings = client_settings(
             environment,
@@ -257,8 +359,10 @@ class AsyncCustomersClient:
             profile_id=profile_id,
             encryption=encryption,
             base_url=base_url,
+            max_connections=max_connections,
         )
         self._connections = AsyncConnections(self._settings, transport)
+        self._pace: Pace | None = None
 
     @classmethod
     @raise_without_frames
@@ -270,6 +374,7 @@ class AsyncCustomersClient:
         profile_id: str | None = None,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
     ) -> Self:
         """Make a client from environment variables, as `CustomersClient.from_env` does."""
         settings = variables.settings(os.environ)
@@ -280,6 +385,7 @@ class AsyncCustomersClient:
             retries=retries,
             profile_id=profile_id,
             transport=transport,
+            max_connections=max_connections,
         )
 
     @raise_without_frames
@@ -288,31 +394,74 @@ class AsyncCustomersClient:
         return await self._send(retrieve_call(customer_id, self._settings.profile_id))
 
     @raise_without_frames
-    async def update(self, customer_id: str, changes: CustomerUpdate, *, if_match: str | None = None) -> CustomerRecord:
+    async def update(self, customer_id: str, changes: Change, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
-        call = update_call(customer_id, changes, if_match, self._settings.profile_id)
-        attempts = Attempts(self._settings.retries, call)
-        try:
-            return await self._repeat(call, attempts)
-        except PreconditionFailed as error:
-            if not error.may_have_been_applied:
-                raise
-            refused = error
-        return await self._find_out(call, refused, attempts.deadline)
+        if is_function(changes, if_match):
+            return await self._update_as_read(customer_id, changes)
+        return await self._send_update(update_call(customer_id, changes, if_match, self._settings.profile_id))
+
+    @raise_without_frames
+    def update_many(
+        self,
+        updates: Iterable[Pair] | AsyncIterable[Pair],
+        *,
+        concurrency: int = 16,
+        per_second: float | None = None,
+    ) -> AsyncGenerator[UpdateOutcome]:
+        """Update many customers at a time, in tasks, as `CustomersClient.update_many` does.
+
+        `updates` can be an async iterable as well. A loop that stops early cancels what is in flight. To have that done
+        at once, use it within `contextlib.aclosing`.
+        """
+        check_iterable(updates, Iterable, AsyncIterable)
+        most = check_count("concurrency", concurrency)
+        return async_yield_without_frames(async_update_many(self._paced(per_second), updates, most))
 
     def edit(self, customer_id: str) -> AsyncEdit:
         """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
         return AsyncEdit(self, customer_id)
 
+    async def _update_as_read(self, customer_id: str, change: ChangeFunction) -> CustomerRecord:
+        tries = self._settings.retries.attempts if self._settings.retries else 1
+        while True:
+            tries -= 1
+            read = await self.retrieve(customer_id)
+            changes = change(read.customer)
+            if changes is None:
+                return read
+            try:
+                return await self._send_update(
+                    update_call(customer_id, changes, etag_of(read), self._settings.profile_id)
+                )
+            except PreconditionFailed as error:
+                if error.may_have_been_applied or not tries:
+                    raise
+
+    async def _send_update(self, call: Call[CustomerRecord]) -> CustomerRecord:
+        async with self._connections.slots():
+            attempts = Attempts(self._settings.retries, call)
+            try:
+                return await self._repeat(call, attempts)
+            except PreconditionFailed as error:
+                if not error.may_have_been_applied:
+                    raise
+                refused = error
+            return await self._find_out(call, refused, attempts.deadline)
+
     async def _send(self, call: Call[Result]) -> Result:
-        return await self._repeat(call, Attempts(self._settings.retries, call))
+        async with self._connections.slots():
+            return await self._repeat(call, Attempts(self._settings.retries, call))
 
     async def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
+            if self._pace:
+                attempts.deadline += await self._pace.async_wait()
             try:
                 return await async_attempt(self._connections, call, attempts.deadline)
             except CybersourceError as error:
                 wait = attempts.wait_after(error)
+                if self._pace:
+                    self._pace.slow_down(error)
                 if wait is None:
                     raise
             await anyio.sleep(wait)
@@ -327,6 +476,17 @@ class AsyncCustomersClient:
         except CybersourceError as error:
             raise refused from error
         return check_applied(refused, now, call)
+
+    def _paced(self, per_second: float | None) -> Self:
+        """Return this client as one job uses it: the same connections, at a pace of its own."""
+        paced = copy(self)
+        paced._pace = Pace(per_second)  # noqa: SLF001 - a copy of this
+        return paced
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._connections.closed
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""

@@ -7,22 +7,23 @@ that made them: after a fork, or in another loop, there are new ones, and those 
 
 import os
 import ssl
+import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
 import httpx
-from attrs import Factory, frozen
+from attrs import frozen
 
 from ._requests import Settings
 from .errors import InvalidRequest, StatusError
 
 _Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
+_Slots = TypeVar("_Slots", threading.Semaphore, anyio.Semaphore)
 
-_MOST_TASKS = 100  # that have a connection at a time; further ones wait
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -41,27 +42,30 @@ class _AsyncHttp(httpx.AsyncClient):
 
 
 @frozen
-class _Pool(Generic[_Http]):
-    """What belongs to one process and event loop: the clients that are not in use, and how many more may be."""
+class _Pool(Generic[_Http, _Slots]):
+    """What belongs to one process and event loop: the clients that are not in use, and the slots of calls."""
 
     home: object
     idle: deque[_Http]
-    slots: anyio.Semaphore = Factory(lambda: anyio.Semaphore(_MOST_TASKS))
+    slots: _Slots
 
 
-class _Connections(Generic[_Http]):
+class _Connections(Generic[_Http, _Slots]):
     """What the connections of both clients share. A custom transport is used for all calls, and closed at the end.
 
     Raises:
         InvalidRequest: The machine's settings for TLS or proxies cannot be used; the message names the variables.
     """
 
-    def __init__(self, kind: type[_Http], settings: Settings, hook: object, transport: object) -> None:
+    def __init__(
+        self, kind: type[_Http], slots: Callable[[int], _Slots], settings: Settings, hook: object, transport: object
+    ) -> None:
         self.settings = settings
         self.closed = False
         # Of what it sends and raises, a transport of somebody else's says nothing that can be relied upon.
         self.is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
         self._kind: type[_Http] = kind
+        self._slots: Callable[[int], _Slots] = slots
         self._transport = transport
         uses_tls = settings.base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
         self._options: dict[str, Any] = {
@@ -74,22 +78,25 @@ class _Connections(Generic[_Http]):
             "verify": _tls_context() if uses_tls and not transport else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         }
         # The first client is made at once, so that settings that cannot be used are refused here.
-        self._pool: _Pool[_Http] = _Pool(None, deque([self._open()]))
-        self._left_alone: list[_Pool[_Http]] = []  # or the garbage collector would close their sockets
+        self._pool: _Pool[_Http, _Slots] = self._new_pool(None, deque([self._open()]))
+        self._left_alone: list[_Pool[_Http, _Slots]] = []  # or the garbage collector would close their sockets
 
-    def _pool_of(self, home: object) -> _Pool[_Http]:
+    def _new_pool(self, home: object, idle: deque[_Http]) -> _Pool[_Http, _Slots]:
+        return _Pool(home, idle, self._slots(self.settings.max_connections))
+
+    def _pool_of(self, home: object) -> _Pool[_Http, _Slots]:
         if self.closed:
             raise InvalidRequest("this client is closed: make a new one")
         if self._pool.home is None:
-            self._pool = _Pool(home, self._pool.idle)
+            self._pool = self._new_pool(home, self._pool.idle)
         if self._pool.home != home:
             if self._transport:
                 raise InvalidRequest("transport: it is of another process or event loop, so make a client in this one")
             self._left_alone.append(self._pool)
-            self._pool = _Pool(home, deque())
+            self._pool = self._new_pool(home, deque())
         return self._pool
 
-    def _take(self, pool: _Pool[_Http]) -> _Http:
+    def _take(self, pool: _Pool[_Http, _Slots]) -> _Http:
         try:
             return pool.idle.pop()
         except IndexError:
@@ -113,11 +120,19 @@ class _Connections(Generic[_Http]):
                 yield self._pool.idle.pop()
 
 
-class SyncConnections(_Connections[httpx.Client]):
+class SyncConnections(_Connections[httpx.Client, threading.Semaphore]):
     """The connections of a `CustomersClient`."""
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
-        super().__init__(_SyncHttp, settings, _ignore_location, transport)
+        super().__init__(_SyncHttp, threading.Semaphore, settings, _ignore_location, transport)
+
+    def slots(self) -> threading.Semaphore:
+        """Return what each call holds from its first attempt to its last, so that only `max_connections` calls do.
+
+        Raises:
+            InvalidRequest: As from `borrow`.
+        """
+        return self._pool_of(os.getpid()).slots
 
     @contextmanager
     def borrow(self) -> Generator[httpx.Client]:
@@ -146,30 +161,33 @@ class SyncConnections(_Connections[httpx.Client]):
             http.close()
 
 
-class AsyncConnections(_Connections[httpx.AsyncClient]):
+class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
     """The connections of an `AsyncCustomersClient`."""
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-        super().__init__(_AsyncHttp, settings, _ignore_location_async, transport)
+        super().__init__(_AsyncHttp, anyio.Semaphore, settings, _ignore_location_async, transport)
+
+    def slots(self) -> anyio.Semaphore:
+        """Return what each call holds, as `SyncConnections.slots` does."""
+        return self._pool_of((os.getpid(), anyio.lowlevel.current_token())).slots
 
     @asynccontextmanager
     async def borrow(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """Lend a client for one exchange, as `SyncConnections.borrow` does, when it is this task's turn."""
+        """Lend a client for one exchange, as `SyncConnections.borrow` does."""
         pool = self._pool_of((os.getpid(), anyio.lowlevel.current_token()))
-        async with pool.slots:
-            http, in_order = self._take(pool), False
-            try:
-                yield http
-                in_order = True
-            except StatusError:
-                in_order = True
-                raise
-            finally:
-                if in_order and not self.closed:
-                    pool.idle.append(http)
-                elif not self._transport:
-                    with anyio.CancelScope(shield=True):
-                        await http.aclose()
+        http, in_order = self._take(pool), False
+        try:
+            yield http
+            in_order = True
+        except StatusError:
+            in_order = True
+            raise
+        finally:
+            if in_order and not self.closed:
+                pool.idle.append(http)
+            elif not self._transport:
+                with anyio.CancelScope(shield=True):
+                    await http.aclose()
 
     async def close(self) -> None:
         """Close what is not in use; what is in use is closed when its exchange ends."""

@@ -10,10 +10,9 @@ from cybersource_tms_api.models import Customer, CustomerUpdate
 from ._call import CustomerRecord
 from ._changed_fields import changed_fields
 from ._fields import Kind, build_model, fields_of
-from ._requests import can_be_sent_back
-from ._responses import printable
+from ._responses import etag_of
 from ._tracebacks import raise_without_frames
-from .errors import InvalidRequest, UnreadableResponse
+from .errors import InvalidRequest
 
 _Outcome_co = TypeVar("_Outcome_co", CustomerRecord, Awaitable[CustomerRecord], covariant=True)
 
@@ -53,15 +52,7 @@ class _Steps(Generic[_Outcome_co]):
             raise InvalidRequest("edit: this one is in use already; call edit() again for another")
 
     def _hand_out(self, read: CustomerRecord) -> Customer:
-        if read.etag is None or not can_be_sent_back(read.etag):
-            problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
-            raise UnreadableResponse(
-                f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
-                "so an edit cannot be guarded",
-                status_code=200,
-                correlation_id=read.correlation_id,
-                may_have_been_applied=False,
-            )
+        etag_of(read)
         self.read, self.changes, self.record = read, None, None
         self._copy = with_all_groups(read.customer)
         return self._copy

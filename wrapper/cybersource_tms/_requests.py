@@ -4,13 +4,14 @@
 # pyright: reportPrivateUsage=false
 
 import re
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeGuard, cast
 
 import httpx
 from attrs import frozen
 
 from cybersource_tms_api.api import customers
-from cybersource_tms_api.models import CustomerUpdate
+from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
 from ._call import Call, CustomerRecord
@@ -22,6 +23,9 @@ from ._fields import copy_json
 from ._retries import Retries
 from ._schema import Mismatch, Use, Wire, check
 from .errors import InvalidRequest
+
+ChangeFunction = Callable[[Customer], CustomerUpdate | None]
+Change = CustomerUpdate | ChangeFunction
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 
@@ -45,6 +49,7 @@ class Settings:
     encryption: MessageEncryption | None
     profile_id: str | None
     retries: Retries | None
+    max_connections: int
 
 
 @frozen(repr=False)
@@ -66,6 +71,7 @@ def client_settings(
     profile_id: object,
     encryption: object,
     base_url: str | None,
+    max_connections: object,
 ) -> Settings:
     """Check the arguments of a client.
 
@@ -84,7 +90,8 @@ def client_settings(
         raise InvalidRequest("retries: expected a Retries, or None")
     address, host = server(environment, base_url)
     profile = None if profile_id is None else _check_header("profile_id", profile_id, 36, 36)
-    return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries)
+    most = check_count("max_connections", max_connections)
+    return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries, most)
 
 
 def retrieve_call(customer_id: object, profile_id: str | None) -> Call[CustomerRecord]:
@@ -109,6 +116,40 @@ def update_call(customer_id: object, changes: object, if_match: object, profile_
     etag = UNSET if if_match is None else _check_header("if_match", if_match, 1, _LONGEST_ETAG)
     request = customers.update_customer._get_kwargs(checked, body=body, if_match=etag, profile_id=profile_id or UNSET)
     return Call(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
+
+
+def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFunction]:
+    """Say whether changes are a function of the customer. The class `CustomerUpdate` itself is a mistake.
+
+    Raises:
+        InvalidRequest: They are one, and there is an `if_match`.
+    """
+    if not callable(changes) or isinstance(changes, type):
+        return False
+    if if_match is not None:
+        raise InvalidRequest("if_match: not with a function as changes; the ETag of what it gets is used")
+    return True
+
+
+def check_count(name: str, value: object) -> int:
+    """Return a whole number of 1 or more.
+
+    Raises:
+        InvalidRequest: It is not such a number.
+    """
+    if type(value) is int and value >= 1:
+        return value
+    raise InvalidRequest(f"{name}: expected a whole number of 1 or more")
+
+
+def check_iterable(updates: object, *kinds: type) -> None:
+    """Refuse what holds no updates.
+
+    Raises:
+        InvalidRequest: It is of none of these kinds of iterable.
+    """
+    if not isinstance(updates, kinds):
+        raise InvalidRequest("updates: expected an iterable of pairs of a customer id and its changes")
 
 
 def can_be_sent_back(etag: str) -> bool:

@@ -18,6 +18,7 @@ from cybersource_tms_api.models import Customer, ErrorResponse
 from . import errors
 from ._call import Call, CustomerRecord, Result
 from ._changed_fields import changed_fields, field_paths
+from ._requests import can_be_sent_back
 from ._schema import Mismatch, Use, check, is_deeper_than
 
 log = logging.getLogger("cybersource_tms")
@@ -28,7 +29,7 @@ _BY_STATUS = {status: kind for kind in errors.StatusError.__subclasses__() for s
 _REASON = re.compile("[A-Za-z]{1,40}")
 _LONGEST_ID = 64  # characters of a correlation id in a message or a log line
 _DEEPEST = 100  # levels of a customer; the service's have five, and copies and comparisons of a thousand overflow
-_CLOCK_TOLERANCE = 120  # seconds, the life of a token
+CLOCK_TOLERANCE = 5  # seconds; tokens are dated that far back
 
 
 @frozen
@@ -90,6 +91,24 @@ def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call:
         return now
     refused.args = (f"{refused.args[0]}; these fields are not as asked: {', '.join(field_paths(missing.to_dict()))}",)
     raise refused
+
+
+def etag_of(read: CustomerRecord) -> str:
+    """Return the ETag that guards an update of what was read.
+
+    Raises:
+        UnreadableResponse: It has none that can be sent as `if-match`.
+    """
+    if read.etag is not None and can_be_sent_back(read.etag):
+        return read.etag
+    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
+    raise errors.UnreadableResponse(
+        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
+        "so an edit cannot be guarded",
+        status_code=HTTPStatus.OK,
+        correlation_id=read.correlation_id,
+        may_have_been_applied=False,
+    )
 
 
 def status_error(call: Call[Any], response: Response) -> errors.StatusError:
@@ -173,6 +192,17 @@ def printable(text: str | None) -> str:
     return "none" if text is None else re.sub("[^ -~]", "?", text[:_LONGEST_ID])
 
 
+def seconds_ahead(headers: httpx.Headers) -> float | None:
+    """Return how far our clock is ahead of the service's, negative if it is behind; None without a readable `Date`."""
+    until = _seconds_until(headers.get("date", ""))
+    return None if until is None else -until
+
+
+def describe_seconds_ahead(seconds: float) -> str:
+    """Return such a difference in words."""
+    return f"{abs(seconds):.0f} s {'behind' if seconds < 0 else 'ahead of'}"
+
+
 def _describe(call: Call[Any], response: Response) -> str:
     return f"{call.method} {call.path}, correlation id {printable(response.correlation_id)}"
 
@@ -208,9 +238,8 @@ def _seconds_until(date: str) -> float | None:
 
 
 def _clock_difference(response: Response) -> str:
-    """Say so if credentials were refused and our clock is further from the service's than a token is good for."""
-    ahead = _seconds_until(response.headers.get("date", ""))
-    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= _CLOCK_TOLERANCE:
+    """Say so if credentials were refused and our clock differs from the service's."""
+    ahead = seconds_ahead(response.headers)
+    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= CLOCK_TOLERANCE:
         return ""
-    where = "behind" if ahead > 0 else "ahead of"
-    return f"; this machine's clock is likely wrong: it is {abs(ahead):.0f} s {where} the service's"
+    return f"; this machine's clock is likely wrong: it is {describe_seconds_ahead(ahead)} the service's"

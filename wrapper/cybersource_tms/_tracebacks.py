@@ -7,7 +7,8 @@ is the caller's, and so are errors of the caller's own code, which keep the fram
 
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import aclosing
 from functools import wraps
 from inspect import currentframe, iscoroutinefunction
 from types import TracebackType
@@ -30,7 +31,7 @@ def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[
         try:
             return function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - it is raised again
-            leaving = _drop_frames(error, before)
+            leaving = drop_frames(error, before)
         del args, kwargs, before
         raise leaving
 
@@ -40,14 +41,43 @@ def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[
         try:
             return await cast("Callable[..., Awaitable[object]]", function)(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - it is raised again
-            leaving = _drop_frames(error, before)
+            leaving = drop_frames(error, before)
         del args, kwargs, before
         raise leaving
 
     return cast("Callable[_Arguments, _Returned]", async_call) if iscoroutinefunction(function) else call
 
 
-def _drop_frames(error: BaseException, before: BaseException | None) -> BaseException:
+def yield_without_frames(steps: Generator[_Returned]) -> Generator[_Returned]:
+    """Yield what a generator does, and raise without the frames within."""
+    before = sys.exception()
+    try:
+        yield from steps
+    except BaseException as error:  # noqa: BLE001 - it is raised again
+        leaving = drop_frames(error, before)
+    else:
+        return
+    del steps, before
+    raise leaving
+
+
+async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncGenerator[_Returned]:
+    """Yield what an async generator does, and raise without the frames within."""
+    before, step = sys.exception(), None
+    try:
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+    except BaseException as error:  # noqa: BLE001 - it is raised again
+        leaving = drop_frames(error, before)
+    else:
+        return
+    del steps, step, before
+    raise leaving
+
+
+def drop_frames(error: BaseException, before: BaseException | None = None) -> BaseException:
+    """Return an error without the frames within the package; `before` is what was being handled before the call."""
     # Any other error comes from code of the caller's that was called here, such as a mapping's.
     ours = isinstance(error, CybersourceError | Warning) or not isinstance(error, Exception)
     for each in _chain(error, before):
