@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import httpx
 from attrs import field, frozen
@@ -17,10 +17,14 @@ from cybersource_tms_api.models import Customer, ErrorResponse
 
 from . import errors
 from ._changed_fields import changed_fields, field_paths
+from ._read import read_field
 from ._requests import Call, can_be_sent_back
 from ._schema import Mismatch, Use, check, is_deeper_than
+from ._tracebacks import raise_without_frames
 
 log = logging.getLogger("cybersource_tms")
+
+_Value = TypeVar("_Value")
 
 _BY_STATUS = {status: kind for kind in errors.StatusError.__subclasses__() for status in kind.statuses}
 
@@ -44,6 +48,27 @@ class CustomerRecord:
     customer: Customer = field(repr=False)
     etag: str | None
     correlation_id: str | None
+
+    @overload
+    def get(self, path: str) -> str | None: ...
+    @overload
+    def get(self, path: str, *, kind: type[_Value]) -> _Value | None: ...
+    @raise_without_frames
+    def get(self, path: str, *, kind: Any = str) -> Any:
+        """Read one field: `record.get("buyerInformation.email")`.
+
+        Args:
+            path: The field's name in the API, after the names of the groups around it.
+            kind: The type of the value: `str`, `bool`, `int`, `float`, `date`, `datetime` or `UUID`.
+
+        Returns:
+            The value, or None if the field or a group around it is missing or null. To tell the two apart, look at the
+            attribute of `customer`, which is `UNSET` or None.
+
+        Raises:
+            InvalidRequest: There is no such field, or it is not of this type.
+        """
+        return read_field(self.customer, path, kind)
 
 
 @frozen
