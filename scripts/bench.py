@@ -7,13 +7,11 @@ import asyncio
 import base64
 import json
 import math
-import multiprocessing
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from bench_server import serve
+from bench_server import running
 from cybersource_tms import (
     AsyncCustomersClient,
     BuyerInformation,
@@ -53,7 +51,7 @@ KEY = rsa.generate_private_key(65537, 2048)
 
 def main() -> None:
     """Print everything."""
-    with a_server() as url:
+    with running(page_customer()) as url:
         costs = measured(ways(url))
     print(f"CPU time, µs, median of {ROUNDS} rounds of {CALLS} calls")
     for what, rounds in costs.items():
@@ -189,17 +187,6 @@ def process(code: str) -> float:
     subprocess.run([sys.executable, "-c", code], check=True)
     after = getrusage(RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-@contextmanager
-def a_server() -> Iterator[str]:
-    """Run the raw server in another process."""
-    ready, port = multiprocessing.Pipe(duplex=False)
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(port, page_customer()), daemon=True)
-    server.start()
-    yield f"http://127.0.0.1:{ready.recv()}"
-    server.terminate()
-    server.join()
 
 
 if __name__ == "__main__":

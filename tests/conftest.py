@@ -4,6 +4,7 @@ clients         either client, sync or async, behind one blocking face: `Clients
 sandbox, url    the running stand-in for the service, reset, and its address
 caller          plain httpx with signed requests, to the stand-in within the process: `Caller`
 tls             the address of a stand-in over TLS, and a context that trusts its certificate
+clock           stops the clock, and sets this thread's ahead of that of the running stand-in
 raw             a server that sends given bytes, whether they are HTTP or not: `RawServer`
 
 BlockingClient        a client whose `update`, `retrieve` and `edit` block until they return
@@ -20,7 +21,9 @@ keys, rfc, customers  keys and certificates; the examples of RFC 7515 and 7516; 
 import asyncio
 import os
 import ssl
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import httpx
@@ -91,6 +94,18 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ssl.SSL
     authority.configure_trust(trust)
     with Sandbox().running(certificate=certificate) as url:
         yield url, trust
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Stop the clock. The function that is returned sets this thread's ahead of that of the stand-in's threads."""
+    here, now, difference = threading.current_thread(), int(time.time()), [0.0]
+    monkeypatch.setattr(time, "time", lambda: now + difference[0] * (threading.current_thread() is here))
+
+    def set_ahead(seconds: float) -> None:
+        difference[0] = seconds
+
+    return set_ahead
 
 
 @pytest.fixture

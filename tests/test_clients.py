@@ -101,16 +101,22 @@ def test_update(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None
     assert re.fullmatch(r"[0-9a-f-]{36}", record.correlation_id or "")
 
 
-def test_headers_as_received(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The service sees who calls and in which format, once each, and nothing of the older scheme."""
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_headers_as_received(clients: Clients, sandbox: Sandbox, url: str, method: str) -> None:
+    """The service sees who calls and in which format, once each, also on GET, and nothing of the older scheme."""
     from cybersource_tms._version import __version__
 
-    clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    headers = sandbox.received[0].headers
-    assert headers.get_list("user-agent") == [f"cybersource-tms/{__version__}"]
-    assert headers.get_list("content-type") == ["application/json;charset=utf-8"]
-    assert [accepted.partition(";")[0] for accepted in headers.get_list("accept")] == ["application/json"]
-    assert not {"if-match", "profile-id", "cookie", "date", "digest", "v-c-merchant-id"} & set(headers)
+    client = clients.open(base_url=url)
+    if method == "GET":
+        client.retrieve(PAGE_CUSTOMER_ID)
+    else:
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    [received] = sandbox.received
+    assert received.method == method
+    assert received.headers.get_list("user-agent") == [f"cybersource-tms/{__version__}"]
+    assert received.headers.get_list("content-type") == ["application/json;charset=utf-8"]
+    assert [each.partition(";")[0] for each in received.headers.get_list("accept")] == ["application/json"]
+    assert not {"if-match", "profile-id", "cookie", "date", "digest", "v-c-merchant-id"} & set(received.headers)
 
 
 def test_if_match(clients: Clients, sandbox: Sandbox, url: str) -> None:

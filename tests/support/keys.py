@@ -62,12 +62,13 @@ def certificate(
     *,
     starts: timedelta = -DAY,
     ends: timedelta = 365 * DAY,
+    x509_serial: int = X509_SERIAL,
 ) -> x509.Certificate:
     """Return a self-signed certificate that is valid from one time to another, both counted from now."""
     attributes = {NameOID.COMMON_NAME: owner} | ({NameOID.SERIAL_NUMBER: serial} if serial else {})
     name = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])
     key, now = key or rsa_key(), datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), X509_SERIAL, now + starts, now + ends)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509_serial, now + starts, now + ends)
     return builder.sign(key, hashes.SHA256())
 
 

@@ -32,7 +32,7 @@ _BY_STATUS = {status: kind for kind in errors.StatusError.__subclasses__() for s
 _REASON = re.compile("[A-Za-z]{1,40}")
 _LONGEST_ID = 64  # characters of a correlation id in a message or a log line
 _DEEPEST = 100  # levels of a customer; the service's have five, and copies and comparisons of a thousand overflow
-_CLOCK_TOLERANCE = 120  # seconds, the life of a token
+CLOCK_TOLERANCE = 5  # seconds; tokens are dated that far back
 
 
 @frozen
@@ -224,6 +224,17 @@ def printable(text: str | None) -> str:
     return "none" if text is None else re.sub("[^ -~]", "?", text[:_LONGEST_ID])
 
 
+def seconds_ahead(headers: httpx.Headers) -> float | None:
+    """Return how far our clock is ahead of the service's, negative if it is behind; None without a readable `Date`."""
+    until = _seconds_until(headers.get("date", ""))
+    return None if until is None else -until
+
+
+def describe_seconds_ahead(seconds: float) -> str:
+    """Return such a difference in words."""
+    return f"{abs(seconds):.0f} s {'behind' if seconds < 0 else 'ahead of'}"
+
+
 def _describe(call: Call, response: Response) -> str:
     return f"{call.method} {call.path}, correlation id {printable(response.correlation_id)}"
 
@@ -259,9 +270,8 @@ def _seconds_until(date: str) -> float | None:
 
 
 def _clock_difference(response: Response) -> str:
-    """Say so if credentials were refused and our clock is further from the service's than a token is good for."""
-    ahead = _seconds_until(response.headers.get("date", ""))
-    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= _CLOCK_TOLERANCE:
+    """Say so if credentials were refused and our clock differs from the service's."""
+    ahead = seconds_ahead(response.headers)
+    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= CLOCK_TOLERANCE:
         return ""
-    where = "behind" if ahead > 0 else "ahead of"
-    return f"; this machine's clock is likely wrong: it is {abs(ahead):.0f} s {where} the service's"
+    return f"; this machine's clock is likely wrong: it is {describe_seconds_ahead(ahead)} the service's"

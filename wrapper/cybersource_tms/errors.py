@@ -20,7 +20,7 @@ A read changes nothing, so for a GET it is always False. No message holds a secr
 every error can be pickled.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -146,12 +146,20 @@ class BadRequest(StatusError):
 
 
 class Unauthorized(StatusError):
-    """The credentials were not accepted."""
+    """The credentials were not accepted. The service never says why.
+
+    Attributes:
+        causes: The usual ones by name, in the order in which to look for them.
+    """
 
     statuses = (401,)
-    advice = (
-        "the credentials were not accepted: check the environment, the merchant id, the key and this machine's clock"
-    )
+    causes: ClassVar[Mapping[str, str]] = {
+        "environment": "the key belongs to another environment",
+        "clock": "this machine's clock is ahead of the service's, or minutes behind",
+        "key": "the key is another merchant's, has been deactivated, or is the response key",
+        "proxy": "a proxy changes the host, the path or the body after signing",
+    }
+    advice = f"the credentials were not accepted; look for the cause in this order: {'; '.join(causes.values())}"
 
 
 class Forbidden(StatusError):

@@ -27,7 +27,7 @@ def key_and_certificate(
         InvalidRequest: The owner has no certificate, or only certificates for other keys.
     """
     named = certificates_of("certificate", owner, certificates)
-    pairs = [(key, each) for key in keys for each in named if _public_key(each) == key.public_key()]
+    pairs = [(key, each) for key in keys for each in named if public_key(each) == key.public_key()]
     if not pairs:
         rsa_key_of("certificate", named[0])
         which = "the private key does not belong" if len(keys) == 1 else "none of the private keys belongs"
@@ -43,7 +43,7 @@ def certificates_of(name: str, owner: str, certificates: Iterable[x509.Certifica
     found = [
         certificate
         for certificate in certificates
-        if owner.casefold() in {each.casefold() for each in _subject(certificate, NameOID.COMMON_NAME)}
+        if owner.casefold() in {each.casefold() for each in common_names(certificate)}
     ]
     if not found:
         raise InvalidRequest(f"{name}: there is no certificate of {owner} in it")
@@ -80,7 +80,7 @@ def key_id_of(name: str, certificate: x509.Certificate) -> str:
 
 def rsa_key_of(name: str, certificate: x509.Certificate) -> RSAPublicKey:
     """Return a certificate's public RSA key, or raise `InvalidRequest`."""
-    key = _public_key(certificate)
+    key = public_key(certificate)
     if not isinstance(key, RSAPublicKey):
         raise InvalidRequest(f"{name}: the certificate's key is not an RSA key")
     return check_size(name, key)
@@ -93,7 +93,13 @@ def check_size(name: str, key: _Key) -> _Key:
     return key
 
 
-def _public_key(certificate: x509.Certificate) -> object:
+def common_names(certificate: x509.Certificate) -> list[str]:
+    """Return whose certificate it is; usually one name."""
+    return _subject(certificate, NameOID.COMMON_NAME)
+
+
+def public_key(certificate: x509.Certificate) -> object:
+    """Return a certificate's public key, or None if it cannot be read."""
     try:
         return certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):

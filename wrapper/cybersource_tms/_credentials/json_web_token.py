@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Generator
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -38,14 +39,37 @@ class JsonWebTokenAuth(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, header: dict[str, str], key: OctKey | RSAKey, merchant_id: str, issuer: str) -> None:
+    def __init__(
+        self,
+        header: dict[str, str],
+        key: OctKey | RSAKey,
+        merchant_id: str,
+        issuer: str,
+        expires: datetime | None = None,
+    ) -> None:
         self._header = {**header, "typ": "JWT"}
         self._key = key
         self._merchant_id = merchant_id
         self._issuer = issuer
+        self._expires = expires
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(merchant_id={self._merchant_id!r}, key_id={self._header['kid']!r})"
+        return f"{type(self).__name__}(merchant_id={self._merchant_id!r}, key_id={self.key_id!r})"
+
+    @property
+    def key_id(self) -> str:
+        """The service's id of the signing key."""
+        return self._header["kid"]
+
+    @property
+    def algorithm(self) -> str:
+        """The signature's algorithm, such as HS256 (RFC 7518 section 3.1)."""
+        return self._header["alg"]
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the signing key's certificate expires; None where the key is a shared secret."""
+        return self._expires
 
     @property
     def public_key(self) -> RSAPublicKey | None:
@@ -142,7 +166,7 @@ class CertificateAuth(JsonWebTokenAuth):
         key, signing = key_and_certificate(signer, keys, read_pem_certificates("certificate", certificate))
         check_validity("certificate", signer, signing)
         header = {"alg": algorithm, "kid": key_id_of("certificate", signing)}
-        super().__init__(header, RSAKey.import_key(key), merchant_id, signer)
+        super().__init__(header, RSAKey.import_key(key), merchant_id, signer, signing.not_valid_after_utc)
 
     @classmethod
     @raise_without_frames

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,7 +74,7 @@ class MessageEncryption:
             raise InvalidRequest("request_certificate, response_key: give one of them, or no encryption at all")
         if (response_key is None) != (response_key_id is None or response_key_id == ""):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
-        self._request_header, self._request_key = _recipient(request_certificate)
+        self._request_header, self._request_key, self._request_expires = _recipient(request_certificate)
         self._response_key = self._response_key_id = None
         if response_key is not None:
             self._response_key = RSAKey.import_key(read_pem_key("response_key", response_key, response_key_password))
@@ -125,8 +126,17 @@ class MessageEncryption:
             return cls(service_certificates("path", read_p12(path, password)[1]))
 
     def __repr__(self) -> str:
-        request_key_id = self._request_header.get("kid")
-        return f"MessageEncryption(request_key_id={request_key_id!r}, response_key_id={self._response_key_id!r})"
+        return f"MessageEncryption(request_key_id={self.request_key_id!r}, response_key_id={self._response_key_id!r})"
+
+    @property
+    def request_key_id(self) -> str | None:
+        """The id of the service's key that requests are encrypted for; None if they are not encrypted."""
+        return self._request_header.get("kid")
+
+    @property
+    def request_expires(self) -> datetime | None:
+        """When the service's certificate expires; None if requests are not encrypted."""
+        return self._request_expires
 
     @property
     def response_key_id(self) -> str | None:
@@ -198,14 +208,15 @@ def service_certificates(name: str, certificates: Iterable[x509.Certificate]) ->
     return certificate_pem(certificates_of(name, SERVICE, certificates))
 
 
-def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None]:
+def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None, datetime | None]:
     if pem is None:
-        return {}, None
+        return {}, None, None
     found = read_pem_certificates("request_certificate", pem)
     certificate = found[0] if len(found) == 1 else certificates_of("request_certificate", SERVICE, found)[0]
     check_validity("request_certificate", SERVICE, certificate)
     key = RSAKey.import_key(rsa_key_of("request_certificate", certificate))
-    return {**_ALGORITHMS, "kid": key_id_of("request_certificate", certificate)}, key
+    header = {**_ALGORITHMS, "kid": key_id_of("request_certificate", certificate)}
+    return header, key, certificate.not_valid_after_utc
 
 
 def _encrypted_in(content: bytes) -> str | None:

@@ -43,6 +43,7 @@ def settings(variables: Mapping[str, str]) -> dict[str, Any]:
     requests, responses = mode in {"request", "both"}, mode in {"response", "both"}
     _refuse_contradictions({**given, MLE: mode}, requests=requests, responses=responses)
     _refuse_missing(given, requests=requests, responses=responses)
+    _refuse_secret_as_id(given)
     environment, base_url = given.get(ENVIRONMENT, Environment.TEST.value), given.get(BASE_URL)
     with naming(environment=ENVIRONMENT, base_url=BASE_URL):
         server(environment, base_url)
@@ -69,6 +70,13 @@ def _refuse_missing(given: Mapping[str, str], *, requests: bool, responses: bool
     if missing:
         reason = f"; {OTHER_P12}" if set(missing) & set(response) else ""
         raise InvalidRequest(f"environment variables that are missing: {', '.join(missing)}{reason}")
+
+
+def _refuse_secret_as_id(given: Mapping[str, str]) -> None:
+    """Ids are sent and shown, so a secret that was pasted there would be."""
+    pasted = [name for name in (SECRET[0], MERCHANT, PORTFOLIO) if given.get(name) == given.get(SECRET[1], "")]
+    if pasted:
+        raise InvalidRequest(f"{', '.join(pasted)}: it holds the secret of {SECRET[1]}; set the id")
 
 
 def _auth(given: Mapping[str, str]) -> JsonWebTokenAuth:
