@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
 from cybersource_tms._exchange import DeadlinePassed, TimeLimits
-from cybersource_tms._requests import DEFAULT_TIMEOUT, retrieve_call
+from cybersource_tms._requests import DEFAULT_TIMEOUT, retrieve_call, update_call
 from cybersource_tms._responses import Response, status_error, unreadable
 from cybersource_tms._retries import Attempts, is_transient
 from cybersource_tms.errors import CybersourceError
@@ -32,6 +32,7 @@ from support.waiting import HANGS, LIMIT
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 CALL = retrieve_call(PAGE_CUSTOMER_ID, None)
+UPDATE = update_call(PAGE_CUSTOMER_ID, NEW_EMAIL, None, None)
 QUICK = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
 
 
@@ -177,21 +178,21 @@ def wait_after_503(attempts: Attempts) -> float:
 def test_waits(first: float, longest: float, whole: list[float], seed: int) -> None:
     """A wait is twice as long each time up to the longest, with up to half of it taken off at random."""
     random.seed(seed)
-    attempts = Attempts(Retries(attempts=99, first_wait=first, longest_wait=longest, total_time=1000), "PATCH")
+    attempts = Attempts(Retries(attempts=99, first_wait=first, longest_wait=longest, total_time=1000), UPDATE)
     for most in whole:
         assert most / 2 <= wait_after_503(attempts) <= most
 
 
 def test_waits_differ() -> None:
     """Two clients that failed at the same time do not come back at the same time."""
-    waits = {wait_after_503(Attempts(Retries(), "PATCH")) for _ in range(20)}
+    waits = {wait_after_503(Attempts(Retries(), UPDATE)) for _ in range(20)}
     assert len(waits) > 10
     assert max(waits) - min(waits) > 0.02
 
 
 def test_many_attempts() -> None:
     """The wait of the thousandth attempt can be computed."""
-    attempts = Attempts(Retries(attempts=2000, first_wait=1e-6, longest_wait=0.5), "PATCH")
+    attempts = Attempts(Retries(attempts=2000, first_wait=1e-6, longest_wait=0.5), UPDATE)
     failures(attempts, error_for(503), 1500)
     assert 0.25 <= wait_after_503(attempts) <= 0.5
 
@@ -220,7 +221,7 @@ def test_retry_after_as_a_date(form: str) -> None:
     error = error_for(503, Retry_After=DATES[form](time.time() + 3600))
     assert error.retry_after is not None
     assert 3000 < error.retry_after <= 3600
-    assert failures(Attempts(Retries(longest_wait=3600, total_time=9000), "PATCH"), error) == error.retry_after
+    assert failures(Attempts(Retries(longest_wait=3600, total_time=9000), UPDATE), error) == error.retry_after
 
 
 ASKED: dict[str, float | None] = {
@@ -245,7 +246,7 @@ def test_retry_after(value: str, seconds: float | None, status: int) -> None:
     response = Response(status, httpx.Headers([(b"Retry-After", value.encode())]), b"")
     error = status_error(CALL, response)
     assert error.retry_after == seconds
-    wait = failures(Attempts(Retries(), "PATCH"), error)
+    wait = failures(Attempts(Retries(), UPDATE), error)
     assert wait is not None
     assert wait == seconds if seconds is not None else 0.125 <= wait <= 0.25
 
@@ -291,7 +292,7 @@ def test_retry_after_is_waited_for(clients: Clients, sandbox: Sandbox, url: str)
 
 def test_the_last_attempt() -> None:
     """After the last attempt there is no wait."""
-    attempts = Attempts(Retries(attempts=3), "PATCH")
+    attempts = Attempts(Retries(attempts=3), UPDATE)
     assert wait_after_503(attempts) > 0
     assert wait_after_503(attempts) > 0
     assert attempts.wait_after(error_for(503)) is None
@@ -300,9 +301,9 @@ def test_the_last_attempt() -> None:
 def test_no_wait_beyond_the_total_time() -> None:
     """If the next attempt would begin too late, the error is raised at once."""
     retries = Retries(first_wait=8, longest_wait=8, total_time=3)
-    assert Attempts(retries, "PATCH").wait_after(error_for(503)) is None
-    assert Attempts(retries, "PATCH").wait_after(error_for(503, Retry_After="4")) is None
-    assert Attempts(retries, "PATCH").wait_after(error_for(503, Retry_After="2")) == 2
+    assert Attempts(retries, UPDATE).wait_after(error_for(503)) is None
+    assert Attempts(retries, UPDATE).wait_after(error_for(503, Retry_After="4")) is None
+    assert Attempts(retries, UPDATE).wait_after(error_for(503, Retry_After="2")) == 2
 
 
 def test_time_limits() -> None:
@@ -408,7 +409,7 @@ SUMS: dict[str, tuple[list[CybersourceError], bool]] = {
 @pytest.mark.parametrize(("raised", "applied"), SUMS.values(), ids=SUMS)
 def test_what_the_attempts_add_up_to(raised: list[CybersourceError], *, applied: bool) -> None:
     """If one attempt may have been applied, the call may have been, whatever the last attempt was."""
-    attempts = Attempts(Retries(attempts=9), "PATCH")
+    attempts = Attempts(Retries(attempts=9), UPDATE)
     for number, one in enumerate(raised, 1):
         error = pickle.loads(pickle.dumps(one))
         attempts.wait_after(error)
@@ -418,7 +419,7 @@ def test_what_the_attempts_add_up_to(raised: list[CybersourceError], *, applied:
 
 def test_a_read_applies_nothing() -> None:
     """Of the attempts of a GET, none may have been applied, whatever happened to them."""
-    attempts = Attempts(Retries(attempts=9), "GET")
+    attempts = Attempts(Retries(attempts=9), CALL)
     for one in (LOST, error_for(500), unreadable_because_of(None)):
         error = pickle.loads(pickle.dumps(one))
         attempts.wait_after(error)

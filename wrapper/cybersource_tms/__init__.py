@@ -8,6 +8,7 @@ from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spe
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
+from ._call import CustomerRecord
 from ._changed_fields import changed_fields
 from ._clients import AsyncCustomersClient, CustomersClient
 from ._credentials.http_signature import HttpSignatureAuth
@@ -16,7 +17,6 @@ from ._credentials.message_encryption import MessageEncryption
 from ._environment import Environment
 from ._many import UpdateOutcome
 from ._read import MerchantData
-from ._responses import CustomerRecord
 from ._retries import Retries
 
 __all__ = [

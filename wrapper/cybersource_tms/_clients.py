@@ -19,6 +19,7 @@ from typing import Self
 import anyio
 import httpx
 
+from ._call import Call, CustomerRecord, Result
 from ._connections import AsyncConnections, SyncConnections
 from ._credentials import variables
 from ._credentials.message_encryption import MessageEncryption
@@ -29,7 +30,6 @@ from ._many import Pair, UpdateOutcome, async_update_many, update_many
 from ._pace import Pace
 from ._requests import (
     DEFAULT_TIMEOUT,
-    Call,
     Change,
     ChangeFunction,
     check_count,
@@ -39,7 +39,7 @@ from ._requests import (
     retrieve_call,
     update_call,
 )
-from ._responses import CustomerRecord, check_applied, etag_of
+from ._responses import check_applied, etag_of
 from ._retries import Attempts, Retries
 from ._tracebacks import async_yield_without_frames, raise_without_frames, yield_without_frames
 from .errors import CybersourceError, PreconditionFailed
@@ -148,9 +148,7 @@ class CustomersClient:
             ConnectionFailed: There was no response.
             UnreadableResponse: The response cannot be understood, or is about another customer.
         """
-        call = retrieve_call(customer_id, self._settings.profile_id)
-        with self._connections.slots():
-            return self._repeat(call, Attempts(self._settings.retries, call.method))
+        return self._send(retrieve_call(customer_id, self._settings.profile_id))
 
     @raise_without_frames
     def update(self, customer_id: str, changes: Change, *, if_match: str | None = None) -> CustomerRecord:
@@ -185,7 +183,7 @@ class CustomersClient:
         """
         if is_function(changes, if_match):
             return self._update_as_read(customer_id, changes)
-        return self._send(update_call(customer_id, changes, if_match, self._settings.profile_id))
+        return self._send_update(update_call(customer_id, changes, if_match, self._settings.profile_id))
 
     @raise_without_frames
     def update_many(
@@ -253,14 +251,14 @@ class CustomersClient:
             if changes is None:
                 return read
             try:
-                return self._send(update_call(customer_id, changes, etag_of(read), self._settings.profile_id))
+                return self._send_update(update_call(customer_id, changes, etag_of(read), self._settings.profile_id))
             except PreconditionFailed as error:
                 if error.may_have_been_applied or not tries:
                     raise
 
-    def _send(self, call: Call) -> CustomerRecord:
+    def _send_update(self, call: Call[CustomerRecord]) -> CustomerRecord:
         with self._connections.slots():
-            attempts = Attempts(self._settings.retries, call.method)
+            attempts = Attempts(self._settings.retries, call)
             try:
                 return self._repeat(call, attempts)
             except PreconditionFailed as error:
@@ -269,7 +267,11 @@ class CustomersClient:
                 refused = error
             return self._find_out(call, refused, attempts.deadline)
 
-    def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+    def _send(self, call: Call[Result]) -> Result:
+        with self._connections.slots():
+            return self._repeat(call, Attempts(self._settings.retries, call))
+
+    def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
             if self._pace:
                 attempts.deadline += self._pace.wait()
@@ -283,11 +285,11 @@ class CustomersClient:
                     raise
             time.sleep(wait)
 
-    def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+    def _find_out(self, call: Call[CustomerRecord], refused: PreconditionFailed, deadline: float) -> CustomerRecord:
         """Read the customer to find out whether an attempt before the refused one was applied."""
         reading = retrieve_call(call.customer_id, self._settings.profile_id)
         try:
-            now = self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+            now = self._repeat(reading, Attempts(self._settings.retries, reading, deadline))
         except CybersourceError as error:
             raise refused from error
         return check_applied(refused, now, call)
@@ -389,16 +391,14 @@ class AsyncCustomersClient:
     @raise_without_frames
     async def retrieve(self, customer_id: str) -> CustomerRecord:
         """Read a customer, as `CustomersClient.retrieve` does."""
-        call = retrieve_call(customer_id, self._settings.profile_id)
-        async with self._connections.slots():
-            return await self._repeat(call, Attempts(self._settings.retries, call.method))
+        return await self._send(retrieve_call(customer_id, self._settings.profile_id))
 
     @raise_without_frames
     async def update(self, customer_id: str, changes: Change, *, if_match: str | None = None) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         if is_function(changes, if_match):
             return await self._update_as_read(customer_id, changes)
-        return await self._send(update_call(customer_id, changes, if_match, self._settings.profile_id))
+        return await self._send_update(update_call(customer_id, changes, if_match, self._settings.profile_id))
 
     @raise_without_frames
     def update_many(
@@ -430,14 +430,16 @@ class AsyncCustomersClient:
             if changes is None:
                 return read
             try:
-                return await self._send(update_call(customer_id, changes, etag_of(read), self._settings.profile_id))
+                return await self._send_update(
+                    update_call(customer_id, changes, etag_of(read), self._settings.profile_id)
+                )
             except PreconditionFailed as error:
                 if error.may_have_been_applied or not tries:
                     raise
 
-    async def _send(self, call: Call) -> CustomerRecord:
+    async def _send_update(self, call: Call[CustomerRecord]) -> CustomerRecord:
         async with self._connections.slots():
-            attempts = Attempts(self._settings.retries, call.method)
+            attempts = Attempts(self._settings.retries, call)
             try:
                 return await self._repeat(call, attempts)
             except PreconditionFailed as error:
@@ -446,7 +448,11 @@ class AsyncCustomersClient:
                 refused = error
             return await self._find_out(call, refused, attempts.deadline)
 
-    async def _repeat(self, call: Call, attempts: Attempts) -> CustomerRecord:
+    async def _send(self, call: Call[Result]) -> Result:
+        async with self._connections.slots():
+            return await self._repeat(call, Attempts(self._settings.retries, call))
+
+    async def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
         while True:
             if self._pace:
                 attempts.deadline += await self._pace.async_wait()
@@ -460,11 +466,13 @@ class AsyncCustomersClient:
                     raise
             await anyio.sleep(wait)
 
-    async def _find_out(self, call: Call, refused: PreconditionFailed, deadline: float) -> CustomerRecord:
+    async def _find_out(
+        self, call: Call[CustomerRecord], refused: PreconditionFailed, deadline: float
+    ) -> CustomerRecord:
         """Read the customer to find out whether an attempt before the refused one was applied."""
         reading = retrieve_call(call.customer_id, self._settings.profile_id)
         try:
-            now = await self._repeat(reading, Attempts(self._settings.retries, reading.method, deadline))
+            now = await self._repeat(reading, Attempts(self._settings.retries, reading, deadline))
         except CybersourceError as error:
             raise refused from error
         return check_applied(refused, now, call)

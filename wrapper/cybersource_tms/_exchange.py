@@ -10,13 +10,13 @@ import anyio
 import httpx
 from attrs import evolve
 
+from ._call import Call, Result
 from ._connections import AsyncConnections, SyncConnections
 from ._credentials.json_web_token import RESPONSE_KEY_ID, SIGNED_FOR
 from ._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from ._requests import Call, Settings
+from ._requests import Settings
 from ._responses import (
     BodyRefused,
-    CustomerRecord,
     Response,
     broken_off,
     check_response,
@@ -40,7 +40,7 @@ _SUCCESS = 2  # the first digit of a status
 _GZIP = 31  # zlib's name for it
 
 
-def attempt(connections: SyncConnections, call: Call, deadline: float) -> CustomerRecord:
+def attempt(connections: SyncConnections, call: Call[Result], deadline: float) -> Result:
     """Make one attempt, which sends nothing after the deadline: a time of `time.monotonic()`.
 
     Raises:
@@ -59,14 +59,14 @@ def attempt(connections: SyncConnections, call: Call, deadline: float) -> Custom
         raise connection_failed(call, error, sent=limits.sending, is_custom=connections.is_custom) from error
 
 
-async def async_attempt(connections: AsyncConnections, call: Call, deadline: float) -> CustomerRecord:
+async def async_attempt(connections: AsyncConnections, call: Call[Result], deadline: float) -> Result:
     """Make one attempt, which ends at the deadline, in a task of its own.
 
     A task that is cancelled from outside can leave a connection of httpcore's pool in use for ever. One that is
     cancelled by its own scope cleans up first.
     """
     limits = TimeLimits(connections.settings.timeout, deadline)
-    outcome: list[CustomerRecord | BaseException] = []
+    outcome: list[Result | BaseException] = []
     async with anyio.create_task_group() as tasks:
         tasks.cancel_scope.deadline = anyio.current_time() + deadline - time.monotonic()
         tasks.start_soon(_keep_outcome, connections, call, limits, outcome)
@@ -78,17 +78,18 @@ async def async_attempt(connections: AsyncConnections, call: Call, deadline: flo
 
 
 async def _keep_outcome(
-    connections: AsyncConnections, call: Call, limits: "TimeLimits", outcome: list[CustomerRecord | BaseException]
+    connections: AsyncConnections, call: Call[Result], limits: "TimeLimits", outcome: list[Result | BaseException]
 ) -> None:
     try:
-        outcome.append(await _attempt(connections, call, limits))
+        result = await _attempt(connections, call, limits)
+        outcome.append(result)
     except anyio.get_cancelled_exc_class():
         raise
     except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
         outcome.append(error)
 
 
-async def _attempt(connections: AsyncConnections, call: Call, limits: "TimeLimits") -> CustomerRecord:
+async def _attempt(connections: AsyncConnections, call: Call[Result], limits: "TimeLimits") -> Result:
     try:
         request = build_request(call, connections.settings, limits)
         async with connections.borrow() as http:
@@ -147,7 +148,7 @@ class TimeLimits(dict[str, float]):
         self.started = time.monotonic()
 
 
-def build_request(call: Call, settings: Settings, limits: TimeLimits) -> httpx.Request:
+def build_request(call: Call[Any], settings: Settings, limits: TimeLimits) -> httpx.Request:
     """Return the generated code's request, encrypted if there is encryption, for the credentials to sign.
 
     Raises:
@@ -167,8 +168,8 @@ def build_request(call: Call, settings: Settings, limits: TimeLimits) -> httpx.R
     )
 
 
-def decrypt(call: Call, response: Response, encryption: MessageEncryption | None) -> Response:
-    """Return a response in plain text.
+def decrypt(call: Call[Any], response: Response, encryption: MessageEncryption | None) -> Response:
+    """Return a response in plain text. A success that has no body, as the spec says, is not encrypted.
 
     An error in plain text is passed through: a gateway, or a service that rejects the token, cannot encrypt, and such a
     response holds no customer. Nor does an error that cannot be decrypted hide its status.
@@ -176,7 +177,7 @@ def decrypt(call: Call, response: Response, encryption: MessageEncryption | None
     Raises:
         UnreadableResponse: A success that is not encrypted, though it should be, or that cannot be decrypted.
     """
-    if not encryption or not encryption.response_key_id:
+    if not encryption or not encryption.response_key_id or call.has_no_body(response.status_code):
         return response
     is_success = response.status_code // 100 == _SUCCESS
     try:
@@ -190,7 +191,7 @@ def decrypt(call: Call, response: Response, encryption: MessageEncryption | None
     return response if plain is None else evolve(response, content=plain)
 
 
-def read(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
+def read(call: Call[Any], response: httpx.Response, limits: TimeLimits) -> Response:
     """Read a response to its end, and log it."""
     status, headers = response.status_code, response.headers
     try:
@@ -205,7 +206,7 @@ def read(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
         raise broken_off(call, Response(status, headers, b""), error) from error
 
 
-async def async_read(call: Call, response: httpx.Response, limits: TimeLimits) -> Response:
+async def async_read(call: Call[Any], response: httpx.Response, limits: TimeLimits) -> Response:
     """Read a response to its end, and log it."""
     status, headers = response.status_code, response.headers
     try:

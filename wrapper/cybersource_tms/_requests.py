@@ -1,16 +1,20 @@
 """What a caller gives, checked: everything here refuses before anything is sent."""
+# What is private to the generated code is part of this distribution, and pinned to one version of the generator:
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import httpx
 from attrs import frozen
 
-from cybersource_tms_api.api.customers import retrieve_customer, update_customer
+from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
+from ._call import Call, CustomerRecord
 from ._changed_fields import field_paths
 from ._credentials.json_web_token import JsonWebTokenAuth
 from ._credentials.message_encryption import MessageEncryption, refuse_signing_key
@@ -48,44 +52,14 @@ class Settings:
     max_connections: int
 
 
-@frozen
-class Call:
-    """One call, checked, the same in all of its attempts.
-
-    Attributes:
-        customer_id: The customer that the response has to be about.
-        request: The generated code's request: `method`, `url`, `headers` and, for an update, `json`.
-        patch: The JSON Merge Patch of an update.
-    """
-
-    customer_id: str
-    request: dict[str, Any]
-    patch: Wire | None = None
-
-    @property
-    def method(self) -> str:
-        """The HTTP method, in upper case."""
-        return str(self.request["method"]).upper()
-
-    @property
-    def path(self) -> str:
-        """The path at the service."""
-        return str(self.request["url"])
-
-    @property
-    def fields(self) -> list[str]:
-        """The paths of the fields that are changed."""
-        return field_paths(self.patch or {})
-
-
 @frozen(repr=False)
-class _CheckedChanges:
+class _CheckedBody:
     """The body for the generated code, which only asks for its wire form: what was checked is what is sent."""
 
-    patch: Wire
+    wire: Wire
 
     def to_dict(self) -> Wire:
-        return self.patch
+        return self.wire
 
 
 def client_settings(
@@ -120,43 +94,28 @@ def client_settings(
     return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries, most)
 
 
-def retrieve_call(customer_id: object, profile_id: str | None) -> Call:
+def retrieve_call(customer_id: object, profile_id: str | None) -> Call[CustomerRecord]:
     """Check the arguments of `retrieve`.
 
     Raises:
         InvalidRequest: The customer id is wrong.
     """
     checked = _check_customer_id(customer_id)
-    profile = UNSET if profile_id is None else profile_id
-    # Private to the generated code, but that is part of this distribution and pinned to one generator.
-    request = retrieve_customer._get_kwargs(checked, profile_id=profile)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return Call(checked, request)
+    request = customers.retrieve_customer._get_kwargs(checked, profile_id=profile_id or UNSET)
+    return Call(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
 
 
-def update_call(customer_id: object, changes: object, if_match: object, profile_id: str | None) -> Call:
+def update_call(customer_id: object, changes: object, if_match: object, profile_id: str | None) -> Call[CustomerRecord]:
     """Check the arguments of `update`.
 
     Raises:
         InvalidRequest: One of them is wrong; the message names it.
     """
-    if not isinstance(changes, CustomerUpdate):
-        raise InvalidRequest(
-            "changes: expected a CustomerUpdate, as changed_fields returns it, or a function that returns one"
-        )
-    try:
-        patch: Wire = copy_json(check(changes, CustomerUpdate, Use.PATCH))
-    except Mismatch as mismatch:
-        raise InvalidRequest(f"changes: {mismatch}") from mismatch
-    if not field_paths(patch):
-        raise InvalidRequest("changes: it has no field; changed_fields returns None when nothing differs")
+    body = _check_body("changes", changes)
     checked = _check_customer_id(customer_id)
-    request = update_customer._get_kwargs(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        checked,
-        body=_CheckedChanges(patch),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        if_match=UNSET if if_match is None else _check_header("if_match", if_match, 1, _LONGEST_ETAG),
-        profile_id=UNSET if profile_id is None else profile_id,
-    )
-    return Call(checked, request, patch)
+    etag = UNSET if if_match is None else _check_header("if_match", if_match, 1, _LONGEST_ETAG)
+    request = customers.update_customer._get_kwargs(checked, body=body, if_match=etag, profile_id=profile_id or UNSET)
+    return Call(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
 
 
 def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFunction]:
@@ -202,6 +161,19 @@ def can_be_sent_back(etag: str) -> bool:
     bare = r"[!#-+\--~]+"
     quoted = r'(W/)?"[!#-~]*"'
     return len(etag) <= _LONGEST_ETAG and etag != "*" and re.fullmatch(f"{bare}|{quoted}", etag) is not None
+
+
+def _check_body(name: str, body: object) -> CustomerUpdate:
+    """Return what stands for the body in the generated code."""
+    if not isinstance(body, CustomerUpdate):
+        raise InvalidRequest(f"{name}: expected a CustomerUpdate, as changed_fields returns it")
+    try:
+        wire: Wire = copy_json(check(body, CustomerUpdate, Use.PATCH))
+    except Mismatch as mismatch:
+        raise InvalidRequest(f"{name}: {mismatch}") from mismatch
+    if not field_paths(wire):
+        raise InvalidRequest(f"{name}: it has no field; changed_fields returns None when nothing differs")
+    return cast("CustomerUpdate", _CheckedBody(wire))
 
 
 def _check_customer_id(customer_id: object) -> str:

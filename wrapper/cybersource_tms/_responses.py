@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, TypeVar, overload
+from typing import Any, cast
 
 import httpx
 from attrs import field, frozen
@@ -16,15 +16,12 @@ from attrs import field, frozen
 from cybersource_tms_api.models import Customer, ErrorResponse
 
 from . import errors
+from ._call import Call, CustomerRecord, Result
 from ._changed_fields import changed_fields, field_paths
-from ._read import read_field
-from ._requests import Call, can_be_sent_back
+from ._requests import can_be_sent_back
 from ._schema import Mismatch, Use, check, is_deeper_than
-from ._tracebacks import raise_without_frames
 
 log = logging.getLogger("cybersource_tms")
-
-_Value = TypeVar("_Value")
 
 _BY_STATUS = {status: kind for kind in errors.StatusError.__subclasses__() for status in kind.statuses}
 
@@ -33,42 +30,6 @@ _REASON = re.compile("[A-Za-z]{1,40}")
 _LONGEST_ID = 64  # characters of a correlation id in a message or a log line
 _DEEPEST = 100  # levels of a customer; the service's have five, and copies and comparisons of a thousand overflow
 CLOCK_TOLERANCE = 5  # seconds; tokens are dated that far back
-
-
-@frozen
-class CustomerRecord:
-    """The service's response: a customer.
-
-    Attributes:
-        customer: The whole customer, as it now is. It holds personal data, so it is not in the `repr`.
-        etag: Names this state of the customer: pass it as `if_match` so as not to overwrite somebody else's change.
-        correlation_id: Names the exchange for the service's support.
-    """
-
-    customer: Customer = field(repr=False)
-    etag: str | None
-    correlation_id: str | None
-
-    @overload
-    def get(self, path: str) -> str | None: ...
-    @overload
-    def get(self, path: str, *, kind: type[_Value]) -> _Value | None: ...
-    @raise_without_frames
-    def get(self, path: str, *, kind: Any = str) -> Any:
-        """Read one field: `record.get("buyerInformation.email")`.
-
-        Args:
-            path: The field's name in the API, after the names of the groups around it.
-            kind: The type of the value: `str`, `bool`, `int`, `float`, `date`, `datetime` or `UUID`.
-
-        Returns:
-            The value, or None if the field or a group around it is missing or null. To tell the two apart, look at the
-            attribute of `customer`, which is `UNSET` or None.
-
-        Raises:
-            InvalidRequest: There is no such field, or it is not of this type.
-        """
-        return read_field(self.customer, path, kind)
 
 
 @frozen
@@ -90,37 +51,42 @@ class BodyRefused(httpx.DecodingError):
     """Why a body is not read to its end, in words that may stand in a message."""
 
 
-def check_response(call: Call, response: Response) -> CustomerRecord:
-    """Return the record of a 200 with a whole customer, the one that was asked for.
+def check_response(call: Call[Result], response: Response) -> Result:
+    """Return what the spec has for a success: a record of the customer that was asked for, or None without a body.
 
     Raises:
-        StatusError: The status is not 200.
+        StatusError: The spec does not have the status as a success.
         UnreadableResponse: The body is not a customer, or is another customer.
     """
-    if response.status_code != HTTPStatus.OK:
+    if response.status_code not in call.success:
         raise status_error(call, response)
+    model = call.success[response.status_code]
+    return cast("Result", _check_record(call, response, model) if model else None)
+
+
+def _check_record(call: Call[Any], response: Response, model: type[Customer]) -> CustomerRecord:
     try:
         body = json.loads(response.content)
-        check(body, Customer, Use.RESPONSE)
+        check(body, model, Use.RESPONSE)
     except Mismatch as mismatch:
         raise unreadable(call, response, f"does not fit the spec: {mismatch}") from mismatch
     except (ValueError, RecursionError) as error:
         raise unreadable(call, response, "is not JSON") from error
     # An error in a proxy or a connection can hand out what belongs to another request. Ids are without case.
-    if body["id"].casefold() != call.customer_id.casefold():
+    if call.customer_id is not None and body["id"].casefold() != call.customer_id.casefold():
         raise unreadable(call, response, "is about another customer")
     if is_deeper_than(_DEEPEST, response.content, body):
         raise unreadable(call, response, f"is nested more than {_DEEPEST} deep")
-    return CustomerRecord(Customer.from_dict(body), response.headers.get("etag"), response.correlation_id)
+    return CustomerRecord(model.from_dict(body), response.headers.get("etag"), response.correlation_id)
 
 
-def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call: Call) -> CustomerRecord:
+def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call: Call[Any]) -> CustomerRecord:
     """Return the customer as it is now, if it is as the update asked for: an earlier attempt was applied after all.
 
     Raises:
         PreconditionFailed: It is not; the message names the fields.
     """
-    missing = changed_fields(now.customer, call.patch or {})
+    missing = changed_fields(now.customer, call.body)
     if missing is None:
         return now
     refused.args = (f"{refused.args[0]}; these fields are not as asked: {', '.join(field_paths(missing.to_dict()))}",)
@@ -145,8 +111,8 @@ def etag_of(read: CustomerRecord) -> str:
     )
 
 
-def status_error(call: Call, response: Response) -> errors.StatusError:
-    """Return the error for a status that is not 200, whatever the body is."""
+def status_error(call: Call[Any], response: Response) -> errors.StatusError:
+    """Return the error for a status that is not success, whatever the body is."""
     kind = _BY_STATUS.get(response.status_code, errors.StatusError)
     entries = _error_entries(response.content)
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
@@ -163,7 +129,7 @@ def status_error(call: Call, response: Response) -> errors.StatusError:
     )
 
 
-def unreadable(call: Call, response: Response, problem: str) -> errors.UnreadableResponse:
+def unreadable(call: Call[Any], response: Response, problem: str) -> errors.UnreadableResponse:
     """Return the error for a response that cannot be understood or decrypted."""
     return errors.UnreadableResponse(
         f"{response.status_code} ({_describe(call, response)}): the response {problem}",
@@ -172,9 +138,9 @@ def unreadable(call: Call, response: Response, problem: str) -> errors.Unreadabl
     )
 
 
-def broken_off(call: Call, response: Response, error: Exception) -> errors.CybersourceError:
+def broken_off(call: Call[Any], response: Response, error: Exception) -> errors.CybersourceError:
     """Return the error for a response whose body could not be read to its end."""
-    if response.status_code != HTTPStatus.OK:
+    if response.status_code not in call.success:
         return status_error(call, response)  # it says more than the body would have said
     if isinstance(error, BodyRefused):
         return unreadable(call, response, str(error))
@@ -185,7 +151,9 @@ def broken_off(call: Call, response: Response, error: Exception) -> errors.Cyber
     return connection_failed(call, error, sent=True)
 
 
-def connection_failed(call: Call, error: Exception, *, sent: bool, is_custom: bool = False) -> errors.ConnectionFailed:
+def connection_failed(
+    call: Call[Any], error: Exception, *, sent: bool, is_custom: bool = False
+) -> errors.ConnectionFailed:
     """Return the error for an attempt without a response.
 
     Args:
@@ -205,7 +173,7 @@ def connection_failed(call: Call, error: Exception, *, sent: bool, is_custom: bo
     return kind(f"{type(error).__name__} ({call.method} {call.path}){why}{outcome}", may_have_been_applied=sent)
 
 
-def log_response(call: Call, response: Response, seconds: float) -> None:
+def log_response(call: Call[Any], response: Response, seconds: float) -> None:
     """Write the DEBUG line of a response."""
     if log.isEnabledFor(logging.DEBUG):
         log.debug(
@@ -235,7 +203,7 @@ def describe_seconds_ahead(seconds: float) -> str:
     return f"{abs(seconds):.0f} s {'behind' if seconds < 0 else 'ahead of'}"
 
 
-def _describe(call: Call, response: Response) -> str:
+def _describe(call: Call[Any], response: Response) -> str:
     return f"{call.method} {call.path}, correlation id {printable(response.correlation_id)}"
 
 

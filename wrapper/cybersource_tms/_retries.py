@@ -4,15 +4,16 @@ import logging
 import math
 import random
 import time
+from typing import Any
 
 import httpx
 from attrs import field, frozen
 
+from ._call import Call
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, UnreadableResponse
 
 _log = logging.getLogger("cybersource_tms")
 
-_SAFE = {"GET"}  # RFC 9110 section 9.2.1: there is nothing to apply
 _TRANSIENT_STATUSES = {429, 500, 502, 503, 504}
 # What httpx raises for wrong settings or requests: it will be as wrong the next time.
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
@@ -23,7 +24,8 @@ _SHORTEST = 0.001  # seconds
 class Retries:
     """How often and how long a client repeats a call after a transient failure.
 
-    Repeated are calls that found no connection, timed out or were cut, and the statuses 429, 500, 502, 503 and 504.
+    Repeated are calls that found no connection, timed out or were cut, and the statuses 429, 500, 502, 503 and 504. A
+    call that must not be applied twice (RFC 9110 section 9.2.2) is repeated only if it was certainly not applied.
     The first wait is `first_wait`, each further one twice as long, up to `longest_wait`, and up to 50 % random jitter
     is taken off. If the service says how long to wait (`Retry-After`, RFC 9110 section 10.2.3), that is the wait; if it
     is longer than `longest_wait`, the error is raised at once.
@@ -59,9 +61,9 @@ class Attempts:
         deadline: The `time.monotonic()` after which nothing is sent.
     """
 
-    def __init__(self, retries: Retries | None, method: str, deadline: float | None = None) -> None:
+    def __init__(self, retries: Retries | None, call: Call[Any], deadline: float | None = None) -> None:
         self._retries = retries
-        self._changes_something = method not in _SAFE
+        self._call = call
         self._made = 0
         self._may_have_been_applied = False
         if deadline is None:
@@ -74,10 +76,12 @@ class Attempts:
         The error is told how many attempts there were, and whether any of them may have been applied.
         """
         self._made += 1
-        self._may_have_been_applied |= error.may_have_been_applied and self._changes_something
+        self._may_have_been_applied |= error.may_have_been_applied and not self._call.is_safe
         error.attempts = self._made
         error.may_have_been_applied = self._may_have_been_applied
         if self._retries is None or self._made >= self._retries.attempts or not is_transient(error):
+            return None
+        if self._may_have_been_applied and not self._call.may_be_applied_twice:
             return None
         seconds = self._seconds(error, self._retries)
         if seconds > self._retries.longest_wait or time.monotonic() + seconds >= self.deadline:

@@ -5,7 +5,7 @@ CybersourceError            `.may_have_been_applied` says whether the update can
 ├── ConnectionFailed        no response: False when nothing was sent, True once the request may have left
 │   └── TimedOut            (also a TimeoutError)
 ├── UnreadableResponse      a response that cannot be understood or decrypted, or is about another customer: True
-└── StatusError             any status but 200: False for 3xx and 4xx, True for all others
+└── StatusError             a status that the spec does not have as success: False for 3xx and 4xx, True for all others
     ├── BadRequest
     ├── Unauthorized
     ├── Forbidden
@@ -106,7 +106,9 @@ class ErrorEntry:
 
 
 class StatusError(CybersourceError):
-    """The service responded with a status other than 200. A status that has no class of its own raises this one.
+    """The service responded with a status that the spec does not have as success.
+
+    A status that has no class of its own raises this one.
 
     Attributes:
         status_code: The HTTP status of the response.

@@ -1,5 +1,7 @@
 """Contains all the data models used in inputs/outputs"""
 
+from .authentication_failure import AuthenticationFailure
+from .authentication_failure_reason import AuthenticationFailureReason
 from .buyer_information import BuyerInformation
 from .client_reference_information import ClientReferenceInformation
 from .customer import Customer
@@ -16,6 +18,8 @@ from .merchant_defined_information import MerchantDefinedInformation
 from .object_information import ObjectInformation
 
 __all__ = (
+    "AuthenticationFailure",
+    "AuthenticationFailureReason",
     "BuyerInformation",
     "ClientReferenceInformation",
     "Customer",

@@ -6,6 +6,7 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.authentication_failure import AuthenticationFailure
 from ...models.customer import Customer
 from ...models.error_response import ErrorResponse
 from ...types import UNSET, Response, Unset
@@ -33,7 +34,7 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Customer | ErrorResponse | None:
+) -> AuthenticationFailure | Customer | ErrorResponse | None:
     if response.status_code == 200:
         response_200 = Customer.from_dict(response.json())
 
@@ -43,6 +44,11 @@ def _parse_response(
         response_400 = ErrorResponse.from_dict(response.json())
 
         return response_400
+
+    if response.status_code == 401:
+        response_401 = AuthenticationFailure.from_dict(response.json())
+
+        return response_401
 
     if response.status_code == 403:
         response_403 = ErrorResponse.from_dict(response.json())
@@ -77,7 +83,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Customer | ErrorResponse]:
+) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -91,7 +97,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorResponse]:
+) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -107,7 +113,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorResponse]
+        Response[AuthenticationFailure | Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -127,7 +133,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorResponse | None:
+) -> AuthenticationFailure | Customer | ErrorResponse | None:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -143,7 +149,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorResponse
+        AuthenticationFailure | Customer | ErrorResponse
     """
 
     return sync_detailed(
@@ -158,7 +164,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorResponse]:
+) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -174,7 +180,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorResponse]
+        Response[AuthenticationFailure | Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -192,7 +198,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorResponse | None:
+) -> AuthenticationFailure | Customer | ErrorResponse | None:
     """Retrieve a customer
 
      Returns the customer as it is now, with its ETag.
@@ -208,7 +214,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorResponse
+        AuthenticationFailure | Customer | ErrorResponse
     """
 
     return (

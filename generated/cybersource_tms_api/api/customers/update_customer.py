@@ -6,6 +6,7 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.authentication_failure import AuthenticationFailure
 from ...models.customer import Customer
 from ...models.customer_update import CustomerUpdate
 from ...models.error_response import ErrorResponse
@@ -43,7 +44,7 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Customer | ErrorResponse | None:
+) -> AuthenticationFailure | Customer | ErrorResponse | None:
     if response.status_code == 200:
         response_200 = Customer.from_dict(response.json())
 
@@ -53,6 +54,11 @@ def _parse_response(
         response_400 = ErrorResponse.from_dict(response.json())
 
         return response_400
+
+    if response.status_code == 401:
+        response_401 = AuthenticationFailure.from_dict(response.json())
+
+        return response_401
 
     if response.status_code == 403:
         response_403 = ErrorResponse.from_dict(response.json())
@@ -92,7 +98,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Customer | ErrorResponse]:
+) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -108,7 +114,7 @@ def sync_detailed(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorResponse]:
+) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -129,7 +135,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorResponse]
+        Response[AuthenticationFailure | Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -153,7 +159,7 @@ def sync(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorResponse | None:
+) -> AuthenticationFailure | Customer | ErrorResponse | None:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -174,7 +180,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorResponse
+        AuthenticationFailure | Customer | ErrorResponse
     """
 
     return sync_detailed(
@@ -193,7 +199,7 @@ async def asyncio_detailed(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Response[Customer | ErrorResponse]:
+) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -214,7 +220,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Customer | ErrorResponse]
+        Response[AuthenticationFailure | Customer | ErrorResponse]
     """
 
     kwargs = _get_kwargs(
@@ -236,7 +242,7 @@ async def asyncio(
     body: CustomerUpdate,
     if_match: str | Unset = UNSET,
     profile_id: str | Unset = UNSET,
-) -> Customer | ErrorResponse | None:
+) -> AuthenticationFailure | Customer | ErrorResponse | None:
     """Update a customer
 
      Merges the fields of the body into the customer (JSON Merge Patch, RFC 7396). Fields that are not in
@@ -257,7 +263,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Customer | ErrorResponse
+        AuthenticationFailure | Customer | ErrorResponse
     """
 
     return (

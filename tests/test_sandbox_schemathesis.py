@@ -1,0 +1,107 @@
+"""Whatever the stand-in is sent, its responses are those of the spec: `schemathesis` sends and compares."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, PROFILE_ID, Sandbox
+from support.caller import right_claims, sign_token
+
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+OPERATIONS = ["retrieveCustomer", "updateCustomer"]  # that the stand-in has
+AS_GENERATED = "as generated"
+DELETED_ID = "DELETED"
+FORBIDDEN_PROFILE, UNKNOWN_PROFILE = "00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001"
+# So that each status is reached, some of what is generated is replaced.
+IDS = [PAGE_CUSTOMER_ID, PAGE_CUSTOMER_ID, DELETED_ID, AS_GENERATED]
+PROFILES = [None, PROFILE_ID, FORBIDDEN_PROFILE, UNKNOWN_PROFILE, "too short", AS_GENERATED]
+ETAGS = [None, "another", AS_GENERATED]
+
+
+def load_spec() -> dict[str, Any]:
+    """Return the spec, in which each header of a response is required: the service always sends it."""
+    spec: dict[str, Any] = yaml.safe_load(Path("spec/customers.yaml").read_text(encoding="utf-8"))
+    for header in spec["components"]["headers"].values():
+        header["required"] = True
+    return spec
+
+
+SCHEMA = schemathesis.openapi.from_dict(load_spec())
+
+
+def sign(request: Any) -> Any:
+    """Sign a request of `requests`, which calls this with it."""
+    host = urlsplit(request.url).hostname
+    token = sign_token(right_claims(request.method, request.path_url, host, request.body or b""))
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request
+
+
+def replace(values: Any, name: str, value: str | None) -> None:
+    """Put another value in the place of a generated one, or none."""
+    if value != AS_GENERATED:
+        values.pop(name, None)
+        values.update({name: value} if value else {})
+
+
+@pytest.mark.parametrize("auth", [sign, None], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_responses_are_those_of_the_spec(
+    sandbox: Sandbox, url: str, name: str, auth: Callable[[Any], Any] | None
+) -> None:
+    """For right and wrong requests, status, media type, headers and shape are documented; each status is reached."""
+    sandbox.add({"id": DELETED_ID})
+    sandbox.delete(DELETED_ID)
+    sandbox.forbidden_profiles = {FORBIDDEN_PROFILE}
+    operation = SCHEMA.find_operation_by_id(name)
+    documented = {int(status) for status in operation.responses.status_codes}
+    seen: set[int] = set()
+
+    @settings(
+        derandomize=True,
+        max_examples=200,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    @given(
+        st.one_of([operation.as_strategy(generation_mode=mode) for mode in GenerationMode]),
+        st.sampled_from(IDS),
+        st.sampled_from(PROFILES),
+        st.sampled_from(ETAGS),
+    )
+    def check(case: Case[Any], customer_id: str, profile: str | None, etag: str | None) -> None:
+        replace(case.path_parameters, "customerTokenId", customer_id)
+        replace(case.headers, "profile-id", profile)
+        replace(case.headers, "if-match", etag)
+        seen.add(case.call_and_validate(base_url=url, auth=auth, checks=CHECKS).status_code)
+
+    check()
+    # Among the generated headers can be those of HTTP Signature, which no request has beside a token.
+    assert seen | {401} == (documented - {500} if auth else {401})
+
+
+@pytest.mark.parametrize("customer_id", ["\n", "A\r\nB", "\0", "/", "..", "?", "é", "A" * 33], ids=ascii)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_odd_ids(sandbox: Sandbox, url: str, name: str, customer_id: str) -> None:
+    """An id that no customer has is not found, in the service's words, whatever it holds."""
+    body: dict[str, Any] = {"body": {}, "media_type": "application/json"} if name == "updateCustomer" else {}
+    case = SCHEMA.find_operation_by_id(name).Case(path_parameters={"customerTokenId": customer_id}, **body)
+    assert case.call_and_validate(base_url=url, auth=sign, checks=CHECKS).status_code == 404
