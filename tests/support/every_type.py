@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import cybersource_tms
-from cybersource_tms import Customer, CustomerUpdate, changed_fields
+from cybersource_tms import Customer, CustomerRecord, CustomerUpdate, changed_fields
 from cybersource_tms.errors import InvalidRequest, UnreadableResponse
 from support.clients import Clients
 from support.merge import REMOVED, merge
@@ -163,6 +163,40 @@ def test_update_and_edit(name: str, before: Any, after: Any, held: Any, clients:
     record = customers.update(ID, group(name, held))
     assert service.patches[1:] == [{"everyType": {"tier": "gold"} | {name: after}}]
     assert getattr(record.customer.every_type, attribute(name)) == held  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("nickname", str, "b"),
+        ("tier", str, "silver"),
+        ("level", int, 2),
+        ("points", int, 2),
+        ("rate", float, 1.5),
+        ("rate", float, 1),
+        ("isActive", bool, False),
+        ("birthday", dt.date, dt.date(2001, 3, 1)),
+        ("seenAt", dt.datetime, dt.datetime(2026, 1, 1, 0, 0, 1, tzinfo=dt.UTC)),
+        ("deviceId", uuid.UUID, uuid.UUID(UUID_2)),
+        ("mainCard.number", str, "2"),
+        ("limits.a", int, 2),
+        ("notes.a", str, "x"),
+    ],
+)
+def test_get(name: str, kind: type, value: Any) -> None:
+    """A field of any type is read by its path, as the model has it; None where it is not there."""
+    outer, _, inner = name.partition(".")
+    wire = str(value) if kind is uuid.UUID else value.isoformat() if isinstance(value, dt.date) else value
+    read = CustomerRecord(Customer.from_dict(whole(**{outer: {inner: wire} if inner else wire})), None, None)
+    assert read.get(f"everyType.{name}", kind=kind) == value
+    assert CustomerRecord(Customer.from_dict(CREATED), None, None).get(f"everyType.{name}", kind=kind) is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("rate", int), ("birthday", str), ("tags", str), ("limits", dict)])
+def test_get_of_another_type(name: str, kind: type) -> None:
+    """It is refused: a number may be 1.5, and a date is no text."""
+    with pytest.raises(InvalidRequest, match=f"everyType.{name}: it "):
+        CustomerRecord(Customer.from_dict(whole()), None, None).get(f"everyType.{name}", kind=kind)
 
 
 UNEXPECTED: dict[str, dict[str, Any]] = {

@@ -16,6 +16,7 @@ from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._environment import Environment
 from ._many import UpdateOutcome
+from ._read import MerchantData
 from ._retries import Retries
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "CustomersClient",
     "Environment",
     "HttpSignatureAuth",
+    "MerchantData",
     "MessageEncryption",
     "Retries",
     "SharedSecretAuth",

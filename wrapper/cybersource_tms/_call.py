@@ -1,15 +1,18 @@
 """One call: what is sent, whether it may be sent twice, and what comes back."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from attrs import field, frozen
 
 from cybersource_tms_api.models import Customer
 
 from ._changed_fields import field_paths
+from ._read import read_field
+from ._tracebacks import raise_without_frames
 
 Result = TypeVar("Result")
+_Value = TypeVar("_Value")
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}  # RFC 9110 section 9.2.1: there is nothing to apply
 _IDEMPOTENT = _SAFE | {"PUT", "DELETE"}  # RFC 9110 section 9.2.2
@@ -30,6 +33,27 @@ class CustomerRecord:
     customer: Customer = field(repr=False)
     etag: str | None
     correlation_id: str | None
+
+    @overload
+    def get(self, path: str) -> str | None: ...
+    @overload
+    def get(self, path: str, *, kind: type[_Value]) -> _Value | None: ...
+    @raise_without_frames
+    def get(self, path: str, *, kind: Any = str) -> Any:
+        """Read one field: `record.get("buyerInformation.email")`.
+
+        Args:
+            path: The field's name in the API, after the names of the groups around it.
+            kind: The type of the value: `str`, `bool`, `int`, `float`, `date`, `datetime` or `UUID`.
+
+        Returns:
+            The value, or None if the field or a group around it is missing or null. To tell the two apart, look at the
+            attribute of `customer`, which is `UNSET` or None.
+
+        Raises:
+            InvalidRequest: There is no such field, or it is not of this type.
+        """
+        return read_field(self.customer, path, kind)
 
 
 @frozen
