@@ -126,7 +126,7 @@ def retrieve_call(customer_id: object, profile_id: str | None) -> Call:
     Raises:
         InvalidRequest: The customer id is wrong.
     """
-    checked = _check_customer_id(customer_id)
+    checked = check_customer_id(customer_id)
     profile = UNSET if profile_id is None else profile_id
     # Private to the generated code, but that is part of this distribution and pinned to one generator.
     request = retrieve_customer._get_kwargs(checked, profile_id=profile)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -149,7 +149,7 @@ def update_call(customer_id: object, changes: object, if_match: object, profile_
         raise InvalidRequest(f"changes: {mismatch}") from mismatch
     if not field_paths(patch):
         raise InvalidRequest("changes: it has no field; changed_fields returns None when nothing differs")
-    checked = _check_customer_id(customer_id)
+    checked = check_customer_id(customer_id)
     request = update_customer._get_kwargs(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         checked,
         body=_CheckedChanges(patch),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -170,6 +170,17 @@ def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFun
     if if_match is not None:
         raise InvalidRequest("if_match: not with a function as changes; the ETag of what it gets is used")
     return True
+
+
+def check_customer_id(customer_id: object) -> str:
+    """Return a customer's token id.
+
+    Raises:
+        InvalidRequest: It cannot be one.
+    """
+    if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
+        raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+    return customer_id
 
 
 def check_count(name: str, value: object) -> int:
@@ -202,12 +213,6 @@ def can_be_sent_back(etag: str) -> bool:
     bare = r"[!#-+\--~]+"
     quoted = r'(W/)?"[!#-~]*"'
     return len(etag) <= _LONGEST_ETAG and etag != "*" and re.fullmatch(f"{bare}|{quoted}", etag) is not None
-
-
-def _check_customer_id(customer_id: object) -> str:
-    if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
-        raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
-    return customer_id
 
 
 def _check_header(name: str, value: object, least: int, most: int) -> str:
