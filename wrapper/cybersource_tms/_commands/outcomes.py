@@ -62,6 +62,8 @@ class OutcomesFile:
     def read(self) -> Iterator[tuple[str, str, bool]]:
         """Yield the `Row.key`, the status and whether it is final, of each line but one that was torn at the end."""
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise UsageError(f"{self.path}: it is not a regular file")
             with self.path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):

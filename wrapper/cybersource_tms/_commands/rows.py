@@ -63,9 +63,9 @@ class RowsFile:
         Raises:
             UsageError: The file cannot be read, or is wrong as a whole; the message names the place.
         """
-        if self.path.exists() and not self.path.is_file():
-            raise UsageError(f"{self.path}: it is not a regular file, and has to be read twice")
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise UsageError(f"{self.path}: it is not a regular file, and has to be read twice")
             with self.path.open("rb") as file:
                 yield from self._read(_decode(file))
         except OSError as error:
@@ -97,7 +97,7 @@ def _decode(lines: Iterable[bytes]) -> Iterator[str]:
 
 def _read_csv(lines: Iterator[str]) -> Iterator[Row]:
     records = read_records(lines)
-    _, header, _ = next(records, (1, [ID], None))
+    _, header, _ = next(records, (1, list[str](), None))
     if ID not in header:
         raise Mismatch("no column id; the first line names the columns, separated by commas", "line 1")
     if "" in header:

@@ -31,6 +31,7 @@ Credentials come from the variables CYBERSOURCE_..., see the README.
 """
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,9 @@ def run(options: argparse.Namespace) -> int:
     """Update the customers, and return the exit code."""
     rows = RowsFile(options.file, _format(options))
     outcomes = OutcomesFile(options.outcomes or Path(f"{options.file}.outcomes.jsonl"))
-    if rows.path.exists() and outcomes.path.exists() and rows.path.samefile(outcomes.path):
-        raise UsageError("--outcomes: it is FILE itself")
+    with suppress(OSError):  # what is wrong with either is said when it is opened
+        if rows.path.samefile(outcomes.path):
+            raise UsageError("--outcomes: it is FILE itself")
     try:
         with (
             naming(max_connections="--concurrency", per_second="--per-second"),
