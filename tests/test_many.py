@@ -468,7 +468,7 @@ def test_an_async_iterable(fleet: Sandbox, backend: str) -> None:
 
 
 def test_what_befalls_all_stops_reading_an_async_iterable(fleet: Sandbox) -> None:
-    """The async client reads no further."""
+    """The async client reads no further; the next job reads all of it."""
     read: list[str] = []
 
     async def jobs() -> AsyncIterator[tuple[str, CustomerUpdate]]:
@@ -482,6 +482,8 @@ def test_what_befalls_all_stops_reading_an_async_iterable(fleet: Sandbox) -> Non
         with pytest.raises(errors.Unauthorized):
             _ = [outcome async for outcome in customers.update_many(jobs(), concurrency=1)]
         assert read == IDS[:1]
+        outcomes = [outcome async for outcome in customers.update_many(jobs())]
+        assert sorted(outcome.customer_id for outcome in outcomes) == IDS
 
     asyncio.run(update())
 

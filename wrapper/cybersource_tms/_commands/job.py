@@ -56,7 +56,7 @@ class Job:
             if self._left.pop(row.key, None) is None:
                 continue
             if row.customer_id is None or row.problem:
-                self._end(row, UpdateOutcome(row.key, error=InvalidRequest(row.problem)))
+                self._record(row, UpdateOutcome(row.key, error=InvalidRequest(row.problem)))
             else:
                 self._in_flight[row.customer_id] = row
                 yield row.customer_id, self._change(row)
@@ -66,12 +66,12 @@ class Job:
         try:
             with self._open_outcomes(), self._progress, closing(steps):
                 for outcome in steps:
-                    self._end(self._in_flight.pop(outcome.customer_id), outcome)
+                    self._record(self._in_flight.pop(outcome.customer_id), outcome)
         except (Unauthorized, Forbidden) as error:
             self._is_refused = True
             self._progress.note(f"stopped: {error}")
 
-    def end(self) -> int:
+    def finish(self) -> int:
         """Print the summary, and return the exit code."""
         print(f"{self._progress.total} customers: {describe_counts(self._counts)}")
         print(f"outcomes are in {self._outcomes.path}")
@@ -90,7 +90,7 @@ class Job:
     def _describe(self, row: Row, outcome: UpdateOutcome) -> dict[str, Any]:
         return describe(row, outcome)
 
-    def _end(self, row: Row, outcome: UpdateOutcome) -> None:
+    def _record(self, row: Row, outcome: UpdateOutcome) -> None:
         line = self._describe(row, outcome)
         if outcome.error:
             self._note(f"line {row.line}: {line['message'] or line['error']}")

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
             job = (DryRun if options.dry_run else Job)(rows, outcomes, signals)
             updates = job.updates()
             job.run(customers.update_many(updates, concurrency=options.concurrency, per_second=options.per_second))
-            return job.end()
+            return job.finish()
     except InvalidRequest as error:
         raise UsageError(str(error)) from None
 
