@@ -533,6 +533,7 @@ def test_other_values_need_another_file_of_outcomes(fleet: Sandbox, job: Job) ->
     assert job.run() == 0
     job.write_emails(IDS[:3], f"{PRIVATE} newer")
     assert job.run() == 0
+    assert job.err.startswith("2 customers have a final outcome already, and are left out\n")
     assert job.out.startswith("3 customers: updated 3\n")
     assert sent(fleet)[2:] == IDS[2:3]
     assert job.run("--outcomes", str(job.folder / "other.outcomes")) == 0
@@ -680,7 +681,6 @@ def test_a_signal_ends_the_job(fleet: Sandbox, job: Job) -> None:
     thread.start()
     assert job.run("--concurrency", "2") == 143
     thread.join()
-    assert "stopping" in job.err
     assert job.statuses() == dict.fromkeys(IDS[:2], "updated")
     assert job.out.startswith("12 customers: updated 2\n")
     assert "10 of them without a final outcome" in job.out
@@ -714,8 +714,9 @@ def test_a_signal_and_another_one(fleet: Sandbox, job: Job, number: signal.Signa
     with start("update", str(job.file), "--concurrency", "1") as process:
         assert eventually(lambda: len(fleet.received) == 3)
         process.send_signal(number)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.5)
+        assert process.stderr is not None
+        assert any("stopping: " in line for line in process.stderr)
+        assert process.poll() is None
         process.send_signal(number)
         assert_nothing_private(*process.communicate(timeout=LIMIT))
     assert process.returncode == -number
@@ -742,10 +743,9 @@ def test_a_job_that_is_killed(fleet: Sandbox, job: Job) -> None:
             out, err = process.communicate(timeout=LIMIT)
         assert process.returncode == (-signal.SIGKILL if number else 0)
         assert_nothing_private(out, err)
-        read = Counter(sent(fleet, "GET"))
-        assert max(read.values()) == 1
-        assert len(done & set(read)) <= concurrency
-        done |= set(read)
+        read = set(sent(fleet, "GET"))
+        assert len(done & read) <= concurrency
+        done |= read
     assert out.startswith("2000 customers: ")
     assert Counter(outcome["id"] for outcome in job.outcomes()) == Counter(MANY)
     assert {outcome["status"] for outcome in job.outcomes()} <= {"updated", "unchanged"}

@@ -51,7 +51,6 @@ class Job:
         """Yield what to do, for `update_many`."""
         for row in self._rows:
             if self._signals:
-                self._progress.note("stopping: what is in flight ends")
                 return
             if self._left.pop(row.key, None) is None:
                 continue
@@ -63,6 +62,8 @@ class Job:
 
     def run(self, steps: Generator[UpdateOutcome]) -> None:
         """Take the outcomes."""
+        if earlier := self._counts.total():
+            self._progress.note(f"{earlier} customers have a final outcome already, and are left out")
         try:
             with self._open_outcomes(), self._progress, closing(steps):
                 for outcome in steps:
@@ -74,7 +75,8 @@ class Job:
     def finish(self) -> int:
         """Print the summary, and return the exit code."""
         print(f"{self._progress.total} customers: {describe_counts(self._counts)}")
-        print(f"outcomes are in {self._outcomes.path}")
+        if self._outcomes.path.exists():  # a dry run makes none
+            print(f"outcomes are in {self._outcomes.path}")
         if unfinished := self._to_repeat + len(self._left):
             print(f"{unfinished} of them without a final outcome: the same command goes on with these")
         if self._signals:

@@ -1,26 +1,22 @@
 """The file of customers, CSV or JSON Lines: an id and the wanted values of each, checked against the spec."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from attrs import field, frozen
 
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._fields import Kind, is_json_object, kinds_of
+from cybersource_tms._fields import is_json_object
 from cybersource_tms._requests import check_customer_id
-from cybersource_tms._schema import Mismatch, Use, Wire, check, no_such_field
+from cybersource_tms._schema import Mismatch, Use, Wire, check
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import CustomerUpdate
 
 from . import UsageError
+from .columns import ID, column_kinds, load_json, nest, parse_cells
 from .csv_lines import read_records
-
-ID = "id"
-REMOVED = "<null>"  # the cell that removes a field; JSON has null
-
-_UNREADABLE = (ValueError, RecursionError)  # of json.loads
 
 
 @frozen
@@ -100,59 +96,19 @@ def _read_csv(lines: Iterator[str]) -> Iterator[Row]:
     _, header, _ = next(records, (1, list[str](), None))
     if ID not in header:
         raise Mismatch("no column id; the first line names the columns, separated by commas", "line 1")
-    if "" in header:
-        raise Mismatch("has no name", f"column {header.index('') + 1}")
-    kinds = [_column_kind(column) for column in header]
-    _nest(zip(header, header, strict=True))
+    kinds = column_kinds(header)
     for line, cells, problem in records:
         if problem or len(cells) != len(header):
             yield Row(line, problem=problem or f"it has {len(cells)} cells, and the first line {len(header)}")
         elif any(cells):
-            yield _row(line, cells[header.index(ID)], _parse_cells(header, kinds, cells))
-
-
-def _column_kind(column: str) -> Kind:
-    return Kind(scalars=(str,)) if column == ID else _field_kind(column.split("."), CustomerUpdate)
-
-
-def _field_kind(names: Sequence[str], model: type | None) -> Kind:
-    """Return what a field may hold, named from a model downwards."""
-    name, *inner = names
-    kinds, other = kinds_of(model)
-    kind = kinds.get(name, other)
-    if kind is None:
-        raise no_such_field(name, model or CustomerUpdate)
-    if inner and not (kind.model or kind.anything):
-        raise Mismatch("it has no fields of its own; a list is given whole, as JSON", name)
-    try:
-        return _field_kind(inner, kind.model) if inner else kind
-    except Mismatch as mismatch:
-        raise mismatch.inside(name) from None
-
-
-def _parse_cells(header: Iterable[str], kinds: Iterable[Kind], cells: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    for column, kind, cell in zip(header, kinds, cells, strict=True):
-        if cell and column != ID:
-            yield column, _parse_cell(cell, kind)
-
-
-def _parse_cell(cell: str, kind: Kind) -> Any:
-    """Return a cell as text where the field can hold text, and otherwise as JSON."""
-    if cell == REMOVED:
-        return None
-    if str in kind.scalars or kind.format or str in map(type, kind.choices):
-        return cell
-    try:
-        return json.loads(cell.lower() if bool in kind.scalars else cell, object_pairs_hook=_refuse_twice)
-    except _UNREADABLE:
-        return cell  # which the check says is text
+            yield _row(line, cells[header.index(ID)], parse_cells(header, kinds, cells))
 
 
 def _read_json(lines: Iterator[str]) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         try:
-            values = json.loads(line, object_pairs_hook=_refuse_twice) if line.strip() else None
-        except _UNREADABLE:
+            values = load_json(line) if line.strip() else None
+        except ValueError:
             yield Row(number, problem="it is not JSON, or has a name twice")
             continue
         if is_json_object(values):
@@ -161,38 +117,14 @@ def _read_json(lines: Iterator[str]) -> Iterator[Row]:
             yield Row(number, problem="expected a JSON object")
 
 
-def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError
-    return values
-
-
 def _row(line: int, customer_id: object, values: Iterable[tuple[str, Any]]) -> Row:
     checked = None
     try:
         with naming(customer_id=ID):
             checked = check_customer_id(customer_id)
-        return Row(line, checked, check(_nest(values), CustomerUpdate, Use.PATCH))
+        return Row(line, checked, check(nest(values), CustomerUpdate, Use.PATCH))
     except (InvalidRequest, Mismatch) as error:
         return Row(line, checked, problem=str(error))
-
-
-def _nest(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return values by paths such as `buyerInformation.email` as objects in objects."""
-    whole: dict[str, Any] = {}
-    for path, value in values:
-        *groups, name = path.split(".")
-        group = whole
-        for each in groups:
-            inner = group.setdefault(each, {})
-            if not is_json_object(inner):
-                raise Mismatch("is given twice", path)
-            group = cast("dict[str, Any]", inner)
-        if name in group:
-            raise Mismatch("is given twice", path)
-        group[name] = value
-    return whole
 
 
 _FORMATS: dict[str, Callable[[Iterator[str]], Iterator[Row]]] = {"csv": _read_csv, "jsonl": _read_json}

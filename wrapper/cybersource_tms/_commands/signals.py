@@ -1,8 +1,9 @@
 """Ending a job early: what is in flight ends."""
 
+import os
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -15,6 +16,8 @@ def collect_signals() -> Generator[list[int]]:
 
     def receive(number: int, _frame: FrameType | None) -> None:
         received.append(number)
+        with suppress(OSError):  # not by print, which a signal can interrupt
+            os.write(2, b"stopping: what is in flight ends; once more, and the process ends at once\n")
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
