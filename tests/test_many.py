@@ -194,6 +194,31 @@ def test_updates_that_raise(clients: Clients, fleet: Sandbox) -> None:
     assert sorted(outcome.customer_id for outcome in outcomes) == IDS[:5]
 
 
+def test_updates_that_end_early(clients: Clients, fleet: Sandbox) -> None:
+    """Nothing begins once they have ended: what was read before had begun."""
+    is_over = False
+
+    def jobs() -> Iterator[tuple[str, CustomerUpdate]]:
+        for customer_id in IDS:
+            if is_over:
+                return
+            yield customer_id, NEW_EMAIL
+
+    for outcome in clients.open(transport=fleet.transport).update_many(jobs(), concurrency=2):
+        assert outcome.error is None
+        is_over = True
+    assert len(fleet.received) == 2
+
+
+def test_an_update_that_waits_for_its_customer(clients: Clients, fleet: Sandbox) -> None:
+    """It does not begin if the one before it stops the job."""
+    fleet.fail(401)
+    jobs = [(IDS[0], NEW_EMAIL), (IDS[0], NEW_CODE)]
+    outcomes, raised = collect(clients.open(transport=fleet.transport).update_many(jobs))
+    assert isinstance(raised, errors.Unauthorized)
+    assert len(outcomes) == len(fleet.received) == 1
+
+
 NOT_PAIRS: dict[str, Any] = {
     "an id": IDS[0],
     "two characters": "ab",
@@ -443,9 +468,9 @@ def test_an_async_iterable(fleet: Sandbox, backend: str, problem: Exception | No
     anyio.run(update, backend=backend)
 
 
-def test_an_async_iterable_is_read_no_further(fleet: Sandbox) -> None:
-    """What befalls all stops the job with an async iterable, too; of that, no more is read."""
-    read = []
+def test_what_befalls_all_stops_reading_an_async_iterable(fleet: Sandbox) -> None:
+    """The async client reads no further; the next job reads all of it."""
+    read: list[str] = []
 
     async def jobs() -> AsyncIterator[tuple[str, CustomerUpdate]]:
         for customer_id in IDS:
@@ -453,14 +478,15 @@ def test_an_async_iterable_is_read_no_further(fleet: Sandbox) -> None:
             yield customer_id, NEW_EMAIL
 
     async def update() -> None:
-        fleet.fail(*[401] * 99)
         customers = AsyncCustomersClient("test", AUTH, transport=fleet.transport)
+        fleet.fail(401)
         with pytest.raises(errors.Unauthorized):
-            async for _ in customers.update_many(jobs(), concurrency=2):
-                pass
+            _ = [outcome async for outcome in customers.update_many(jobs(), concurrency=1)]
+        assert read == IDS[:1]
+        outcomes = [outcome async for outcome in customers.update_many(jobs())]
+        assert sorted(outcome.customer_id for outcome in outcomes) == IDS
 
     asyncio.run(update())
-    assert len(read) <= 4
 
 
 class Stop(BaseException):

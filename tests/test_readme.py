@@ -1,43 +1,109 @@
-"""The README's code runs, and its tables are true."""
+"""The README's code runs, its tables are true, and its links lead somewhere."""
 
 import re
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pytest_httpx import HTTPXMock
 
-from cybersource_tms import Environment, errors
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, page_customer
+import cybersource_tms
+from cybersource_tms import CustomersClient, Environment, SharedSecretAuth, errors
+from cybersource_tms.__main__ import main
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 
 README = Path("README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+WHOLE = {"adding an operation": "def create_call", "testing your code": "def test_endpoint"}  # run elsewhere
+FIRST, *OTHERS = [block for block in BLOCKS if not any(text in block for text in WHOLE.values())]
+
+
+def test_it_is_short() -> None:
+    """At most 350 lines, none of them longer than 100 characters; one whole call stands within the first 30."""
+    lines = README.splitlines()
+    assert len(lines) <= 350
+    assert not [line for line in lines if len(line) > 100]
+    assert README[: README.index(FIRST) + len(FIRST)].count("\n") <= 30
 
 
 def test_the_first_example_runs(
-    httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It stands within the first 30 lines, sends the changed field to the test environment and prints the record."""
-    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
-    assert README[: README.index(code) + len(code)].count("\n") <= 30
-    monkeypatch.setenv("CYBERSOURCE_MERCHANT_ID", MERCHANT_ID)
-    monkeypatch.setenv("CYBERSOURCE_KEY_ID", KEY_ID)
-    monkeypatch.setenv("CYBERSOURCE_SECRET_KEY", SECRET)
-    monkeypatch.delenv("CYBERSOURCE_ENVIRONMENT", raising=False)
-    httpx_mock.add_response(
-        method="PATCH",
-        url=f"https://apitest.cybersource.com/tms/v2/customers/{PAGE_CUSTOMER_ID}",
-        match_json={"buyerInformation": {"email": "new@example.com"}},
-        json=page_customer(),
-        headers={"ETag": "etag", "v-c-correlation-id": "correlation"},
-    )
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == f"{PAGE_CUSTOMER_ID} etag correlation\n"
+    """It runs as it stands against the stand-in, sends the one field that differs, and prints the record."""
+    for name, value in {**sandbox.variables, "CYBERSOURCE_BASE_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    exec(compile(FIRST, "README.md", "exec"), {})
+    assert [request.method for request in sandbox.received] == ["GET", "PATCH"]
+    assert sandbox.received[1].body == b'{"buyerInformation":{"email":"new@example.com"}}'
+    assert capsys.readouterr().out.startswith(f"{PAGE_CUSTOMER_ID} {sandbox.etag()} ")
 
 
-def test_the_example_of_the_stand_in_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """A test of somebody's own needs no more than this: three attempts without a wait, and the customer."""
-    [code] = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Sandbox()" in code]
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == f"{PAGE_CUSTOMER_ID} 3\n"
+def given(sandbox: Sandbox) -> dict[str, Any]:
+    """Return what the other examples take for granted."""
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    public = {name: getattr(cybersource_tms, name) for name in cybersource_tms.__all__}
+    return public | {
+        "partial": partial,
+        "auth": auth,
+        "customers": CustomersClient("test", auth, transport=sandbox.transport),
+        "customer_id": PAGE_CUSTOMER_ID,
+        "desired": {"buyerInformation": {"email": "new@example.com"}},
+        "rows": [{"id": PAGE_CUSTOMER_ID, "email": "a@example.com"}, {"id": "NOBODY", "email": "b@example.com"}],
+        "wanted": lambda row: {"buyerInformation": {"email": row["email"]}},
+    }
+
+
+EXPECTED: dict[str, tuple[str, str, str]] = {
+    "three ways": ("if changes := ", "email': 'new@example.com'", ""),
+    "reading": ("record.get", "'data2', 'value': 'Gold'", "Dear test@cybs.com\n"),
+    "many": ("update_many", "email': 'a@example.com'", "NOBODY 404 notFound"),
+}
+
+
+@pytest.mark.parametrize(("text", "state", "output"), EXPECTED.values(), ids=EXPECTED)
+def test_the_other_examples_run(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], text: str, state: str, output: str
+) -> None:
+    """They do with the customer what their section says."""
+    [code] = [block for block in OTHERS if text in block]
+    exec(compile(code, "README.md", "exec"), given(sandbox))
+    assert state in repr(sandbox.customer())
+    assert capsys.readouterr().out.startswith(output)
+
+
+def test_no_example_is_left_out() -> None:
+    """Each block of code is run, by this module or by the one of "Adding an operation"."""
+    assert len(OTHERS) == len(EXPECTED)
+    assert len(BLOCKS) == 1 + len(EXPECTED) + len(WHOLE)
+
+
+def test_the_tests_of_an_application_run(tmp_path: Path) -> None:
+    """A file that holds the example passes, with the fixture of the installed plugin."""
+    [code] = [block for block in BLOCKS if WHOLE["testing your code"] in block]
+    (tmp_path / "test_both.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_both.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("command", re.findall(r"`python -m cybersource_tms( [a-z].*?)`", README))
+def test_the_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command of the README has a help text, which names the options that the README has."""
+    name, *rest = command.split()
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert not [word for word in rest if word.startswith("--") and word not in shown]
+
+
+def test_the_links_lead_somewhere() -> None:
+    """A link to a file is to one of this repository, and pictures are there."""
+    for link in re.findall(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", README):
+        target = "".join(link)
+        assert target.startswith("https://") or Path(target).is_file(), target
 
 
 def test_the_environments_are_all_there() -> None:
@@ -49,15 +115,16 @@ def test_the_environments_are_all_there() -> None:
 def test_the_errors_are_all_there() -> None:
     """The table of errors names each class of the tree."""
     for name, thing in vars(errors).items():
-        if isinstance(thing, type) and issubclass(thing, errors.StatusError | errors.ConnectionFailed):
-            assert f"`{name}`" in README, name
+        if isinstance(thing, type) and issubclass(thing, errors.CybersourceError):
+            assert f"`{name}`" in README or name == "CybersourceError", name
 
 
 @pytest.mark.parametrize(
     "script", sorted(path.name for path in Path("scripts").iterdir() if path.is_file() and not path.suffix)
 )
 def test_the_scripts_say_what_they_are_for(script: str) -> None:
-    """Each says so in its first lines, and the README names each that is run by hand."""
+    """Each says so in its first lines, and the README or CONTRIBUTING names each that is run by hand."""
     lines = Path("scripts", script).read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("# ")
-    assert script == "setup" or f"`scripts/{script}" in README
+    manual = README + Path("CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert script == "setup" or f"scripts/{script}" in manual

@@ -1,10 +1,13 @@
 """What must hold for a field of every type. `test_regenerate` runs it on a package made from `every_type.yaml`."""
 
 import copy
+import csv
 import datetime as dt
 import json
 import pickle
 import uuid
+from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +15,7 @@ import pytest
 
 import cybersource_tms
 from cybersource_tms import Customer, CustomerRecord, CustomerUpdate, changed_fields
+from cybersource_tms._commands.rows import RowsFile
 from cybersource_tms.errors import InvalidRequest, UnreadableResponse
 from support.clients import Clients
 from support.merge import REMOVED, merge
@@ -197,6 +201,33 @@ def test_get_of_another_type(name: str, kind: type) -> None:
     """It is refused: a number may be 1.5, and a date is no text."""
     with pytest.raises(InvalidRequest, match=f"everyType.{name}: it "):
         CustomerRecord(Customer.from_dict(whole()), None, None).get(f"everyType.{name}", kind=kind)
+
+
+CELLS: dict[str, tuple[str, str, Any]] = {
+    **{name: (f"everyType.{name}", json.dumps(row[1]).strip('"'), row[1]) for name, row in ROWS.items()},
+    "Excel's true": ("everyType.isActive", "TRUE", True),
+    "within a map": ("everyType.limits.a", "2", 2),
+    "within an object that may hold anything": ("everyType.notes.a", "[2]", [2]),
+    "text that may be anything": ("everyType.notes.a", "b", "b"),
+    "no whole number": ("everyType.points", "1.5", ": expected a whole number or null, not a number"),
+    "not true": ("everyType.isActive", "yes", ": expected true or false or null, not text"),
+    "not a date": ("everyType.birthday", "1.3.2001", ": expected a date such as 2026-11-30 or null, not text"),
+    "not a choice": ("everyType.level", "3", ": expected 1 or 2 or null, not a whole number"),
+    "removed though it cannot be": ("everyType.always", "<null>", ": expected text, not null"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "cell", "expected"), CELLS.values(), ids=list(CELLS))
+def test_a_cell(column: str, cell: str, expected: Any, tmp_path: Path) -> None:
+    """In a CSV file of customers, a cell is read as what its field can hold."""
+    path = tmp_path / "customers.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", column], [ID, cell]])
+    [row] = RowsFile(path, "csv")
+    if row.problem:
+        assert row.problem == f"{column}{expected}"
+    else:
+        assert row.wanted == reduce(lambda inner, name: {name: inner}, reversed(column.split(".")), expected)
 
 
 UNEXPECTED: dict[str, dict[str, Any]] = {

@@ -1,12 +1,12 @@
-"""Commands for a shell, in the wheel too: `python -m cybersource_tms check`."""
+"""Commands for a shell, in the wheel too: `python -m cybersource_tms check`, `update FILE`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from ._commands import UsageError, check
+from ._commands import UsageError, check, update
 
-_COMMANDS = (check,)
+_COMMANDS = (check, update)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

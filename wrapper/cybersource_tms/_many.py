@@ -65,9 +65,14 @@ class _Job(Generic[_Returned_co]):
         self.stopped_by: BaseException | None = None
         self._concurrency = concurrency
 
-    def may_start(self, customer_id: str) -> bool:
-        """Say whether there is room for one more, and the customer is not in flight already."""
-        return len(self.in_flight) < self._concurrency and _key(customer_id) not in self.in_flight
+    def must_wait(self, customer_id: str) -> bool:
+        """Say whether the customer is in flight already, which does not matter once the job is stopped."""
+        return _key(customer_id) in self.in_flight and not self.stopped_by
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for one more."""
+        return len(self.in_flight) >= self._concurrency
 
     def start(self, customer_id: str) -> None:
         self.in_flight.add(_key(customer_id))
@@ -129,11 +134,14 @@ def update_many(
     finished: SimpleQueue[UpdateOutcome] = SimpleQueue()
     with ThreadPoolExecutor(concurrency, "update_many") as threads:
         for customer_id, change in job.read(updates):
-            while not finished.empty() or not (job.may_start(customer_id) or job.stopped_by):
+            while job.must_wait(customer_id):
                 yield job.end(finished.get())
             if not job.stopped_by:
                 job.start(customer_id)
                 threads.submit(_update, customers, customer_id, change, finished.put)
+            # Before the next one is read, so that one that was read begins at once.
+            while not finished.empty() or job.is_full:
+                yield job.end(finished.get())
         while job.in_flight:
             yield job.end(finished.get())
     if job.stopped_by:
@@ -149,11 +157,13 @@ async def async_update_many(
     with put, finished:
         async with _background_tasks() as tasks, aclosing(job.read_async(updates)) as pairs:
             async for customer_id, change in pairs:
-                while finished.statistics().current_buffer_used or not (job.may_start(customer_id) or job.stopped_by):
+                while job.must_wait(customer_id):
                     yield job.end(await finished.receive())
                 if not job.stopped_by:
                     job.start(customer_id)
                     tasks.start_soon(_async_update, customers, customer_id, change, put.send_nowait)
+                while finished.statistics().current_buffer_used or job.is_full:
+                    yield job.end(await finished.receive())
             while job.in_flight:
                 yield job.end(await finished.receive())
     if job.stopped_by:

@@ -100,7 +100,7 @@ def retrieve_call(customer_id: object, profile_id: str | None) -> Call[CustomerR
     Raises:
         InvalidRequest: The customer id is wrong.
     """
-    checked = _check_customer_id(customer_id)
+    checked = check_customer_id(customer_id)
     request = customers.retrieve_customer._get_kwargs(checked, profile_id=profile_id or UNSET)
     return Call(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
 
@@ -112,7 +112,7 @@ def update_call(customer_id: object, changes: object, if_match: object, profile_
         InvalidRequest: One of them is wrong; the message names it.
     """
     body = _check_body("changes", changes)
-    checked = _check_customer_id(customer_id)
+    checked = check_customer_id(customer_id)
     etag = UNSET if if_match is None else _check_header("if_match", if_match, 1, _LONGEST_ETAG)
     request = customers.update_customer._get_kwargs(checked, body=body, if_match=etag, profile_id=profile_id or UNSET)
     return Call(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
@@ -129,6 +129,17 @@ def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFun
     if if_match is not None:
         raise InvalidRequest("if_match: not with a function as changes; the ETag of what it gets is used")
     return True
+
+
+def check_customer_id(customer_id: object) -> str:
+    """Return a customer's token id.
+
+    Raises:
+        InvalidRequest: It cannot be one.
+    """
+    if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
+        raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+    return customer_id
 
 
 def check_count(name: str, value: object) -> int:
@@ -174,12 +185,6 @@ def _check_body(name: str, body: object) -> CustomerUpdate:
     if not field_paths(wire):
         raise InvalidRequest(f"{name}: it has no field; changed_fields returns None when nothing differs")
     return cast("CustomerUpdate", _CheckedBody(wire))
-
-
-def _check_customer_id(customer_id: object) -> str:
-    if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
-        raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
-    return customer_id
 
 
 def _check_header(name: str, value: object, least: int, most: int) -> str:
