@@ -81,8 +81,10 @@ def swagger() -> Document:
     item = {
         "get": operation(400, 403, 404, 410, 424, 500, parameters=[path, profile]),
         "patch": operation(400, 403, 404, 410, 412, 424, 500, parameters=[path, profile, if_match, body]),
-        "delete": {"parameters": [path, profile], "responses": {"204": {"description": "Deleted."}}},
     }
+    item["delete"] = operation(400, 403, 404, 410, 424, 500, parameters=[path, profile])
+    item["delete"]["responses"]["204"] = {"headers": HEADERS}
+    del item["delete"]["responses"]["200"]
     return {"swagger": "2.0", "paths": {"/tms/v2/customers/{customerId}": item}}
 
 
