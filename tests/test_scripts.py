@@ -1,6 +1,7 @@
 """scripts/setup and scripts/test, with commands in place of Python that only pretend."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,12 +14,13 @@ case "$1 ${2:-}" in
 "--version ") echo "Python VERSION" ;;
 "-c "*) exit IS_TOO_OLD ;;
 "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-"-m pip") grep -q broken pyproject.toml && exit 1 || exit 0 ;;
+"-m pip") echo "$@" >installed; grep -q broken pyproject.toml && exit 1 || exit 0 ;;
 "-m pytest") echo "$@" ;;
 *) exit 99 ;;
 esac
 """
 SETUP = ". scripts/setup && echo $VENV"
+SMALL = f"EXTRA=sandbox; {SETUP}"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -64,9 +66,47 @@ def test_an_old_python_is_refused(repository: Path, run: Run) -> None:
 def test_an_environment_is_used_again(repository: Path, run: Run) -> None:
     """The first use makes the environment and says so; the next one says nothing and takes the same."""
     python = fake_python(repository, "3.12.1")
-    making, made = run(SETUP, PYTHON=python).stdout.splitlines()
-    assert making.startswith("==> making .venvs/3.12.1-")
-    assert run(SETUP, PYTHON=python).stdout.splitlines() == [made]
+    first, second = run(SETUP, PYTHON=python), run(SETUP, PYTHON=python)
+    assert re.fullmatch(r"==> making \.venvs/3\.12\.1-\d+: installs every tool, .*\n", first.stderr)
+    assert first.stdout == second.stdout
+    assert second.stderr == ""
+
+
+def test_the_demo_needs_no_tools(repository: Path, run: Run) -> None:
+    """For the library and the stand-in alone, an environment without tools is made, and used the next time."""
+    python = fake_python(repository, "3.12.1")
+    first, second = run(SMALL, PYTHON=python), run(SMALL, PYTHON=python)
+    assert re.fullmatch(r"==> making \.venvs/3\.12\.1-\d+-sandbox: installs the library and .*\n", first.stderr)
+    assert (first.stdout, second.stderr) == (second.stdout, "")
+    assert (repository / "installed").read_text().endswith("--editable .[sandbox]\n")
+
+
+def test_the_demo_takes_what_is_there(repository: Path, run: Run) -> None:
+    """With every tool installed, nothing is installed for the demo."""
+    python = fake_python(repository, "3.12.1")
+    whole = run(SETUP, PYTHON=python).stdout
+    assert (repository / "installed").read_text().endswith("--editable .[dev]\n")
+    small = run(SMALL, PYTHON=python)
+    assert (small.stdout, small.stderr) == (whole, "")
+
+
+def test_half_an_environment_is_not_enough_for_the_demo(repository: Path, run: Run) -> None:
+    """While the tools are being installed, the demo makes its own, and leaves the other alone."""
+    python = fake_python(repository, "3.12.1")
+    whole = Path(run(SETUP, PYTHON=python).stdout.strip())
+    (whole / "complete").unlink()
+    assert run(SMALL, PYTHON=python).stdout == f"{whole}-sandbox\n"
+    assert whole.exists()
+
+
+def test_other_dependencies_make_another_small_environment(repository: Path, run: Run) -> None:
+    """When pyproject.toml has changed, both old ones go."""
+    python = fake_python(repository, "3.12.1")
+    run(SMALL, PYTHON=python)
+    run(SETUP, PYTHON=python)
+    (repository / "pyproject.toml").write_text("second")
+    made = run(SMALL, PYTHON=python).stdout.splitlines()
+    assert [str(path) for path in (repository / ".venvs").iterdir()] == made
 
 
 def test_each_python_keeps_its_environment(repository: Path, run: Run) -> None:

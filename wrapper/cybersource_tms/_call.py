@@ -39,7 +39,7 @@ class CustomerRecord:
     @overload
     def get(self, path: str, *, kind: type[_Value]) -> _Value | None: ...
     @raise_without_frames
-    def get(self, path: str, *, kind: Any = str) -> Any:
+    def get(self, path: str, *, kind: type[Any] = str) -> Any:
         """Read one field: `record.get("buyerInformation.email")`.
 
         Args:
