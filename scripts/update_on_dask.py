@@ -87,7 +87,7 @@ def main() -> None:
         with Client(options.scheduler, **local) as client:
             client.wait_for_workers(options.workers, timeout=60)
             update_on(client, rows, options.per_second)
-    except (CybersourceError, KilledWorker, OSError) as error:
+    except (CybersourceError, KilledWorker, OSError, UnicodeDecodeError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

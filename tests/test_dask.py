@@ -206,3 +206,13 @@ def test_a_wrong_line(rows: Path, line: str) -> None:
     done = run(rows)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"{rows}, line 61: expected a JSON object with an id\n"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """One line says so, without its content."""
+    missing, latin = tmp_path / "missing.jsonl", tmp_path / "latin.jsonl"
+    latin.write_bytes('{"id": "é"}'.encode("latin-1"))
+    for path, kind in {missing: "FileNotFoundError", latin: "UnicodeDecodeError"}.items():
+        done = run(path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert done.stderr.startswith(f"{kind}: ")
