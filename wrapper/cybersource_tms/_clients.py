@@ -1,6 +1,7 @@
 """The two clients, which are twins. This is the path of an update.
 
 update          checks the arguments                                               _requests
+  slot          waits until fewer than `max_connections` calls are in flight       _connections
   loop          one attempt after another, until one succeeds or none is left      _retries
     build       the generated code's request: method, path, headers, body          generated
     encrypt     the body, if there is encryption                                   _credentials
