@@ -1,8 +1,10 @@
 """The README's code runs, its tables are true, and its links lead somewhere."""
 
+import inspect
 import re
 import subprocess
 import sys
+import textwrap
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import cybersource_tms
+import cybersource_tms_sandbox
 from cybersource_tms import CustomersClient, Environment, SharedSecretAuth, errors
 from cybersource_tms.__main__ import main
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
@@ -43,7 +46,7 @@ def test_the_first_example_runs(
 def given(sandbox: Sandbox) -> dict[str, Any]:
     """Return what the other examples take for granted."""
     auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-    public = {name: getattr(cybersource_tms, name) for name in cybersource_tms.__all__}
+    public = {**vars(cybersource_tms), **vars(cybersource_tms_sandbox)}
     return public | {
         "partial": partial,
         "auth": auth,
@@ -86,6 +89,47 @@ def test_the_tests_of_an_application_run(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_both.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout
+
+
+def documented() -> dict[str, str]:
+    """Return the code in docstrings of what is public, by where it stands: it is indented, after an empty line."""
+    modules = (cybersource_tms, errors, cybersource_tms_sandbox)
+    public = {name: thing for module in modules for name, thing in vars(module).items() if is_written(thing)}
+    methods = {
+        f"{name}.{method}": member
+        for name, thing in public.items()
+        if isinstance(thing, type)
+        for method, member in vars(thing).items()
+        if is_written(member)
+    }
+    places = {**{module.__name__: module for module in modules}, **public, **methods}
+    found = {place: re.findall(r"\n\n((?:    .+\n)+)", f"{inspect.getdoc(thing)}\n") for place, thing in places.items()}
+    return {f"{place} {n}": textwrap.dedent(code) for place, codes in found.items() for n, code in enumerate(codes)}
+
+
+def is_written(thing: object) -> bool:
+    """Say whether a class or function is of the wrapper, and not generated or of attrs."""
+    return str(getattr(thing, "__module__", None)).startswith(("cybersource_tms.", "cybersource_tms_sandbox."))
+
+
+def test_examples_of_docstrings_run(sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of code in a public docstring runs, after those before it in the same docstring."""
+    for name, value in {**sandbox.variables, "CYBERSOURCE_BASE_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    examples = documented()
+    assert {place.split()[0] for place in examples} >= {
+        "cybersource_tms",
+        "cybersource_tms_sandbox",
+        "CustomersClient.edit",
+        "CustomersClient.update",
+        "CustomersClient.update_many",
+        "MerchantData",
+    }
+    names = given(sandbox)
+    for place, code in examples.items():
+        if place.endswith(" 0"):
+            names = given(sandbox)
+        exec(compile(code, place, "exec"), names)
 
 
 @pytest.mark.parametrize("command", re.findall(r"`python -m cybersource_tms( [a-z].*?)`", README))

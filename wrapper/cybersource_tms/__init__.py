@@ -1,6 +1,12 @@
 """Update a customer in CyberSource's Token Management Service, sending only what changed.
 
-The clients and the errors are documented where they are: see `CustomersClient`, `changed_fields` and `errors`.
+    with CustomersClient.from_env() as customers:
+        customers.update(customer_id, partial(changed_fields, after={"buyerInformation": {"email": "a@example.com"}}))
+
+See `CustomersClient` for the calls, `CustomersClient.from_env` for the environment variables, `changed_fields` for what
+is sent, and `errors` for what can go wrong and what is guaranteed. `SharedSecretAuth`, `CertificateAuth` and
+`HttpSignatureAuth` are the credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_sandbox` is a
+stand-in for the service, for tests.
 """
 
 from cybersource_tms_api import models as _models

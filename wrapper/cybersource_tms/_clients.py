@@ -192,7 +192,7 @@ class CustomersClient:
     ) -> Generator[UpdateOutcome]:
         """Update many customers at a time, on threads, and yield an outcome for each as it finishes.
 
-            jobs = ((row["id"], partial(changed_fields, after=desired(row))) for row in rows)
+            jobs = ((row["id"], partial(changed_fields, after=wanted(row))) for row in rows)
             for outcome in customers.update_many(jobs, concurrency=32, per_second=50):
                 if outcome.error: ...
 

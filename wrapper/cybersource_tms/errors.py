@@ -18,6 +18,24 @@ CybersourceError            `.may_have_been_applied` says whether the update can
 
 A read changes nothing, so for a GET it is always False. No message holds a secret, a token or a customer's value, and
 every error can be pickled.
+
+What is guaranteed:
+
+- An error whose `may_have_been_applied` is False has changed nothing.
+- With `if_match`, and so with `edit` and with a function as changes, an update never overwrites what somebody else has
+  written since, and is applied at most once. If a response was lost, the repeat is refused and the customer is read: if
+  it is as the update asked for, that is success, otherwise a `PreconditionFailed` that names the fields that are not.
+- A record is about the customer that was asked for. A response about another one is an `UnreadableResponse`, and its
+  connection is not used again.
+- Cancelling a call costs no other call its connection.
+
+What is not:
+
+- If `may_have_been_applied` is True, it is not known whether the update took effect. Read the customer and compare:
+  `changed_fields` tells what is still missing.
+- Without `if_match`, the same merge patch twice does no harm (RFC 7396), but what somebody else wrote to the same
+  fields in between is overwritten, and an attempt that timed out can still be applied later.
+- With a custom `transport` it is never known that nothing was sent: its names for errors prove nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -8,6 +8,17 @@ It authenticates requests as strictly as the service documents, decrypts and enc
 serves HTTP on loopback: `Sandbox.running`, or `python -m cybersource_tms_sandbox`. With pytest there is the fixture
 `cybersource_sandbox`. Its further dependencies come with `pip install "cybersource-tms[sandbox]"`.
 
+A test says what the service knows, and what goes wrong, and looks at what was received:
+
+    sandbox.add({"id": "0" * 32, "buyerInformation": {"email": "jane.roe@example.com"}})
+    sandbox.fail(503, Fault(cut="after"))  # the next two requests
+    customers.update("0" * 32, CustomerUpdate(object_information=ObjectInformation(title="Gold")))
+    assert sandbox["0" * 32]["objectInformation"] == {"title": "Gold"}
+    assert len(sandbox.received) == 3
+
+Over HTTP, `PUT /sandbox/faults` takes the same as a JSON array, such as `[{"status": 503}, {"cut": "after"}]`, and
+`POST /sandbox/reset` forgets everything but the keys.
+
 A client waits before it retries, in a test too, unless it is made with `retries=Retries(first_wait=0)`.
 
 It imports nothing of `cybersource_tms`, or it would agree with that package's mistakes.
