@@ -15,11 +15,11 @@ def collect_signals() -> Generator[list[int]]:
     received: list[int] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
         received.append(number)
         with suppress(OSError):  # not by print, which a signal can interrupt
             os.write(2, b"stopping: what is in flight ends; once more, and the process ends at once\n")
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
 
     before = {each: signal.signal(each, receive) for each in _SIGNALS}
     try:
