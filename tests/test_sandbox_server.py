@@ -177,6 +177,12 @@ def test_a_connection_is_kept(sandbox: Sandbox, connection: Connection) -> None:
     assert len(sandbox.received) == 2
 
 
+def test_a_response_comes_in_one_piece(connection: Connection) -> None:
+    """Nagle's algorithm (RFC 9293 section 3.7.4) would hold back a second piece for 40 ms."""
+    connection.send(request_head())
+    assert json.loads(connection._socket.recv(65_536).partition(b"\r\n\r\n")[2]) == PAGE
+
+
 def test_a_client_that_waits_before_its_body(sandbox: Sandbox, connection: Connection) -> None:
     """It is told to go on (RFC 9110 section 10.1.1), and its body can come in chunks."""
     lines = ("Content-Type: application/json", "Transfer-Encoding: chunked", "Expect: 100-continue")
