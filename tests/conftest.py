@@ -27,11 +27,16 @@ from contextlib import nullcontext
 import httpx
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from cybersource_tms_sandbox import Sandbox
 from support.caller import HOST, Caller
 from support.clients import Clients
 from support.raw_server import RawServer
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 VARIABLES = ("CYBERSOURCE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_", "SSLKEYLOGFILE")
 

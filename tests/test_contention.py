@@ -123,6 +123,7 @@ def test_cancelled(
     caplog: pytest.LogCaptureFixture,
     fault: Fault,
     retries: Retries,
+    *,
     call: Callable[[Any], Any],
 ) -> None:
     """It comes out at once, one attempt was made, and the only connection is free for the next call."""
@@ -175,13 +176,13 @@ def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) ->
 
     async def cancel() -> None:
         sandbox.fail(HANGS)
-        transport = RecordingTransport(connections=1)
+        second = asyncio.Event()
+        transport = RecordingTransport(lambda number, request: second.set() if number else None, connections=1)
         async with client(url, transport) as customers:
             busy = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
             await arrived(sandbox)
             waiting = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
-            while len(transport.requests) < 2:
-                await asyncio.sleep(0)
+            await second.wait()
             await cancelled(waiting)
             await cancelled(busy)
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)

@@ -1,4 +1,4 @@
-"""A transport that keeps what a client sends over HTTP, and lets a test act around each request."""
+"""A transport that keeps what a client sends, and lets a test act around each request."""
 
 import ssl
 from collections.abc import Callable
@@ -18,14 +18,16 @@ class RecordingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Keeps each request in `requests`, calls `before`, sends the request, and calls `after`, whatever happened.
 
     Both are called with the request's number, counted from 0, and the request. If `before` raises, nothing is sent.
+    With `through`, such as `sandbox.transport`, that transport sends it, instead of some connections of its own.
     """
 
-    def __init__(self, before: Hook = do_nothing, *, after: Hook = do_nothing, connections: int = 10) -> None:
+    def __init__(
+        self, before: Hook = do_nothing, *, after: Hook = do_nothing, connections: int = 10, through: Any = None
+    ) -> None:
         self.before, self.after = before, after
         self.requests: list[httpx.Request] = []
         self._limits = httpx.Limits(max_connections=connections)
-        self._sync: Any = None
-        self._async: Any = None
+        self._sync = self._async = through
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of the sync client."""
