@@ -1,7 +1,8 @@
 """The fixtures. What the tests share besides them is in `support`.
 
 clients         either client, sync or async, behind one blocking face: `Clients`
-sandbox, url    the running stand-in for the service, reset, and its address
+sandbox         the stand-in for the service, reset; `sandbox.transport` reaches it within the process
+url             the stand-in's address, where a test is about what happens on the wire
 caller          plain httpx with signed requests, to the stand-in within the process: `Caller`
 tls             the address of a stand-in over TLS, and a context that trusts its certificate
 clock           stops the clock, and sets this thread's ahead of that of the running stand-in
@@ -29,11 +30,16 @@ from contextlib import nullcontext
 import httpx
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from cybersource_tms_sandbox import Sandbox
 from support.caller import HOST, Caller
 from support.clients import Clients
 from support.raw_server import RawServer
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 VARIABLES = ("CYBERSOURCE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_", "SSLKEYLOGFILE")
 
@@ -58,24 +64,23 @@ def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[tuple[Sandbox, str]]:
-    """Return the stand-in service, which runs until the last test has ended, and its address."""
-    sandbox = Sandbox()
+def _sandbox() -> Sandbox:
+    """Return the one stand-in service, whose RSA key takes a while to make."""
+    return Sandbox()
+
+
+@pytest.fixture
+def sandbox(_sandbox: Sandbox) -> Sandbox:
+    """Return the stand-in service, reset."""
+    _sandbox.reset()
+    return _sandbox
+
+
+@pytest.fixture
+def url(sandbox: Sandbox) -> Iterator[str]:
+    """Return the stand-in's address. Each test has a server of its own: no request arrives in the next test."""
     with sandbox.running() as url:
-        yield sandbox, url
-
-
-@pytest.fixture
-def sandbox(running: tuple[Sandbox, str]) -> Sandbox:
-    """Return the running stand-in service, reset."""
-    running[0].reset()
-    return running[0]
-
-
-@pytest.fixture
-def url(sandbox: Sandbox, running: tuple[Sandbox, str]) -> str:
-    """Return the address of the running stand-in service, which is reset."""
-    return running[1]
+        yield url
 
 
 @pytest.fixture

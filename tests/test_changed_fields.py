@@ -60,7 +60,7 @@ in_all_befores = pytest.mark.parametrize("as_before", FORMS.values(), ids=[f"bef
 in_all_afters = pytest.mark.parametrize("as_after", FORMS.values(), ids=[f"after {name}" for name in FORMS])
 in_all_forms = pytest.mark.parametrize("form", ROUTES.values(), ids=list(ROUTES))
 forms = st.sampled_from(list(ROUTES.values()))
-by_property = settings(deadline=None, max_examples=50)
+by_property = settings(max_examples=50)
 
 
 def wire_form(changes: CustomerUpdate | None) -> Wire:
@@ -520,7 +520,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(before=ANYTHING, after=ANYTHING | st.dictionaries(NAMES, ANYTHING))
 def test_nothing_but_a_refusal_comes_of_anything(before: Any, after: Any) -> None:
     """Whatever is given, there are changes or `None`, or `InvalidRequest`."""

@@ -1,11 +1,11 @@
 """Many edits of one customer at once, and calls that are cancelled or interrupted on their way."""
 
 import asyncio
+import logging
 import os
 import random
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,7 +32,7 @@ QUICK = Retries(first_wait=0.001, longest_wait=0.005)
 TASKS, EDITS_OF_EACH = 20, 10
 
 
-def test_two_hundred_edits(sandbox: Sandbox, url: str) -> None:
+def test_two_hundred_edits(sandbox: Sandbox) -> None:
     """20 tasks count to 200 in one field: no edit overwrites another one, and none is lost."""
     sandbox.put({"id": PAGE_CUSTOMER_ID, "merchantDefinedInformation": [{"name": "data1", "value": "0"}]})
     accepted: list[str] = []
@@ -56,7 +56,7 @@ def test_two_hundred_edits(sandbox: Sandbox, url: str) -> None:
                     break
 
     async def count_all() -> None:
-        async with AsyncCustomersClient("test", AUTH, base_url=url) as customers:
+        async with AsyncCustomersClient("test", AUTH, transport=sandbox.transport) as customers:
             await asyncio.gather(*(count(customers) for _ in range(TASKS)))
 
     asyncio.run(count_all())
@@ -79,9 +79,8 @@ async def client(url: str, transport: Any, **settings: Any) -> AsyncIterator[Asy
 
 
 async def arrived(sandbox: Sandbox, count: int = 1) -> None:
-    """Wait until the stand-in has received requests, and a moment for its response."""
+    """Wait until the stand-in has received requests."""
     assert await asyncio.to_thread(eventually, lambda: len(sandbox.received) >= count)
-    await asyncio.sleep(0.03)
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> None:
@@ -109,20 +108,35 @@ WAITS: dict[str, tuple[Fault, Retries]] = {
 }
 
 
+def is_waiting(sandbox: Sandbox, log: pytest.LogCaptureFixture, fault: Fault) -> bool:
+    """Whether a call waits for the response, or else for its next attempt, as its log says."""
+    if fault is HANGS:
+        return len(sandbox.received) == 1
+    return any("the next one is in" in record.getMessage() for record in log.records)
+
+
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
-def test_cancelled(sandbox: Sandbox, url: str, fault: Fault, retries: Retries, call: Callable[[Any], Any]) -> None:
+def test_cancelled(
+    sandbox: Sandbox,
+    url: str,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    retries: Retries,
+    *,
+    call: Callable[[Any], Any],
+) -> None:
     """It comes out at once, one attempt was made, and the only connection is free for the next call."""
+    caplog.set_level(logging.INFO, "cybersource_tms")
 
     async def cancel() -> None:
         sandbox.fail(fault)
-        transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=1))
+        transport = RecordingTransport(connections=1)
         async with client(url, transport, retries=retries) as customers:
             task = asyncio.ensure_future(call(customers))
-            await arrived(sandbox)
+            assert await asyncio.to_thread(eventually, lambda: is_waiting(sandbox, caplog, fault))
             await cancelled(task)
-            assert len(sandbox.received) == 1
-            assert not [each for each in transport._pool.connections if not each.is_idle()]
+            assert (len(sandbox.received), transport.busy_connections) == (1, [])
             record = await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             assert record.customer.to_dict() == sandbox.customer()
             assert len(sandbox.received) == 2
@@ -162,12 +176,13 @@ def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) ->
 
     async def cancel() -> None:
         sandbox.fail(HANGS)
-        transport = RecordingTransport(connections=1)
+        second = asyncio.Event()
+        transport = RecordingTransport(lambda number, request: second.set() if number else None, connections=1)
         async with client(url, transport) as customers:
             busy = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
             await arrived(sandbox)
             waiting = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
-            await asyncio.sleep(0.05)
+            await second.wait()
             await cancelled(waiting)
             await cancelled(busy)
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -286,20 +301,22 @@ def test_interrupted_in_the_auth(sandbox: Sandbox, url: str, earlier: int) -> No
         assert (auth.flows, len(sandbox.received)) == (earlier + 1, earlier)
 
 
-def press_ctrl_c(sandbox: Sandbox) -> None:
-    """Send SIGINT once the stand-in has received a request, and had a moment for its response."""
-    if eventually(lambda: len(sandbox.received) == 1):
-        time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
+def press_ctrl_c(is_time: Callable[[], bool]) -> None:
+    """Send SIGINT when it is time, or after `LIMIT`."""
+    eventually(is_time)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
-def test_a_real_signal(sandbox: Sandbox, url: str, fault: Fault, retries: Retries) -> None:
-    """A real SIGINT while waiting for the answer or for the next attempt ends the call, and the client goes on."""
+def test_a_real_signal(
+    sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault, retries: Retries
+) -> None:
+    """A real SIGINT while waiting for the response or for the next attempt ends the call, and the client goes on."""
+    caplog.set_level(logging.INFO, "cybersource_tms")
     sandbox.fail(fault)
     transport = RecordingTransport(connections=1)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    press = threading.Thread(target=press_ctrl_c, args=(sandbox,))
+    press = threading.Thread(target=press_ctrl_c, args=(lambda: is_waiting(sandbox, caplog, fault),))
     try:
         with CustomersClient("test", AUTH, base_url=url, transport=transport, retries=retries) as customers:
             press.start()

@@ -57,10 +57,10 @@ FULL = page_customer() | {"_embedded": {"a": [1, {"b": None}]}, "new": 1.5, "obj
 
 
 @pytest.mark.parametrize("customer", [page_customer(), BARE, FULL], ids=["page", "bare", "full"])
-def test_retrieve(clients: Clients, sandbox: Sandbox, url: str, customer: dict[str, Any]) -> None:
+def test_retrieve(clients: Clients, sandbox: Sandbox, customer: dict[str, Any]) -> None:
     """One GET without a body goes out, and the whole customer comes back, with what the spec does not know."""
     sandbox.put(customer)
-    record = clients.open(base_url=url).retrieve(PAGE_CUSTOMER_ID)
+    record = clients.open(transport=sandbox.transport).retrieve(PAGE_CUSTOMER_ID)
     [received] = sandbox.received
     assert (received.method, received.path, received.body) == ("GET", PATH, b"")
     assert not {"if-match", "profile-id"} & set(received.headers)
@@ -69,9 +69,9 @@ def test_retrieve(clients: Clients, sandbox: Sandbox, url: str, customer: dict[s
     assert record.correlation_id
 
 
-def test_retrieve_with_a_profile(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_retrieve_with_a_profile(clients: Clients, sandbox: Sandbox) -> None:
     """The client's profile goes with it; one that is not known, or may not, has its own error."""
-    client = clients.open(base_url=url, profile_id=PROFILE_ID)
+    client = clients.open(transport=sandbox.transport, profile_id=PROFILE_ID)
     client.retrieve(PAGE_CUSTOMER_ID)
     assert sandbox.received[0].headers["profile-id"] == PROFILE_ID
     sandbox.forbidden_profiles = {PROFILE_ID}
@@ -114,22 +114,22 @@ FAILURES: dict[str, tuple[Fault, type[errors.CybersourceError]]] = {
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("retries", [None, Retries(attempts=2, first_wait=0)], ids=["once", "twice"])
-def test_retrieve_fails(clients: Clients, sandbox: Sandbox, url: str, name: str, retries: Retries | None) -> None:
+def test_retrieve_fails(clients: Clients, sandbox: Sandbox, name: str, retries: Retries | None) -> None:
     """The error is the same as for an update; but nothing can have been applied, and the message does not say so."""
     fault, kind = FAILURES[name]
     sandbox.fail(fault, fault)
-    transport = RecordingTransport(shorten_read_timeout if fault is HANGS else do_nothing)
+    transport = RecordingTransport(shorten_read_timeout if fault is HANGS else do_nothing, through=sandbox.transport)
     with pytest.raises(errors.CybersourceError) as caught:
-        clients.open(base_url=url, transport=transport, retries=retries).retrieve(PAGE_CUSTOMER_ID)
+        clients.open(transport=transport, retries=retries).retrieve(PAGE_CUSTOMER_ID)
     assert type(caught.value) is kind
     assert caught.value.may_have_been_applied is False
     assert f"GET {PATH}" in str(caught.value)
     assert "applied" not in str(caught.value)
 
 
-def test_retrieve_nobody(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_retrieve_nobody(clients: Clients, sandbox: Sandbox) -> None:
     """A token that is not there and one that was deleted are told apart."""
-    client = clients.open(base_url=url)
+    client = clients.open(transport=sandbox.transport)
     with pytest.raises(errors.NotFound, match="GET /tms/v2/customers/NOBODY"):
         client.retrieve("NOBODY")
     sandbox.delete()
@@ -152,10 +152,12 @@ def test_what_is_no_id(clients: Clients, customer_id: Any) -> None:
     assert transport.requests == []
 
 
-def test_retrieve_is_repeated(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_retrieve_is_repeated(clients: Clients, sandbox: Sandbox) -> None:
     """Reading is repeated as an update is, and each attempt is signed anew."""
     sandbox.fail(Fault(status=503), Fault(cut="after"), Fault(cut="middle"))
-    record = clients.open(base_url=url, retries=Retries(attempts=4, first_wait=0.001)).retrieve(PAGE_CUSTOMER_ID)
+    record = clients.open(transport=sandbox.transport, retries=Retries(attempts=4, first_wait=0.001)).retrieve(
+        PAGE_CUSTOMER_ID
+    )
     assert record.customer.to_dict() == sandbox.customer()
     assert methods(sandbox) == ["GET"] * 4
     assert len({received.claims["jti"] for received in sandbox.received}) == 4
@@ -280,12 +282,12 @@ EDITS: dict[str, tuple[dict[str, Any], Change, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_edit(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None:
+def test_edit(clients: Clients, sandbox: Sandbox, name: str) -> None:
     """The customer is read, and only what changed is sent, guarded by the ETag; both can be looked at afterwards."""
     before, change, patch = EDITS[name]
     sandbox.put(before)
     etag = sandbox.etag()
-    edit = clients.open(base_url=url).edit(PAGE_CUSTOMER_ID, change)
+    edit = clients.open(transport=sandbox.transport).edit(PAGE_CUSTOMER_ID, change)
     assert methods(sandbox) == ["GET", "PATCH"]
     assert json.loads(sandbox.received[1].body) == patch
     assert sandbox.received[1].headers["if-match"] == edit.read.etag == etag
@@ -324,10 +326,10 @@ UNCHANGED: dict[str, tuple[dict[str, Any], Change]] = {
 
 
 @pytest.mark.parametrize(("before", "change"), UNCHANGED.values(), ids=UNCHANGED)
-def test_nothing_changed(clients: Clients, sandbox: Sandbox, url: str, before: dict[str, Any], change: Change) -> None:
+def test_nothing_changed(clients: Clients, sandbox: Sandbox, before: dict[str, Any], change: Change) -> None:
     """If the customer would stay as it is, nothing is sent, and the record is what was read."""
     sandbox.put(before)
-    edit = clients.open(base_url=url).edit(PAGE_CUSTOMER_ID, change)
+    edit = clients.open(transport=sandbox.transport).edit(PAGE_CUSTOMER_ID, change)
     assert methods(sandbox) == ["GET"]
     assert edit.changes is None
     assert edit.record is edit.read
@@ -335,7 +337,7 @@ def test_nothing_changed(clients: Clients, sandbox: Sandbox, url: str, before: d
 
 
 @pytest.mark.parametrize("before", [page_customer(), BARE, NULL, EMPTY], ids=["page", "bare", "nulls", "empty"])
-def test_the_copy(clients: Clients, sandbox: Sandbox, url: str, before: dict[str, Any]) -> None:
+def test_the_copy(clients: Clients, sandbox: Sandbox, before: dict[str, Any]) -> None:
     """In the copy every group and list stands, and it shares nothing with what was read."""
     sandbox.put(before)
     handed_out: list[Customer] = []
@@ -350,7 +352,7 @@ def test_the_copy(clients: Clients, sandbox: Sandbox, url: str, before: dict[str
         customer.buyer_information.email = EMAIL
         customer.merchant_defined_information.insert(0, MerchantDefinedInformation("data3", "three"))
 
-    edit = clients.open(base_url=url).edit(PAGE_CUSTOMER_ID, change)
+    edit = clients.open(transport=sandbox.transport).edit(PAGE_CUSTOMER_ID, change)
     assert edit.read.customer is not handed_out[0]
     assert edit.read.customer.to_dict() == before
 
@@ -360,7 +362,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("kind", [KeyError, KeyboardInterrupt, asyncio.CancelledError, Stop, errors.NotFound])
-def test_an_exception_inside(clients: Clients, sandbox: Sandbox, url: str, kind: Any) -> None:
+def test_an_exception_inside(clients: Clients, sandbox: Sandbox, kind: Any) -> None:
     """Nothing is sent, and the exception goes on as it is, whatever it is."""
     raised = kind("m", status_code=404) if kind is errors.NotFound else kind("m")
     if kind is KeyboardInterrupt and clients.name == "async":  # asyncio's runner itself deals with that one
@@ -370,7 +372,7 @@ def test_an_exception_inside(clients: Clients, sandbox: Sandbox, url: str, kind:
         customer.buyer_information = None
         raise raised
 
-    client = clients.open(base_url=url)
+    client = clients.open(transport=sandbox.transport)
     with pytest.raises(kind) as caught:
         client.edit(PAGE_CUSTOMER_ID, change)
     assert caught.value is raised or kind is asyncio.CancelledError
@@ -386,7 +388,7 @@ def test_an_exception_inside(clients: Clients, sandbox: Sandbox, url: str, kind:
     [{"buyerInformation": {"email": "a@example.com"}}, {"clientReferenceInformation": REMOVED}],
     ids=["same field", "another field"],
 )
-def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, patch: dict[str, Any]) -> None:
     """What another editor wrote since the reading stands, and this one hears of it."""
 
     def change(customer: Any) -> None:
@@ -394,7 +396,7 @@ def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, url: str, 
         stored = sandbox.customers[PAGE_CUSTOMER_ID]
         stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
 
-    client = clients.open(base_url=url, retries=Retries())
+    client = clients.open(transport=sandbox.transport, retries=Retries())
     with pytest.raises(errors.PreconditionFailed) as caught:
         client.edit(PAGE_CUSTOMER_ID, change)
     assert caught.value.may_have_been_applied is False
@@ -406,10 +408,10 @@ def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, url: str, 
     assert edit.record is None
 
 
-def test_a_lost_answer(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_a_lost_answer(clients: Clients, sandbox: Sandbox) -> None:
     """If only the answer is lost, the edit finds out that it was applied."""
     sandbox.fail(Fault(), Fault(cut="after"))
-    client = clients.open(base_url=url, retries=Retries(first_wait=0))
+    client = clients.open(transport=sandbox.transport, retries=Retries(first_wait=0))
     edit = client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", EMAIL))
     assert methods(sandbox) == ["GET", "PATCH", "PATCH", "GET"]
     assert edit.record.customer.to_dict() == sandbox.customer() == merge(page_customer(), edit.changes.to_dict())
@@ -430,11 +432,11 @@ def test_no_etag(clients: Clients, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("fault", "kind"), FAILURES.values(), ids=FAILURES)
-def test_the_reading_fails(clients: Clients, sandbox: Sandbox, url: str, fault: Fault, kind: type[Exception]) -> None:
+def test_the_reading_fails(clients: Clients, sandbox: Sandbox, fault: Fault, kind: type[Exception]) -> None:
     """Then the block does not begin, and the error is that of the reading."""
     sandbox.fail(fault)
-    transport = RecordingTransport(shorten_read_timeout if fault is HANGS else do_nothing)
-    client = clients.open(base_url=url, transport=transport)
+    transport = RecordingTransport(shorten_read_timeout if fault is HANGS else do_nothing, through=sandbox.transport)
+    client = clients.open(transport=transport)
     with pytest.raises(errors.CybersourceError) as caught:
         client.edit(PAGE_CUSTOMER_ID, lambda customer: pytest.fail("the block began"))
     assert type(caught.value) is kind
@@ -443,10 +445,10 @@ def test_the_reading_fails(clients: Clients, sandbox: Sandbox, url: str, fault: 
     assert (edit.read, edit.changes, edit.record) == (None, None, None)
 
 
-def test_the_sending_fails(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_the_sending_fails(clients: Clients, sandbox: Sandbox) -> None:
     """Then there is no record, but what was to be sent can be looked at."""
     sandbox.fail(Fault(), Fault(status=503))
-    client = clients.open(base_url=url)
+    client = clients.open(transport=sandbox.transport)
     with pytest.raises(errors.ServiceError):
         client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", EMAIL))
     edit = client.last_edit
@@ -468,10 +470,10 @@ WRONG: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize(("change", "path"), WRONG.values(), ids=WRONG)
-def test_something_wrong(clients: Clients, sandbox: Sandbox, url: str, change: Change, path: str) -> None:
+def test_something_wrong(clients: Clients, sandbox: Sandbox, change: Change, path: str) -> None:
     """What cannot be sent is refused by its path when the block ends, and nothing is sent."""
     sandbox.put(page_customer() | {"new": 1})
-    client = clients.open(base_url=url)
+    client = clients.open(transport=sandbox.transport)
     with pytest.raises(errors.InvalidRequest) as caught:
         client.edit(PAGE_CUSTOMER_ID, change)
     assert path in str(caught.value)
@@ -481,17 +483,17 @@ def test_something_wrong(clients: Clients, sandbox: Sandbox, url: str, change: C
     assert edit.changes is None
 
 
-def test_no_record_of_something_wrong(clients: Clients, url: str) -> None:
+def test_no_record_of_something_wrong(clients: Clients, sandbox: Sandbox) -> None:
     """An edit that was refused is not one in which nothing has changed: it has no record."""
-    client = clients.open(base_url=url)
+    client = clients.open(transport=sandbox.transport)
     with pytest.raises(errors.InvalidRequest):
         client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", 5))
     assert client.last_edit.record is None
 
 
-def test_an_edit_in_the_client_after_its_end(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_an_edit_in_the_client_after_its_end(clients: Clients, sandbox: Sandbox) -> None:
     """A client that was closed within the block refuses to send."""
-    client: BlockingClient = clients.open(base_url=url)
+    client: BlockingClient = clients.open(transport=sandbox.transport)
     edit = client.wrapped.edit(PAGE_CUSTOMER_ID)
     assert (edit.read, edit.changes, edit.record) == (None, None, None)
     client.close()
@@ -509,9 +511,9 @@ def test_two_edits_of_one_client(clients: Clients, sandbox: Sandbox, url: str) -
     assert second.record.customer.to_dict() == sandbox.customer()
 
 
-def test_an_edit_that_is_used_again(sandbox: Sandbox, url: str) -> None:
+def test_an_edit_that_is_used_again(sandbox: Sandbox) -> None:
     """It reads anew, and what the first time left behind is gone."""
-    customers = CustomersClient("test", SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET), base_url=url)
+    customers = CustomersClient("test", SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET), transport=sandbox.transport)
     edit: Any = customers.edit(PAGE_CUSTOMER_ID)
     with customers:
         with edit as customer:

@@ -65,11 +65,11 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_algorithms(clients: Clients, sandbox: Sandbox, url: str, algorithm: str) -> None:
+def test_algorithms(clients: Clients, sandbox: Sandbox, algorithm: str) -> None:
     """Each algorithm signs what the service believes."""
     auth = own(algorithm=algorithm)
     assert jws_header(auth) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
-    clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    clients.open(auth=auth, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.authenticated, received.status, received.reason) == (True, 200, "")
 
@@ -81,31 +81,31 @@ def jws_header(auth: httpx.Auth) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
-def test_from_p12(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path, algorithm: str) -> None:
+def test_from_p12(clients: Clients, sandbox: Sandbox, tmp_path: Path, algorithm: str) -> None:
     """A P12 does what PEM does, also once its file is gone."""
     path = written(tmp_path, p12(certificate(MERCHANT_ID.upper()), service_certificate()))
     auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID, algorithm=algorithm)
     path.unlink()
-    client = clients.open(auth=auth, base_url=url)
+    client = clients.open(auth=auth, transport=sandbox.transport)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert [received.status for received in sandbox.received] == [200, 200]
     assert jws_header(auth)["alg"] == algorithm
 
 
-def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_key_id_without_a_serial_number(clients: Clients, sandbox: Sandbox) -> None:
     """The text that a certificate's own serial is made of is a key id that the service believes."""
-    client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), base_url=url)
+    client = clients.open(auth=own(certificate=pem(certificate(MERCHANT_ID, serial=None))), transport=sandbox.transport)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].authenticated
 
 
-def test_another_key_is_not_believed(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_another_key_is_not_believed(clients: Clients, sandbox: Sandbox) -> None:
     """The tests above can fail: a key that the service has not under this id is refused."""
     other = rsa_key("other")
     auth = own(private_key=key_pem(other), certificate=pem(certificate(MERCHANT_ID, other)))
     with pytest.raises(errors.Unauthorized):
-        clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(auth=auth, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].reason == "the signature is wrong"
 
 
@@ -118,19 +118,19 @@ def test_repr() -> None:
 # Meta keys
 
 
-def test_meta_key_of_a_certificate(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path) -> None:
+def test_meta_key_of_a_certificate(clients: Clients, sandbox: Sandbox, tmp_path: Path) -> None:
     """The portfolio's certificate signs as the issuer, and the request is the merchant's."""
     path = written(tmp_path, p12(certificate(PORTFOLIO, serial=META_SERIAL), certificate(MERCHANT_ID)))
     auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID, portfolio_id=PORTFOLIO)
     assert jws_header(auth)["kid"] == META_SERIAL
-    clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    clients.open(auth=auth, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert_meta(sandbox)
 
 
-def test_meta_key_of_a_shared_secret(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_meta_key_of_a_shared_secret(clients: Clients, sandbox: Sandbox) -> None:
     """The same with the portfolio's shared secret."""
     auth = SharedSecretAuth(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO)
-    clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    clients.open(auth=auth, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert_meta(sandbox)
 
 
@@ -144,18 +144,22 @@ def assert_meta(sandbox: Sandbox) -> None:
     )
 
 
-def test_meta_key_of_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_meta_key_of_http_signature(clients: Clients, sandbox: Sandbox) -> None:
     """In the older scheme the portfolio is what is signed, and the header is the merchant's."""
-    client = clients.open(auth=legacy(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url)
+    client = clients.open(
+        auth=legacy(MERCHANT_ID, META_ID, SECRET, portfolio_id=PORTFOLIO), transport=sandbox.transport
+    )
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.status, received.headers["v-c-merchant-id"]) == (200, MERCHANT_ID)
 
 
 @pytest.mark.parametrize("merchant", ["another", PORTFOLIO])
-def test_meta_key_for_another_merchant(clients: Clients, sandbox: Sandbox, url: str, merchant: str) -> None:
+def test_meta_key_for_another_merchant(clients: Clients, sandbox: Sandbox, merchant: str) -> None:
     """The tests above can fail: a portfolio does not speak for everybody."""
-    client = clients.open(auth=SharedSecretAuth(merchant, META_ID, SECRET, portfolio_id=PORTFOLIO), base_url=url)
+    client = clients.open(
+        auth=SharedSecretAuth(merchant, META_ID, SECRET, portfolio_id=PORTFOLIO), transport=sandbox.transport
+    )
     with pytest.raises(errors.Unauthorized):
         client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.customer() == page_customer()
@@ -218,11 +222,11 @@ def test_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
     assert record.etag == sandbox.etag()
 
 
-def test_http_signature_of_another_secret(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_http_signature_of_another_secret(clients: Clients, sandbox: Sandbox) -> None:
     """The test above can fail: another secret is refused."""
     auth = legacy(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
     with pytest.raises(errors.Unauthorized):
-        clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(auth=auth, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].reason == "the signature is wrong"
 
 
@@ -270,13 +274,11 @@ def test_encryption_needs_tokens(clients: Clients, kind: str) -> None:
 # Refusals
 
 
-def test_a_token_that_was_seen_before(
-    clients: Clients, sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_that_was_seen_before(clients: Clients, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second request with the same `jti` is refused."""
     same = uuid.uuid4()
     monkeypatch.setattr(uuid, "uuid4", lambda: same)
-    client = clients.open(base_url=url)
+    client = clients.open(transport=sandbox.transport)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     with pytest.raises(errors.Unauthorized) as caught:
         client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)

@@ -95,19 +95,22 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@cache
+def encryption_for(mode: str, request_certificate: bytes) -> MessageEncryption:
+    """Return the one encryption of a kind: to read its key takes a while."""
+    if mode == "P12":
+        service = x509.load_pem_x509_certificate(request_certificate)
+        return MessageEncryption.from_p12(p12(certificate(MERCHANT_ID), service), PASSWORD, merchant_id=MERCHANT_ID)
+    requests, key_id = MODES[mode]
+    return MessageEncryption(request_certificate if requests else None, key_pem(rsa_key()) if key_id else None, key_id)
+
+
 @pytest.fixture
-def encryption(mode: str, sandbox: Sandbox, tmp_path: Path) -> MessageEncryption:
+def encryption(mode: str, sandbox: Sandbox) -> MessageEncryption:
     """Return an encryption that the stand-in knows the keys of."""
     sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
     sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
-    if mode == "P12":
-        service = x509.load_pem_x509_certificate(sandbox.request_certificate)
-        path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
-        return MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
-    requests, key_id = MODES[mode]
-    return MessageEncryption(
-        sandbox.request_certificate if requests else None, key_pem(rsa_key()) if key_id else None, key_id
-    )
+    return encryption_for(mode, sandbox.request_certificate)
 
 
 def test_on_the_wire(clients: Clients, sandbox: Sandbox, url: str, mode: str, encryption: MessageEncryption) -> None:
@@ -165,7 +168,7 @@ def test_header_of_the_jwe(clients: Clients) -> None:
     assert not set(tokens[0].split(".")[1:]) & set(tokens[1].split(".")[1:])
 
 
-def test_two_p12_files(clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path) -> None:
+def test_two_p12_files(clients: Clients, sandbox: Sandbox, tmp_path: Path) -> None:
     """Credentials and encryption come from two files, each with a key of the same merchant's."""
     service = x509.load_pem_x509_certificate(sandbox.request_certificate)
     key = rsa_key("response")
@@ -178,13 +181,13 @@ def test_two_p12_files(clients: Clients, sandbox: Sandbox, url: str, tmp_path: P
     encryption = MessageEncryption.from_p12(response_path, PASSWORD.encode(), merchant_id=MERCHANT_ID.upper())
     response_path.unlink()
     path.unlink()
-    client = clients.open(auth=auth, encryption=encryption, base_url=url)
+    client = clients.open(auth=auth, encryption=encryption, transport=sandbox.transport)
     assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).etag == sandbox.etag()
 
 
-def test_if_match(clients: Clients, sandbox: Sandbox, url: str, encryption: MessageEncryption) -> None:
+def test_if_match(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
     """An ETag works as without encryption, and an old one is the same error with its reasons."""
-    client = clients.open(encryption=encryption, base_url=url)
+    client = clients.open(encryption=encryption, transport=sandbox.transport)
     first = client.update(PAGE_CUSTOMER_ID, NEW_CODE, if_match=sandbox.etag())
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=first.etag)
     with pytest.raises(errors.PreconditionFailed) as caught:
@@ -208,7 +211,6 @@ REFUSALS: dict[str, tuple[type[errors.StatusError], str, CustomerUpdate, str, tu
 def test_refusals(  # noqa: PLR0917 - pytest gives them by name
     clients: Clients,
     sandbox: Sandbox,
-    url: str,
     mode: str,
     encryption: MessageEncryption,
     kind: type[errors.StatusError],
@@ -219,7 +221,7 @@ def test_refusals(  # noqa: PLR0917 - pytest gives them by name
 ) -> None:
     """The reasons are read from an encrypted error too."""
     with pytest.raises(kind) as caught:
-        clients.open(encryption=encryption, base_url=url).update(customer, changes)
+        clients.open(encryption=encryption, transport=sandbox.transport).update(customer, changes)
     assert [(entry.type, entry.details) for entry in caught.value.errors] == [(reason, fields)]
     assert caught.value.errors[0].message
     assert caught.value.correlation_id
@@ -231,27 +233,31 @@ def test_refusals(  # noqa: PLR0917 - pytest gives them by name
     assert sandbox.customer() == page_customer()
 
 
-def test_log(clients: Clients, url: str, encryption: MessageEncryption, caplog: pytest.LogCaptureFixture) -> None:
+def test_log(
+    clients: Clients, sandbox: Sandbox, encryption: MessageEncryption, caplog: pytest.LogCaptureFixture
+) -> None:
     """At DEBUG the names of the fields are there as without encryption, and no value."""
     caplog.set_level(logging.DEBUG)
-    clients.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [line] = [record.getMessage() for record in caplog.records if record.name == "cybersource_tms"]
     assert "buyerInformation.email" in line
     assert EMAIL not in caplog.text
 
 
-def test_the_request_certificate_among_several(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_the_request_certificate_among_several(clients: Clients, sandbox: Sandbox) -> None:
     """Of several certificates the service's is taken, wherever it stands."""
     other = pem(certificate("other", rsa_key("other")))
     for several in (other + sandbox.request_certificate, sandbox.request_certificate + other):
-        clients.open(encryption=MessageEncryption(several), base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(encryption=MessageEncryption(several), transport=sandbox.transport).update(
+            PAGE_CUSTOMER_ID, NEW_EMAIL
+        )
     assert [received.encrypted for received in sandbox.received] == [True, True]
 
 
-def test_a_certificate_of_another_service(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_a_certificate_of_another_service(clients: Clients, sandbox: Sandbox) -> None:
     """The tests above can fail: what is encrypted for another key is refused."""
     with pytest.raises(errors.BadRequest):
-        clients.open(encryption=encrypt_requests(), base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(encryption=encrypt_requests(), transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.customer() == page_customer()
 
 
@@ -448,21 +454,21 @@ def test_an_error_in_plain_text(clients: Clients, status: int, kind: type[errors
         assert (caught.value.status_code, caught.value.correlation_id) == (status, CORRELATION_ID)
 
 
-def test_wrong_credentials(clients: Clients, url: str, encryption: MessageEncryption) -> None:
+def test_wrong_credentials(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
     """Whoever refuses the token cannot encrypt for it: the answer is plain, and an Unauthorized."""
     auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
     with pytest.raises(errors.Unauthorized):
-        clients.open(auth=auth, encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(auth=auth, encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
-def test_a_gateway_s_page(clients: Clients, sandbox: Sandbox, url: str, encryption: MessageEncryption) -> None:
+def test_a_gateway_s_page(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
     """An HTML page of a gateway is a ServiceError, and a 200 that it makes up is not taken where it is to be sealed."""
     sandbox.fail(Fault(502, b"<html>"))
     with pytest.raises(errors.ServiceError):
-        clients.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     sandbox.fail(Fault(200, b"<html>"))
     with pytest.raises(errors.UnreadableResponse):
-        clients.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
 @pytest.mark.parametrize("size", [65_000, 66_000, 2**20])
@@ -506,9 +512,9 @@ def test_an_encryption_that_fails(clients: Clients, broken: Callable[[], Any]) -
     assert EMAIL not in str(caught.value)
 
 
-def test_without_a_body(clients: Clients, sandbox: Sandbox, url: str, encryption: MessageEncryption) -> None:
+def test_without_a_body(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
     """A request without a body stays without, and its response is decrypted."""
-    record = clients.open(encryption=encryption, base_url=url).retrieve(PAGE_CUSTOMER_ID)
+    record = clients.open(encryption=encryption, transport=sandbox.transport).retrieve(PAGE_CUSTOMER_ID)
     assert record.customer.to_dict() == page_customer()
     assert sandbox.received[0].body == b""
 

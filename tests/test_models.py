@@ -39,7 +39,7 @@ def test_unset_reads_as_it_is_written() -> None:
 
 @copying
 @pytest.mark.parametrize("name", SCHEMAS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_copied_model_has_the_same_wire_form(name: str, make_copy: Callable[[Any], Any], data: st.DataObject) -> None:
     """Any model, with any fields given or not, is equal to its copies, and all have the wire form they came from."""

@@ -481,11 +481,11 @@ def test_from_env(clients: Clients, monkeypatch: pytest.MonkeyPatch, environment
     assert request.headers["profile-id"] == PROFILE_ID
 
 
-def test_from_env_signs_with_the_variables(clients: Clients, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_env_signs_with_the_variables(clients: Clients, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in believes what the variables' credentials sign, and another address can be given."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    client = clients.wrap(clients.client_class.from_env(base_url=url))
+    client = clients.wrap(clients.client_class.from_env(transport=sandbox.transport))
     assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.id == PAGE_CUSTOMER_ID
 
 
@@ -503,10 +503,10 @@ def test_a_closed_client(clients: Clients) -> None:
     assert transport.requests == []
 
 
-def test_a_field_in_brackets(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_a_field_in_brackets(clients: Clients, sandbox: Sandbox) -> None:
     """A field that is set in brackets, beside the attribute for it, is refused with the attribute's name."""
     changes = CustomerUpdate()
     changes["buyerInformation"] = {"email": "new@example.com"}
     with pytest.raises(InvalidRequest, match=r"^changes: buyerInformation: set it as the attribute buyer_information"):
-        clients.open(base_url=url).update(PAGE_CUSTOMER_ID, changes)
+        clients.open(transport=sandbox.transport).update(PAGE_CUSTOMER_ID, changes)
     assert sandbox.received == []

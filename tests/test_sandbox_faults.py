@@ -12,7 +12,7 @@ import pytest
 
 from cybersource_tms_sandbox import Fault, Sandbox
 from support.caller import CHANGE, HOST, PAGE, Caller, signed_patch
-from support.waiting import eventually
+from support.waiting import HANGS, eventually
 
 PATH = f"/tms/v2/customers/{PAGE['id']}"
 READ_TIMEOUT = httpx.Timeout(60, read=0.05)  # only the wait for a response that does not come is short
@@ -75,14 +75,6 @@ def test_a_delay(sandbox: Sandbox, caller: Caller) -> None:
     assert caller.send().status_code == 503
 
 
-def test_a_delay_that_the_client_does_not_wait_for(sandbox: Sandbox, caller: Caller) -> None:
-    """The client times out, and the request is served all the same."""
-    sandbox.fail(Fault(delay=0.3))
-    with pytest.raises(httpx.ReadTimeout):
-        caller.http.request("PATCH", PATH, **signed_patch(), timeout=READ_TIMEOUT)
-    assert eventually(lambda: sandbox.customer() != PAGE)
-
-
 def test_a_delay_is_not_waited_for_within_the_process(sandbox: Sandbox) -> None:
     """A delay of an hour costs a test nothing, with either client, if the read time-out is shorter."""
     sandbox.fail(*[Fault(delay=3600)] * 2)
@@ -98,16 +90,17 @@ def test_a_delay_is_not_waited_for_within_the_process(sandbox: Sandbox) -> None:
     assert sandbox.customer() != PAGE
 
 
-def test_reset_drops_what_is_delayed(sandbox: Sandbox, url: str) -> None:
+def test_reset_drops_what_is_delayed(sandbox: Sandbox) -> None:
     """A delayed request of before a reset changes nothing after it."""
-    sandbox.fail(Fault(delay=0.2), Fault(delay=0.4))
-    with httpx.Client(base_url=url, trust_env=False) as http:
+    sandbox.fail(HANGS)
+    with sandbox.running() as url, httpx.Client(base_url=url, trust_env=False) as http:
         with pytest.raises(httpx.ReadTimeout):
             http.request("PATCH", PATH, **signed_patch(), timeout=READ_TIMEOUT)
+        assert eventually(lambda: len(sandbox.received) == 1)
         [received] = sandbox.received
         sandbox.reset()
-        sandbox.fail(Fault(delay=0.4))
         assert Caller(http).get().json() == PAGE
+    # The server has ended, and with it the delay.
     assert (sandbox.customer(), received.status) == (PAGE, None)
 
 

@@ -1,13 +1,16 @@
 """The stand-in over HTTP: loopback, TLS, odd clients, its own failures, and its command."""
 
+import gc
 import json
 import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -16,7 +19,7 @@ import trustme
 
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
 from support.caller import PAGE, PATH, Caller, right_claims, sign_token, signed_patch
-from support.waiting import eventually
+from support.waiting import LIMIT, eventually
 
 READ_TIMEOUT = httpx.Timeout(60, read=0.05)
 
@@ -68,6 +71,7 @@ def test_stopping_ends_delays() -> None:
     with httpx.Client(trust_env=False) as http, sandbox.running() as url:
         with pytest.raises(httpx.ReadTimeout):
             http.request("PATCH", url + PATH, **signed_patch(), timeout=READ_TIMEOUT)
+        assert eventually(lambda: len(sandbox.received) == 1)
         http.get(url)
     assert sandbox.customer() != PAGE
 
@@ -101,11 +105,16 @@ def test_own_failures_are_seen(caplog: pytest.LogCaptureFixture) -> None:
 # On the wire
 
 
+def connect(url: str) -> socket.socket:
+    """Connect to a server without a word."""
+    return socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0), timeout=LIMIT)
+
+
 class Connection:
     """A connection on which a test says what it likes."""
 
     def __init__(self, url: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0), timeout=60)
+        self._socket = connect(url)
         self._received = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -141,17 +150,46 @@ def request_head(method: str = "GET", *lines: str) -> bytes:
     return "".join(f"{line}\r\n" for line in (*head, "")).encode()
 
 
-def test_a_client_that_leaves_is_no_failure() -> None:
-    """Before the request, within it, and before the response: the sandbox goes on, and its end raises nothing."""
+def whole_patch() -> bytes:
+    """Return a good PATCH."""
+    patch = signed_patch()
+    body: bytes = patch["content"]
+    headers = {"Host": "127.0.0.1", "Content-Length": len(body), **patch["headers"]}
+    lines = [f"PATCH {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+AT_ONCE = struct.pack("ii", 1, 0)  # of SO_LINGER: closing resets the connection
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_client_that_leaves_is_no_failure(*, reset: bool) -> None:
+    """Before the request, within it, and before the response: what is whole is served, and the end raises nothing."""
     sandbox = Sandbox()
     sandbox.fail(Fault(delay=0.1))
+    patch = whole_patch()
     with sandbox.running() as url:
-        for begun in (b"", b"PATCH ", request_head()[:-2], request_head()):
-            with socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0)) as connection:
+        for begun in (b"", b"PATCH ", request_head()[:-2], patch[:-1], patch):
+            with connect(url) as connection:
                 connection.sendall(begun)
-        assert eventually(lambda: bool(sandbox.received and sandbox.received[0].status))
+                if begun == patch:
+                    assert eventually(lambda: bool(sandbox.received))
+                if reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        assert eventually(lambda: sandbox.customer() != PAGE)
         with httpx.Client(base_url=url, trust_env=False) as http:
-            assert Caller(http).get().json() == PAGE
+            assert Caller(http).get().json() == sandbox.customer()
+
+
+def test_a_client_that_comes_at_the_end() -> None:
+    """A connection that is made while the server stops is closed, and nothing is left to warn of in a later test."""
+    for count in range(40):
+        with Sandbox().running() as url:
+            connections = [connect(url) for _ in range(count % 5)]
+        for connection in connections:
+            with connection, suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+    gc.collect()
 
 
 @pytest.mark.parametrize(
@@ -175,6 +213,12 @@ def test_a_connection_is_kept(sandbox: Sandbox, connection: Connection) -> None:
         assert (status, json.loads(body)) == (200, PAGE)
     assert connection.close() == b""
     assert len(sandbox.received) == 2
+
+
+def test_a_response_comes_in_one_piece(connection: Connection) -> None:
+    """Nagle's algorithm (RFC 9293 section 3.7.4) would hold back a second piece for 40 ms."""
+    connection.send(request_head())
+    assert json.loads(connection._socket.recv(65_536).partition(b"\r\n\r\n")[2]) == PAGE
 
 
 def test_a_client_that_waits_before_its_body(sandbox: Sandbox, connection: Connection) -> None:

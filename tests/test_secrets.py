@@ -275,9 +275,9 @@ def test_forms_of_a_secret_are_seen() -> None:
     assert len(leaks(repr(careless))) > 20
 
 
-def test_repr_of_a_record(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_repr_of_a_record(clients: Clients, sandbox: Sandbox) -> None:
     """A record shows its ids, and nothing of the customer."""
-    record = clients.open(base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    record = clients.open(transport=sandbox.transport).update(PAGE_CUSTOMER_ID, CHANGE)
     assert not leaks(f"{record!r} {record}", [*VALUES, "test@cybs.com"])
     assert str(record.etag) in repr(record)
 
@@ -384,7 +384,7 @@ def test_a_difference_that_is_refused() -> None:
     assert not leaks("".join(traceback.format_exception(caught.value)), VALUES)
 
 
-def test_a_fault_of_the_sandbox(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_the_sandbox(clients: Clients, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """Over a real connection that is cut, the lines of httpcore have no value either."""
     caplog.set_level(logging.DEBUG)
     sandbox.trust_secret(MERCHANT_ID, "the-key", SECRET)
@@ -392,5 +392,5 @@ def test_a_fault_of_the_sandbox(clients: Clients, sandbox: Sandbox, url: str, ca
     for cut in ("before", "after", "middle"):
         sandbox.fail(Fault(cut=cut))
         with pytest.raises(errors.CybersourceError) as caught:
-            clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+            clients.open(auth=auth, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, CHANGE)
         assert not leaks(shown(caught.value, caplog), [*VALUES, *secrets()])

@@ -148,10 +148,9 @@ def test_other_variables_do_not_matter(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("kind", ["secret", "P12"])
 @pytest.mark.parametrize("portfolio", [False, True], ids=["merchant", "portfolio"])
-def test_the_service_believes_them(  # noqa: PLR0917 - pytest gives them by name
+def test_the_service_believes_them(
     clients: Clients,
     sandbox: Sandbox,
-    url: str,
     values: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -162,7 +161,7 @@ def test_the_service_believes_them(  # noqa: PLR0917 - pytest gives them by name
     names = [MERCHANT, *(P12 if kind == "P12" else SECRETS), *([PORTFOLIO] if portfolio else [])]
     for name, value in taken(values, names).items():
         monkeypatch.setenv(name, META_ID if portfolio and name == SECRETS[0] else value)
-    clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    clients.wrap(clients.client_class.from_env(transport=sandbox.transport)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert (received.status, received.encrypted) == (200, False)
     assert received.claims["iss"] == ("portfolio" if portfolio else MERCHANT_ID)
@@ -202,7 +201,6 @@ def needed(mode: str, source: str) -> list[str]:
 def test_encryption(  # noqa: PLR0917 - pytest gives them by name
     clients: Clients,
     sandbox: Sandbox,
-    url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     mode: str,
@@ -212,7 +210,9 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
     values = everything(tmp_path, sandbox.request_certificate)
     for name, value in taken(values, needed(mode, source), **{MLE: mode}).items():
         monkeypatch.setenv(name, value)
-    record = clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    record = clients.wrap(clients.client_class.from_env(transport=sandbox.transport)).update(
+        PAGE_CUSTOMER_ID, NEW_EMAIL
+    )
     [received] = sandbox.received
     assert received.encrypted is (mode in {"request", "both"})
     key_id = RESPONSE_SERIAL if source == "P12" else RESPONSE_ID
@@ -221,13 +221,13 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
 
 
 def test_encryption_with_a_meta_key(
-    clients: Clients, sandbox: Sandbox, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clients: Clients, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The portfolio's certificate names the key that answers are encrypted for."""
     values = everything(tmp_path, sandbox.request_certificate)
     for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO, *RESPONSE_P12], **{MLE: "both"}).items():
         monkeypatch.setenv(name, value)
-    clients.wrap(clients.client_class.from_env(base_url=url)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    clients.wrap(clients.client_class.from_env(transport=sandbox.transport)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_RESPONSE_SERIAL
 
 

@@ -48,6 +48,6 @@ class Connection:
         return self._http.our_state is h11.DONE
 
     async def _send(self, *events: h11.Event) -> None:
-        # In one piece: a small second one would wait for the acknowledgement of the first (Nagle's algorithm).
+        # In one write: after a first one, Nagle's algorithm holds the second back for 40 ms.
         self._writer.write(b"".join(self._http.send(event) or b"" for event in events))
         await self._writer.drain()

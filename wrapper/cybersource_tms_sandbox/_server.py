@@ -35,7 +35,7 @@ def serve(sandbox: "Sandbox", host: str, port: int, certificate: str | Path | No
     name = f"[{host}]" if ":" in host else host
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
         server = Server(sandbox)
-        thread = threading.Thread(target=lambda: asyncio.run(server.run(listener, tls)), daemon=True)
+        thread = threading.Thread(target=server.run_in_loop, args=(listener, tls), daemon=True)
         thread.start()
         try:
             yield f"{'https' if tls else 'http'}://{name}:{listener.getsockname()[1]}"
@@ -54,7 +54,12 @@ class Server:
         self._sandbox = sandbox
         self._started = threading.Event()
         self._stopping = asyncio.Event()
-        self._connections: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    def run_in_loop(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Serve as `run` does, in a new event loop."""
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:  # which has `remove_reader`
+            runner.run(self.run(listener, tls))
 
     async def run(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Serve until `stop` is called, and then cut every connection."""
@@ -62,27 +67,33 @@ class Server:
         server = await asyncio.start_server(self._accept, sock=listener, ssl=tls)
         self._started.set()
         await self._stopping.wait()
+        self._loop.remove_reader(listener)
+        for _ in range(3):  # steps from accepting a connection to `_accept`; a closed server would leave it open
+            await asyncio.sleep(0)
         server.close()
         for writer in self._connections.values():  # an idle one over TLS would wait for its client's goodbye
             writer.transport.abort()
-        await asyncio.gather(*filter(None, self._connections))
+        await asyncio.gather(*self._connections)
 
     def stop(self) -> None:
         """End delays and connections. What is delayed is still applied."""
         self._started.wait()
         self._loop.call_soon_threadsafe(self._stopping.set)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No coroutine: one that has not begun when the server stops would leave its connection open.
+        task = self._loop.create_task(self._serve(Connection(reader, writer)))
         self._connections[task] = writer
-        try:
-            with suppress(OSError):  # a client may leave at any time
-                await self._serve(Connection(reader, writer))
-        finally:
-            del self._connections[task]
-            writer.close()
+        task.add_done_callback(self._close)
+
+    def _close(self, task: asyncio.Task[None]) -> None:
+        self._connections.pop(task).close()
 
     async def _serve(self, connection: Connection) -> None:
+        with suppress(OSError):  # a client may leave at any time
+            await self._serve_requests(connection)
+
+    async def _serve_requests(self, connection: Connection) -> None:
         try:
             while request := await connection.read_request():
                 reply, whole = await self._reply(request)
