@@ -206,11 +206,12 @@ def test_signing_string(method: str, address: str, body: bytes, target: str, por
 
 def test_date_of_http_signature() -> None:
     """The Date is of now, in the one form of RFC 9110."""
+    before = int(time.time())
     request = next(legacy().sync_auth_flow(httpx.Request("GET", "https://a.example/")))
     assert re.fullmatch(
         r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", request.headers["Date"]
     )
-    assert abs(parsedate_to_datetime(request.headers["Date"]).timestamp() - time.time()) < 5
+    assert before <= parsedate_to_datetime(request.headers["Date"]).timestamp() <= time.time()
 
 
 def test_http_signature(clients: Clients, sandbox: Sandbox, url: str) -> None:
@@ -298,16 +299,16 @@ def seconds_in(message: str) -> list[int]:
     return [int(number) for number in re.findall(r"(\d+) ?s(?:econds?)?\b", message)]
 
 
-@pytest.mark.parametrize("ahead", [-86_400, -3600, -130, 130, 3600, 86_400])
+@pytest.mark.parametrize("ahead", [-86_400, -3600, -130, 150, 3600, 86_400])
 def test_a_clock_that_is_wrong(clients: Clients, ahead: int) -> None:
     """A 401 whose Date is far from ours says that the clock is likely wrong, and by how many seconds."""
     error = refusal(clients, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})
     assert type(error) is errors.Unauthorized
     assert "clock" in str(error)
-    assert [seconds for seconds in seconds_in(str(error)) if abs(seconds - abs(ahead)) <= 5]
+    assert [seconds for seconds in seconds_in(str(error)) if abs(seconds - abs(ahead)) <= 20]
 
 
-@pytest.mark.parametrize("ahead", [-110, -1, 0, 60, 110])
+@pytest.mark.parametrize("ahead", [-70, -1, 0, 60, 110])
 def test_a_clock_that_is_right(clients: Clients, ahead: int) -> None:
     """A 401 whose Date is near ours mentions no difference."""
     error = refusal(clients, 401, {"Date": formatdate(time.time() + ahead, usegmt=True)})

@@ -661,7 +661,7 @@ BAD_SIGNATURES: dict[str, tuple[Signature, Callable[[], dict[str, Any]], str]] =
         for name in ("Date", "Digest", "v-c-merchant-id")
     },
     "date long ago": (Signature(), partial(off, -310), "date is not of now"),
-    "date far ahead": (Signature(), partial(off, 310), "date is not of now"),
+    "date far ahead": (Signature(), partial(off, 360), "date is not of now"),
     "ISO date": (Signature(), partial(date_as, "%Y-%m-%dT%H:%M:%SZ"), NO_DATE),
     "no zone": (Signature(), partial(date_as, FORMAT.removesuffix(" GMT")), NO_DATE),
     "UTC by its number": (Signature(), partial(date_as, FORMAT.replace("GMT", "+0000")), NO_DATE),
@@ -903,7 +903,7 @@ def test_encryption_comes_alone(sandbox: Sandbox, caller: Caller) -> None:
     assert_refused(sandbox, response, "encryptedRequest is not text, or not alone")
 
 
-@pytest.mark.parametrize("seconds", [-290, 0, 3])
+@pytest.mark.parametrize("seconds", [-240, 0, 3])
 def test_times_of_encryption_that_are_near(sandbox: Sandbox, caller: Caller, seconds: int) -> None:
     """Some minutes may pass between encrypting and sending; a clock may be slightly ahead."""
     token = jwe(sandbox, header={"iat": int(time.time()) + seconds})
@@ -936,7 +936,7 @@ def answer_in(response: httpx.Response) -> Any:
     header, payload = decrypt(token, OTHER_KEY)
     iat = header.pop("iat")
     assert (name, header) == ("encryptedResponse", {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": RESPONSE_ID})
-    assert (type(iat), abs(iat - time.time()) < 5) == (int, True)
+    assert (type(iat), abs(iat - time.time()) < 60) == (int, True)
     return json.loads(payload)
 
 
