@@ -232,7 +232,7 @@ def test_http_signature_of_another_secret(clients: Clients, sandbox: Sandbox) ->
 
 
 def test_http_signature_is_deprecated() -> None:
-    """Whoever makes such credentials is told once, at the line that does, what to use instead."""
+    """Whoever makes such credentials is warned once, at the line that does, with what to use instead."""
     with pytest.warns(DeprecationWarning, match="SharedSecretAuth") as caught:
         HttpSignatureAuth(MERCHANT_ID, KEY_ID, SECRET)
     assert [warning.filename for warning in caught] == [__file__]
@@ -288,7 +288,7 @@ def test_a_token_that_was_seen_before(clients: Clients, sandbox: Sandbox, monkey
 
 
 def refusal(clients: Clients, status: int, headers: dict[str, str]) -> errors.StatusError:
-    """Return the error of an answer with these headers."""
+    """Return the error of a response with these headers."""
     with pytest.raises(errors.StatusError) as caught:
         clients.open(transport=FixedResponse(status, b"", IDS | headers)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     return caught.value
