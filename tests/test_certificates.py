@@ -301,7 +301,7 @@ def test_bad_passwords(tmp_path: Path, password: Any) -> None:
 
 @pytest.mark.parametrize("path", ["missing.p12", ".", "a\0b", None, 4242424242, ["list"]], ids=ascii)
 def test_bad_paths(tmp_path: Path, path: Any) -> None:
-    """A file that is not there, a directory and what is no path are refused."""
+    """A file that is not there, a directory and anything but a path are refused."""
     path = tmp_path / path if isinstance(path, str) else path
     with pytest.raises(InvalidRequest, match=r"^path: .*cannot be read") as caught:
         CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
@@ -310,7 +310,7 @@ def test_bad_paths(tmp_path: Path, path: Any) -> None:
 
 @pytest.mark.parametrize("option", ["merchant_id", "portfolio_id", "algorithm"])
 def test_from_p12_checks_as_the_class_does(tmp_path: Path, option: str) -> None:
-    """What is no text, or no algorithm, is refused by name there as well."""
+    """Anything but text, and an unknown algorithm, are refused by name there as well."""
     with pytest.raises(InvalidRequest, match=f"^{option}: "):
         of_p12(tmp_path, certificate(OWNER), **{option: 5})
 

@@ -25,7 +25,7 @@ from cybersource_tms import (
 )
 from cybersource_tms._changed_fields import difference, field_paths
 from cybersource_tms.errors import InvalidRequest
-from support.customers import ANSWERS, CUSTOMERS, JSON, TEXTS, Wire, pairs
+from support.customers import CUSTOMERS, JSON, RESPONSES, TEXTS, Wire, pairs
 from support.merge import REMOVED, merge
 
 Form = Callable[[Any], Any]
@@ -497,9 +497,9 @@ def test_the_changes_are_the_fewest(form: Form, pair: tuple[Wire, Wire], other: 
 
 
 @by_property
-@given(before=ANSWERS, after=ANSWERS, form=forms, other=forms)
+@given(before=RESPONSES, after=RESPONSES, form=forms, other=forms)
 def test_what_is_sent_is_in_the_spec(before: Wire, after: Wire, form: Form, other: Form) -> None:
-    """Whatever the service may have answered, the changes have only writable fields, or there is a refusal."""
+    """Whatever the service may have sent, the changes have only writable fields, or there is a refusal."""
     try:
         changes = wire_form(changed_fields(form(before), other(after)))
     except InvalidRequest:

@@ -180,7 +180,7 @@ def test_fields_that_the_service_refuses(clients: Clients, sandbox: Sandbox, url
     ids=["secret", "merchant", "key", "portfolio"],
 )
 def test_wrong_credentials(clients: Clients, sandbox: Sandbox, url: str, auth: SharedSecretAuth) -> None:
-    """Credentials that the service does not know are refused, and the body of that answer is of another shape."""
+    """Credentials that the service does not know are refused, and the body of that response is of another shape."""
     with pytest.raises(errors.Unauthorized) as caught:
         clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.errors == ()
@@ -390,7 +390,7 @@ def test_log_of_an_update(clients: Clients, sandbox: Sandbox, url: str, caplog: 
 
 
 def test_log_of_a_refusal(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal is logged as an answer is, without what the service says of it."""
+    """A refusal is logged as a success is, without what the service says of it."""
     caplog.set_level(logging.DEBUG)
     body = json.dumps({"errors": [{"type": "invalidFields", "message": f"{EMAIL} is wrong"}]}).encode()
     sandbox.fail(Fault(status=400, body=body))
@@ -402,8 +402,8 @@ def test_log_of_a_refusal(clients: Clients, sandbox: Sandbox, url: str, caplog: 
     assert_silent(caplog, sandbox)
 
 
-def test_log_of_no_answer(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """That there was no answer is logged, with what happened."""
+def test_log_of_no_response(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """That there was no response is logged, with what happened."""
     caplog.set_level(logging.DEBUG)
     sandbox.fail(Fault(cut="before"))
     with pytest.raises(errors.ConnectionFailed) as caught:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+import compare_swagger
+
 Document = dict[str, Any]
 
 TEXT = {"type": "string"}
@@ -88,7 +90,7 @@ def swagger() -> Document:
     return {"swagger": "2.0", "paths": {"/tms/v2/customers/{customerId}": item}}
 
 
-def compare(file: Path) -> subprocess.CompletedProcess[str]:
+def run(file: Path) -> subprocess.CompletedProcess[str]:
     """Run the script, with the tools of this environment."""
     command = ["scripts/compare_swagger", str(file)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"VENV": sys.prefix}, check=False)
@@ -99,7 +101,7 @@ def test_the_same_service(tmp_path: Path, suffix: str, write: Callable[[Document
     """Where only what was chosen differs, there is nothing to report, and the exit code is 0."""
     file = tmp_path / f"swagger.{suffix}"
     file.write_text(write(swagger()), encoding="utf-8")
-    done = compare(file)
+    done = run(file)
     assert (done.returncode, done.stderr) == (0, "")
     [summary] = done.stdout.splitlines()
     assert summary.endswith(" differences by choice, see spec/swagger-differences.yaml; 0 others")
@@ -169,27 +171,44 @@ CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
 
 
 @pytest.mark.parametrize(("change", "said"), CHANGES.values(), ids=list(CHANGES))
-def test_a_change_is_named(tmp_path: Path, change: Callable[[Document], object], said: str) -> None:
+def test_a_change_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Document], object], said: str
+) -> None:
     """Another difference is named once, with its place, and the exit code is 1."""
     document = json.loads(json.dumps(swagger()))
     change(document)
     file = tmp_path / "swagger.json"
     file.write_text(json.dumps(document), encoding="utf-8")
-    done = compare(file)
-    assert done.returncode == 1
-    first, _ = done.stdout.splitlines()
+    assert compare_swagger.main(file) == 1
+    first, _ = capsys.readouterr().out.splitlines()
     assert first == said
 
 
+def test_the_exit_code(tmp_path: Path) -> None:
+    """The script ends with that exit code."""
+    document = swagger()
+    buyer(document).pop("email")
+    file = tmp_path / "swagger.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    done = run(file)
+    assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (1, 2, "")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"paths": []}'], ids=repr)
-def test_another_file(tmp_path: Path, text: str) -> None:
+def test_another_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     """A file that is no Swagger document is refused in one sentence."""
     file = tmp_path / "swagger.json"
     file.write_text(text, encoding="utf-8")
-    done = compare(file)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"{file} cannot be read as a Swagger document: ")
-    assert compare(tmp_path / "none").returncode == 1
+    assert compare_swagger.main(file) == 1
+    printed, complaint = capsys.readouterr()
+    assert printed == ""
+    assert complaint.startswith(f"{file} cannot be read as a Swagger document: ")
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A file that is not there is refused in the same way."""
+    done = run(tmp_path / "none")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 
 
 def test_each_choice_has_a_reason() -> None:

@@ -208,7 +208,7 @@ def test_cancelled_in_a_later_attempt(sandbox: Sandbox, url: str) -> None:
 
 
 def test_cancelled_while_finding_out(sandbox: Sandbox, url: str) -> None:
-    """Cancelling the reading after a lost answer is not taken for a reading that failed."""
+    """Cancelling the reading after a lost response is not taken for a reading that failed."""
 
     async def cancel() -> None:
         sandbox.fail(Fault(cut="after"), Fault(), HANGS)

@@ -5,8 +5,6 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID
 
 
@@ -34,10 +32,10 @@ def test_it_sends_only_the_changed_fields_and_then_nothing() -> None:
     assert after.endswith("The same update again\nNo field differs; requests sent: 0\n")
 
 
-@pytest.mark.parametrize("variable", ["CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"])
-def test_the_real_service_needs_credentials(variable: str) -> None:
+def test_the_real_service_needs_credentials() -> None:
     """With --environment and without the variables it names them in one line, and exits 1."""
     done = run("--environment", "test")
     assert done.returncode == 1
-    assert variable in done.stderr
+    for variable in ("CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"):
+        assert variable in done.stderr
     assert done.stderr.count("\n") == 1

@@ -408,8 +408,8 @@ def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, patch: dic
     assert edit.record is None
 
 
-def test_a_lost_answer(clients: Clients, sandbox: Sandbox) -> None:
-    """If only the answer is lost, the edit finds out that it was applied."""
+def test_a_lost_response(clients: Clients, sandbox: Sandbox) -> None:
+    """If only the response is lost, the edit finds out that it was applied."""
     sandbox.fail(Fault(), Fault(cut="after"))
     client = clients.open(transport=sandbox.transport, retries=Retries(first_wait=0))
     edit = client.edit(PAGE_CUSTOMER_ID, put("buyer_information.email", EMAIL))
@@ -625,7 +625,7 @@ def test_an_etag_that_guards_nothing(clients: Clients, etags: list[bytes]) -> No
     assert len(transport.requests) == 1
 
 
-def test_judged_by_what_was_sent(clients: Clients) -> None:
+def test_what_was_sent_is_compared(clients: Clients) -> None:
     """Whether an earlier attempt was applied is decided by what was sent, not by an object that was changed since."""
     changes = CustomerUpdate(buyer_information=BuyerInformation(email="sent@example.com"))
     stored = page_customer() | {"buyerInformation": {"email": "sent@example.com"}}

@@ -164,7 +164,7 @@ BAD: dict[str, Any] = {
 
 @pytest.mark.parametrize("base_url", BAD.values(), ids=BAD)
 def test_bad_base_url(clients: Clients, base_url: Any) -> None:
-    """What is no plain address of a server is refused by name, without being quoted: it may hold a password."""
+    """Anything but the plain address of a server is refused by name, without being quoted: it may hold a password."""
     with pytest.raises(InvalidRequest, match=r"^base_url\b") as caught:
         clients.open(base_url=base_url)
     assert "secret" not in str(caught.value)

@@ -148,7 +148,7 @@ def test_whether_a_status_may_have_been_applied(status: int, *, applied: bool) -
 
 
 def test_invalid_requests_were_never_applied() -> None:
-    """They are raised before anything is sent; of the base and of an unreadable answer, nobody knows."""
+    """They are raised before anything is sent; of the base and of an unreadable response, nobody knows."""
     assert not errors.InvalidRequest("m").may_have_been_applied
     assert CybersourceError("m").may_have_been_applied
     assert errors.UnreadableResponse("m", status_code=200, correlation_id=None).may_have_been_applied

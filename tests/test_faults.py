@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 def failed(status: int, *, applied: bool = False, body: bytes = HTML, **headers: str) -> Fault:
-    """Return an answer that is a failure; its body is HTML, as a gateway's is."""
+    """Return a response that is a failure; its body is HTML, as a gateway's is."""
     return Fault(
         status=status, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()}, applied=applied
     )
@@ -53,7 +53,7 @@ def same(once: str, twice: str, always: str) -> tuple[Outcomes, Outcomes]:
 
 
 def lost(name: str) -> tuple[Outcomes, Outcomes]:
-    """Return outcomes of an answer that is lost after the update was applied: with `if_match` it is read again."""
+    """Return outcomes of a response that is lost after the update was applied: with `if_match` it is read again."""
     return (
         Outcomes("record 2", "record 3", f"{name}? 3"),
         Outcomes("record 2+1", "record 3+1", f"{name}? 3"),
@@ -65,7 +65,7 @@ MATRIX: dict[str, Row] = {
     "refused":             Row(None, *same("record 1", "record 1", "ConnectionFailed? 0")),
     "cut before":          Row(Fault(cut="before"), *same("record 2", "record 3", "ConnectionFailed? 3")),
     "cut after":           Row(Fault(cut="after"), *lost("ConnectionFailed")),
-    # The status of an answer that is cut is known, so a 412 stays one; and then the reading is cut as well.
+    # The status of a response that is cut is known, so a 412 stays one; and then the reading is cut as well.
     "cut in the middle":   Row(Fault(cut="middle"),
                                Outcomes("record 2", "record 3", "UnreadableResponse? 3"),
                                Outcomes("record 2+1", "record 2+1", "PreconditionFailed? 2+3")),
@@ -160,7 +160,7 @@ def test_faults(
         assert now == (UPDATED if fault.serves else page_customer())
 
 
-# A lost answer, and somebody else
+# A lost response, and somebody else
 
 
 def change_between(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> Hook:
@@ -251,7 +251,9 @@ def test_without_if_match_the_last_wins(clients: Clients, sandbox: Sandbox, url:
 
 
 @pytest.mark.parametrize("patch", [THEIR_EMAIL, THEIR_CODE], ids=["same field", "another field"])
-def test_an_old_etag_is_not_a_lost_answer(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
+def test_an_old_etag_is_not_a_lost_response(
+    clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]
+) -> None:
     """A 412 on the first attempt, or after attempts that were certainly not applied, is raised without reading."""
     transport = RecordingTransport(change_between(sandbox, patch))
     sandbox.fail(failed(429))
@@ -263,7 +265,7 @@ def test_an_old_etag_is_not_a_lost_answer(clients: Clients, sandbox: Sandbox, ur
     assert (again.attempts, again.may_have_been_applied, again.__cause__) == (1, False, None)
 
 
-# What happens to the reading after a lost answer, and the cause of the refusal that is raised then.
+# What happens to the reading after a lost response, and the cause of the refusal that is raised then.
 READINGS: dict[str, tuple[Fault, type[CybersourceError], int]] = {
     "cut": (Fault(cut="before"), errors.ConnectionFailed, 3),
     "500": (failed(500), errors.ServiceError, 3),
@@ -287,14 +289,14 @@ def test_the_reading_fails_too(clients: Clients, sandbox: Sandbox, url: str, nam
 
 
 def test_the_reading_is_repeated(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The reading after a lost answer has attempts of its own."""
+    """The reading after a lost response has attempts of its own."""
     sandbox.fail(Fault(cut="after"), Fault(), Fault(cut="before"), failed(503))
     result = try_update(clients, url, RecordingTransport(), if_match=sandbox.etag())
     assert describe(result, sandbox) == "record 2+3"
 
 
 def test_the_profile_goes_with_the_reading(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The reading after a lost answer asks for the same customer of the same profile."""
+    """The reading after a lost response asks for the same customer of the same profile."""
     profile = next(iter(sandbox.profiles))
     sandbox.fail(Fault(cut="after"))
     client = clients.open(base_url=url, retries=RETRIES, profile_id=profile)

@@ -31,7 +31,7 @@ JSON = {"Content-Type": "application/json;charset=utf-8"}
 
 
 def signed(request: httpx.Request, auth: SharedSecretAuth | None = None) -> httpx.Request:
-    """Crank the flow once: one request comes out, and whatever is answered, no other follows."""
+    """Crank the flow once: one request comes out, and whatever the response, no other follows."""
     flow = (auth or SharedSecretAuth("merchant", "key", SECRET_KEY)).sync_auth_flow(request)
     out = next(flow)
     with pytest.raises(StopIteration):

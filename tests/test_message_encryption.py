@@ -54,7 +54,7 @@ from support.p12_writer import write_p12
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 PLAIN = b'{"buyerInformation":{"email":"jane.roe@example.com"}}'
-RESPONSE_ID = "answers-2026"
+RESPONSE_ID = "responses-2026"
 HEADER = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": RESPONSE_ID, "iat": 1_700_000_000}
 
 
@@ -70,7 +70,7 @@ def decoded(part: str) -> bytes:
 
 @cache
 def decrypt_responses() -> MessageEncryption:
-    """Return the one encryption of answers only: to read its key takes a while."""
+    """Return the one encryption of responses only: to read its key takes a while."""
     return MessageEncryption(response_key=key_pem(rsa_key()), response_key_id=RESPONSE_ID)
 
 
@@ -261,7 +261,7 @@ def test_a_certificate_of_another_service(clients: Clients, sandbox: Sandbox) ->
     assert sandbox.customer() == page_customer()
 
 
-# Answers
+# Responses
 
 
 def token(plain: bytes = PAGE, header: Mapping[str, object] = {}, owner: str = "merchant", **more: object) -> str:
@@ -270,12 +270,12 @@ def token(plain: bytes = PAGE, header: Mapping[str, object] = {}, owner: str = "
 
 
 def encrypted_response(value: object) -> bytes:
-    """Return an answer with this as its `encryptedResponse`."""
+    """Return a response with this as its `encryptedResponse`."""
     return json.dumps({"encryptedResponse": value}).encode()
 
 
 def spoiled(number: int) -> bytes:
-    """Return an answer of whose token one part has one bit that is wrong."""
+    """Return a response of whose token one part has one bit that is wrong."""
     parts = token().split(".")
     raw = bytearray(decoded(parts[number]))
     raw[-2] ^= 1
@@ -284,13 +284,13 @@ def spoiled(number: int) -> bytes:
 
 
 def with_header(**header: object) -> bytes:
-    """Return an answer whose token has another header than the one that it was encrypted with."""
+    """Return a response whose token has another header than the one that it was encrypted with."""
     rest = token().partition(".")[2]
     return encrypted_response(f"{encoded(json.dumps({**HEADER, **header}).encode())}.{rest}")
 
 
 def direct() -> bytes:
-    """Return an answer whose content key is the merchant's public key."""
+    """Return a response whose content key is the merchant's public key."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     protected = encoded(json.dumps({**HEADER, "alg": "dir"}).encode())
@@ -352,7 +352,7 @@ NO_CUSTOMER: dict[str, Callable[[], bytes]] = {
 
 
 def unreadable(clients: Clients, body: bytes, status: int = 200) -> errors.UnreadableResponse:
-    """Return the error of an answer, once it is found to say what it should."""
+    """Return the error of a response, once it is found to say what it should."""
     client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(status, body))
     with pytest.raises(errors.UnreadableResponse) as caught:
         client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -383,7 +383,7 @@ def test_an_error_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
 
 @pytest.mark.parametrize("body", NOT_ENCRYPTED.values(), ids=NOT_ENCRYPTED)
 def test_a_200_that_is_not_encrypted(clients: Clients, body: Callable[[], bytes]) -> None:
-    """Where an encrypted answer was asked for, a plain one is not taken, whatever it looks like."""
+    """Where an encrypted response was asked for, a plain one is not taken, whatever it looks like."""
     assert "plain text" in str(unreadable(clients, body()))
 
 
@@ -399,7 +399,7 @@ def test_any_success_must_be_encrypted(clients: Clients) -> None:
 
 
 def test_the_tables_can_fail(clients: Clients) -> None:
-    """The same answer with nothing wrong is a record."""
+    """The same response with nothing wrong is a record."""
     client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(200, encrypted_response(token())))
     record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert record.customer.to_dict() == page_customer()
@@ -455,14 +455,14 @@ def test_an_error_in_plain_text(clients: Clients, status: int, kind: type[errors
 
 
 def test_wrong_credentials(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
-    """Whoever refuses the token cannot encrypt for it: the answer is plain, and an Unauthorized."""
+    """Whoever refuses the token cannot encrypt for it: the response is plain, and an Unauthorized."""
     auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
     with pytest.raises(errors.Unauthorized):
         clients.open(auth=auth, encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
 def test_a_gateway_s_page(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
-    """An HTML page of a gateway is a ServiceError, and a 200 that it makes up is not taken where it is to be sealed."""
+    """An HTML page of a gateway is a ServiceError, and its 200 is not taken where a response should be encrypted."""
     sandbox.fail(Fault(502, b"<html>"))
     with pytest.raises(errors.ServiceError):
         clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -472,7 +472,7 @@ def test_a_gateway_s_page(clients: Clients, sandbox: Sandbox, encryption: Messag
 
 
 @pytest.mark.parametrize("size", [65_000, 66_000, 2**20])
-def test_a_large_answer(clients: Clients, sandbox: Sandbox, url: str, size: int) -> None:
+def test_a_large_response(clients: Clients, sandbox: Sandbox, url: str, size: int) -> None:
     """A customer with much in `_embedded` decrypts, beyond the 64 KiB that joserfc takes by itself."""
     customer = page_customer() | {"_embedded": {"paymentInstruments": "é" * (size // 2)}}
     sandbox.put(customer)
@@ -481,7 +481,7 @@ def test_a_large_answer(clients: Clients, sandbox: Sandbox, url: str, size: int)
     assert record.customer.to_dict()["_embedded"] == customer["_embedded"]
 
 
-def test_a_compressed_answer(clients: Clients) -> None:
+def test_a_compressed_response(clients: Clients) -> None:
     """HTTP's compression is around the encryption, and undone first."""
     headers = {"Content-Encoding": "gzip", "ETag": "etag"}
     client = clients.open(
@@ -642,9 +642,9 @@ def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plain", [b"", b"{}", PLAIN, "é😀".encode(), bytes(range(256)), b"a" * 200_000], ids=len)
 def test_what_we_seal_another_opens(plain: bytes) -> None:
-    """What is sealed here is decrypted by code that shares nothing with joserfc."""
-    sealed_by_us = json.loads(encrypt_requests().encrypt_request(plain))["encryptedRequest"]
-    header, content = decrypted(sealed_by_us, rsa_key("service"))
+    """What is encrypted here is decrypted by code that shares nothing with joserfc."""
+    request = json.loads(encrypt_requests().encrypt_request(plain))["encryptedRequest"]
+    header, content = decrypted(request, rsa_key("service"))
     assert content == plain
     assert header == HEADER | {"kid": "service-key", "iat": header["iat"]}
 

@@ -49,7 +49,7 @@ BAD: list[tuple[str, object]] = [
 
 @pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
 def test_bad_retries(name: str, value: object) -> None:
-    """What is no number of attempts or seconds is refused by name."""
+    """A wrong number of attempts or seconds is refused by name."""
     with pytest.raises(errors.InvalidRequest, match=f"^{name}: "):
         Retries(**{name: value})  # type: ignore[arg-type]
 
@@ -64,7 +64,7 @@ def test_least_retries(name: str, value: float) -> None:
 
 
 def test_retries_are_values() -> None:
-    """They cannot be changed after they were checked, are told by name, and are equal if their numbers are."""
+    """They cannot be changed after they were checked, are set by name, and are equal if their numbers are."""
     assert Retries() == Retries()
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Retries().attempts = 0  # type: ignore[misc]

@@ -26,7 +26,7 @@ def error_type(response: httpx.Response) -> str:
 # Serving
 
 
-def test_get_answers_the_pages_customer(sandbox: Sandbox, caller: Caller) -> None:
+def test_get_returns_the_pages_customer(sandbox: Sandbox, caller: Caller) -> None:
     """The customer is the page's, word for word, with the ETag and the two ids."""
     response = caller.get()
     assert (response.status_code, response.json()) == (200, PAGE)
@@ -35,8 +35,8 @@ def test_get_answers_the_pages_customer(sandbox: Sandbox, caller: Caller) -> Non
     assert re.fullmatch("[!-~]{1,32}", response.headers["etag"])
 
 
-def test_patch_answers_the_whole_changed_customer(sandbox: Sandbox, caller: Caller) -> None:
-    """What was not sent stays; the answer is the state that is kept."""
+def test_patch_returns_the_whole_changed_customer(sandbox: Sandbox, caller: Caller) -> None:
+    """What was not sent stays; the response is the state that is kept."""
     response = caller.send(body=CHANGE)
     buyer = {"merchantCustomerID": "Your customer identifier", "email": "new@example.com"}
     assert (response.status_code, response.json()) == (200, PAGE | {"buyerInformation": buyer})
@@ -381,10 +381,10 @@ def test_details_name_the_header(caller: Caller) -> None:
     assert response.json()["errors"][0]["details"] == [{"name": "profile-id", "location": "header"}]
 
 
-def test_every_answer_has_ids_of_its_own(sandbox: Sandbox, caller: Caller) -> None:
+def test_every_response_has_ids_of_its_own(sandbox: Sandbox, caller: Caller) -> None:
     """200, errors, 401 and faults carry both ids, never twice the same."""
     sandbox.fail(Fault(status=503))
-    answers = [caller.get(), caller.get(), caller.get("/tms/v2/customers/A"), caller.get(claims={"iss": "x"})]
-    assert [answer.status_code for answer in answers] == [503, 200, 404, 401]
-    ids = [answer.headers[name] for answer in answers for name in ("v-c-correlation-id", "uniqueTransactionID")]
+    responses = [caller.get(), caller.get(), caller.get("/tms/v2/customers/A"), caller.get(claims={"iss": "x"})]
+    assert [response.status_code for response in responses] == [503, 200, 404, 401]
+    ids = [response.headers[name] for response in responses for name in ("v-c-correlation-id", "uniqueTransactionID")]
     assert len({*ids}) == 8

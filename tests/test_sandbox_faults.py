@@ -1,4 +1,4 @@
-"""The stand-in fails as it is told, within the process as over HTTP."""
+"""The stand-in fails as a test asks it to, within the process as over HTTP."""
 
 import asyncio
 import json

@@ -222,7 +222,7 @@ def test_a_response_comes_in_one_piece(connection: Connection) -> None:
 
 
 def test_a_client_that_waits_before_its_body(sandbox: Sandbox, connection: Connection) -> None:
-    """It is told to go on (RFC 9110 section 10.1.1), and its body can come in chunks."""
+    """It gets a 100 (RFC 9110 section 10.1.1), and its body can come in chunks."""
     lines = ("Content-Type: application/json", "Transfer-Encoding: chunked", "Expect: 100-continue")
     connection.send(request_head("PATCH", *lines))
     assert connection.receive()[0] == 100

@@ -25,7 +25,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def fake_python(repository: Path, version: str, *, too_old: bool = False) -> str:
-    """Write a command that answers as this version of Python would, and return its path."""
+    """Write a command that reports what this version of Python does, and return its path."""
     path = repository / f"python-{version}"
     path.write_text(FAKE_PYTHON.replace("VERSION", version).replace("IS_TOO_OLD", str(int(too_old))))
     path.chmod(0o755)

@@ -300,8 +300,8 @@ def test_calls_are_silent(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         legacy = HttpSignatureAuth(MERCHANT_ID, "the-key", SECRET)
-    for auth, sealing in ((secret, None), (secret, encryption), (signed, encryption), (legacy, None)):
-        clients.open(auth=auth, encryption=sealing, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
+    for auth, mle in ((secret, None), (secret, encryption), (signed, encryption), (legacy, None)):
+        clients.open(auth=auth, encryption=mle, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
     assert [received.status for received in sandbox.received] == [200] * 4
     text = "\n".join(logged(caplog))
     assert {"cybersource_tms", "httpx", "httpcore.http11"} <= {record.name for record in caplog.records}
@@ -314,7 +314,7 @@ def test_calls_are_silent(
 
 
 def quoting(status: int) -> tuple[int, bytes]:
-    """Return an answer that quotes everything, in every place that an error has."""
+    """Return a response that quotes everything, in every place that an error has."""
     entry = {"type": f"{EMAIL} {VALUE}", "message": f"{EMAIL} {NAME} {VALUE} {CODE}"}
     return status, json.dumps({"errors": [entry], "message": VALUES, "response": {"rmsg": EMAIL}}).encode()
 

@@ -69,7 +69,7 @@ def test_an_example_fits_its_own_schema(schema: dict[str, Any], value: object) -
 
 
 REQUEST = SPEC["paths"][PATH]["patch"]["requestBody"]["content"]["application/json;charset=utf-8"]["schema"]
-ANSWER = {"$ref": "#/components/schemas/Customer"}
+RESPONSE = {"$ref": "#/components/schemas/Customer"}
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,15 @@ ANSWER = {"$ref": "#/components/schemas/Customer"}
         (REQUEST, {"buyerInformation": "text"}, False),
         (REQUEST, {"merchantDefinedInformation": [{"name": "data5"}]}, False),
         (REQUEST, {"merchantDefinedInformation": [{"name": "sensitive4", "value": None}]}, False),
-        (ANSWER, {"id": "1"}, True),
-        (ANSWER, {"id": "1", "_embedded": {"unknown": 1}}, True),
-        (ANSWER, {}, False),
-        (ANSWER, {"id": 1}, False),
-        (ANSWER, {"id": "1", "_links": "text"}, False),
+        (RESPONSE, {"id": "1"}, True),
+        (RESPONSE, {"id": "1", "_embedded": {"unknown": 1}}, True),
+        (RESPONSE, {}, False),
+        (RESPONSE, {"id": 1}, False),
+        (RESPONSE, {"id": "1", "_links": "text"}, False),
     ],
 )
 def test_what_the_schemas_admit(schema: dict[str, Any], value: object, fits: bool) -> None:  # noqa: FBT001 - a table
-    """Requests are closed and all of their fields removable, answers are open and have an id."""
+    """Requests are closed and all of their fields removable, responses are open and have an id."""
     assert validator(schema).is_valid(value) is fits
 
 
@@ -144,10 +144,10 @@ def test_an_etag_goes_back_as_it_came(etag: str) -> None:
     assert validator(SPEC["components"]["parameters"]["IfMatch"]["schema"]).is_valid(etag)
 
 
-def test_the_pages_answer_is_shown_as_the_page_has_it() -> None:
-    """The example of the answer is the page's, and so is the stand-in's customer."""
-    answer = SPEC["components"]["responses"]["Customer"]["content"]["application/json;charset=utf-8"]
-    assert answer["examples"]["page"]["value"] == page_customer()
+def test_the_pages_response_is_shown_as_the_page_has_it() -> None:
+    """The example of the response is the page's, and so is the stand-in's customer."""
+    response = SPEC["components"]["responses"]["Customer"]["content"]["application/json;charset=utf-8"]
+    assert response["examples"]["page"]["value"] == page_customer()
 
 
 def test_environments_are_the_servers() -> None:

@@ -266,10 +266,13 @@ def test_what_stops_an_async_call(backend: str) -> None:
 
 
 class Silent(httpx.AsyncBaseTransport):
-    """Never responds."""
+    """Never responds, and lets the caller's time-out end at once."""
+
+    limit: asyncio.Timeout
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Wait until it is cancelled."""
+        self.limit.reschedule(0)
         await asyncio.sleep(LIMIT)
         raise AssertionError
 
@@ -279,9 +282,10 @@ def test_a_time_out_of_the_callers() -> None:
 
     async def update() -> None:
         auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-        async with AsyncCustomersClient("test", auth, transport=Silent()) as customers:
+        silent = Silent()
+        async with AsyncCustomersClient("test", auth, transport=silent) as customers:
             with pytest.raises(TimeoutError) as caught:
-                async with asyncio.timeout(0.05):
+                async with asyncio.timeout(None) as silent.limit:
                     await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
         assert isinstance(caught.value.__cause__, asyncio.CancelledError)
         assert_without_frames(caught.value)

@@ -38,7 +38,7 @@ RESPONSE_P12 = ["CYBERSOURCE_MLE_RESPONSE_P12_PATH", "CYBERSOURCE_MLE_RESPONSE_P
 RESPONSE_PEM = ["CYBERSOURCE_MLE_RESPONSE_KEY_PATH", "CYBERSOURCE_MLE_RESPONSE_KEY_ID"]
 KEY_PASSWORD = "CYBERSOURCE_MLE_RESPONSE_KEY_PASSWORD"
 FILES = [REQUEST, *RESPONSE_PEM]
-RESPONSE_ID, RESPONSE_SERIAL = "answers-2026", "1716240386523033000"
+RESPONSE_ID, RESPONSE_SERIAL = "responses-2026", "1716240386523033000"
 META_ID, META_SERIAL, META_RESPONSE_SERIAL = "meta-key", "1716240386523032999", "1716240386523033001"
 
 
@@ -76,7 +76,7 @@ def everything(folder: Path, service: bytes | None = None) -> dict[str, str]:
         REQUEST: str(written(folder, service, "service.pem")),
         RESPONSE_P12[0]: str(written(folder, response_store, "response.p12")),
         RESPONSE_P12[1]: PASSWORD,
-        RESPONSE_PEM[0]: str(written(folder, key_pem(key), "answers.pem")),
+        RESPONSE_PEM[0]: str(written(folder, key_pem(key), "responses.pem")),
         RESPONSE_PEM[1]: RESPONSE_ID,
     }
 
@@ -223,7 +223,7 @@ def test_encryption(  # noqa: PLR0917 - pytest gives them by name
 def test_encryption_with_a_meta_key(
     clients: Clients, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The portfolio's certificate names the key that answers are encrypted for."""
+    """The portfolio's certificate names the key that responses are encrypted for."""
     values = everything(tmp_path, sandbox.request_certificate)
     for name, value in taken(values, [MERCHANT, *P12, PORTFOLIO, *RESPONSE_P12], **{MLE: "both"}).items():
         monkeypatch.setenv(name, value)
@@ -231,8 +231,8 @@ def test_encryption_with_a_meta_key(
     assert sandbox.received[0].claims["v-c-response-mle-kid"] == META_RESPONSE_SERIAL
 
 
-def test_plain_answers_are_refused(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests above can fail: where the environment asks for encrypted answers, a plain one is not taken."""
+def test_plain_responses_are_refused(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above can fail: where the environment asks for encrypted responses, a plain one is not taken."""
     for name, value in taken(values, [MERCHANT, *P12, *RESPONSE_P12], **{MLE: "response"}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(errors.UnreadableResponse):
@@ -290,7 +290,7 @@ def test_files_that_are_missing(values: dict[str, str], credentials: list[str], 
 
 @pytest.mark.parametrize("mode", ["request", "response", "both"])
 def test_all_that_is_missing_is_named_at_once(mode: str) -> None:
-    """Who has set only the mode is told every variable that it takes, of credentials and encryption."""
+    """Who has set only the mode gets the name of every variable that it takes, of credentials and encryption."""
     encryption = {REQUEST} if mode == "request" else {*RESPONSE_P12}
     assert named(refused({MLE: mode})) == {MERCHANT, *SECRETS} | encryption
 

@@ -83,9 +83,9 @@ def objects(name: str, *, extras: bool) -> st.SearchStrategy[Wire]:
     return st.fixed_dictionaries(required, optional=fields | (EXTRAS if extras else {}))
 
 
-ANSWERS = objects("Customer", extras=True)
+RESPONSES = objects("Customer", extras=True)
 UPDATES = objects("CustomerUpdate", extras=False)
-CUSTOMERS = ANSWERS | UPDATES
+CUSTOMERS = RESPONSES | UPDATES
 
 
 @st.composite
