@@ -126,6 +126,7 @@ def test_a_shared_secret(report: Report, empty: list[str]) -> None:
         "key_id": KEY_ID,
         "algorithm": "HS256",
         "encryption": "off",
+        "note": "the service was not asked; --customer ID reads a customer",
         "warnings": [],
         "problems": [],
         "ok": True,
@@ -145,6 +146,7 @@ def test_the_text(run: Run) -> None:
         f"key id                {KEY_ID}\n"
         "algorithm             HS256\n"
         "encryption            off\n"
+        "note                  the service was not asked; --customer ID reads a customer\n"
         "warnings              none\n"
         "problems              none\n"
         "ok                    yes\n"

@@ -177,7 +177,9 @@ def can_be_sent_back(etag: str) -> bool:
 def _check_body(name: str, body: object) -> CustomerUpdate:
     """Return what stands for the body in the generated code."""
     if not isinstance(body, CustomerUpdate):
-        raise InvalidRequest(f"{name}: expected a CustomerUpdate, as changed_fields returns it")
+        raise InvalidRequest(
+            f"{name}: expected a CustomerUpdate, as changed_fields returns it, and not {type(body).__name__}"
+        )
     try:
         wire: Wire = copy_json(check(body, CustomerUpdate, Use.PATCH))
     except Mismatch as mismatch:

@@ -183,7 +183,7 @@ def log_response(call: Call[Any], response: Response, seconds: float) -> None:
             response.status_code,
             seconds * 1000,
             printable(response.correlation_id),
-            ", ".join(call.fields),
+            ", ".join(call.fields) or "none",
         )
 
 

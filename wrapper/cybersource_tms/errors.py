@@ -176,7 +176,7 @@ class Unauthorized(StatusError):
     causes: ClassVar[Mapping[str, str]] = {
         "environment": "the key belongs to another environment",
         "clock": "this machine's clock is ahead of the service's, or minutes behind",
-        "key": "the key is another merchant's, has been deactivated, or is the response key",
+        "key": "the key id, secret, merchant or portfolio is wrong, or the key was deactivated or is the response key",
         "proxy": "a proxy changes the host, the path or the body after signing",
     }
     advice = f"the credentials were not accepted; look for the cause in this order: {'; '.join(causes.values())}"

@@ -1,4 +1,4 @@
-"""What your keys, P12 files and environment variables amount to, and whether the service accepts them."""
+"""What your keys, P12 files and environment variables amount to; with --customer, whether the service accepts them."""
 
 import argparse
 import getpass
@@ -24,6 +24,7 @@ from .p12_contents import SIGNING, WHICH_KEY, find_problems, list_contents
 from .report import Report, noting, print_report
 
 _PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
+_NOT_ASKED = "the service was not asked; --customer ID reads a customer"
 _NAMES = (
     *("environment", "host", "base_url", "merchant", "portfolio", "credential", "key_id", "algorithm", "key_expires"),
     *("encryption", "request_key_id", "request_key_expires", "response_key_id", "response_key_expires"),
@@ -80,7 +81,8 @@ def _ask_password() -> str:
 
 
 def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Report:
-    report: Report = {**dict.fromkeys((*_NAMES, *FINDINGS)), "warnings": [], "problems": []}
+    report: Report = {**dict.fromkeys((*_NAMES, *FINDINGS, "note")), "warnings": [], "problems": []}
+    report["note"] = _NOT_ASKED if customer_id is None else None
     report |= _describe_account(given)
     with noting(report):
         settings = variables.settings(given)
