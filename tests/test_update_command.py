@@ -1,6 +1,7 @@
 """`python -m cybersource_tms update FILE`: an outcome for each line, whatever stops the job and however often."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -421,7 +422,10 @@ def test_outcomes_that_cannot_be_written(fleet: Sandbox, job: Job) -> None:
 
 OPTIONS: dict[str, tuple[list[str], str]] = {
     "no customers at a time": (["--concurrency", "0"], "--concurrency: expected a whole number of 1 or more"),
-    "no request in a second": (["--per-second", "0"], "--per-second: expected a number above 0"),
+    "no request in a second": (
+        ["--per-second", "0"],
+        "--per-second: expected a number above 0; leave it out for no limit\n",
+    ),
 }
 
 
@@ -476,7 +480,7 @@ def test_an_outcome(fleet: Sandbox, job: Job, row: tuple[Fault, str, bool, str |
     [outcome] = job.outcomes()
     assert list(outcome) == [
         *("id", "status", "final", "changed", "error", "message", "correlation_id", "may_have_been_applied"),
-        *("line", "time"),
+        *("input", "line", "time"),
     ]
     assert (outcome["id"], outcome["status"], outcome["final"]) == (IDS[0], status, final)
     assert (outcome["error"], outcome["may_have_been_applied"], outcome["line"]) == (error, applied, 2)
@@ -489,7 +493,8 @@ def test_an_outcome(fleet: Sandbox, job: Job, row: tuple[Fault, str, bool, str |
     received = len(fleet.received)
     assert job.run() == (1 if error and final else 0)
     assert (len(fleet.received) == received) == final
-    assert job.out.startswith(f"1 customers: {status if final else 'updated'} 1\n")
+    said = f"1 done by earlier runs ({status} 1); now: none" if final else "updated 1"
+    assert job.out.startswith(f"1 customers: {said}\n")
 
 
 def test_an_update_that_may_have_been_applied(fleet: Sandbox, job: Job) -> None:
@@ -524,21 +529,87 @@ def test_what_befalls_all_stops_the_job(fleet: Sandbox, job: Job, status: int) -
     assert job.statuses() == {IDS[0]: "updated", IDS[1]: "failed"}
     assert "11 of them without a final outcome" in job.out
     assert job.run() == 0
+    assert job.err.startswith("1 customers were done by earlier runs with the same content, and are left out\n")
+    assert job.out.startswith("12 customers: 1 done by earlier runs (updated 1); now: updated 11\n")
     assert job.statuses() == dict.fromkeys(IDS, "updated")
 
 
-def test_other_values_need_another_file_of_outcomes(fleet: Sandbox, job: Job) -> None:
-    """An outcome counts for its id. With another file the customers are compared again."""
-    job.write_emails(IDS[:2])
+# Which outcomes count
+
+
+def emails(sandbox: Sandbox) -> set[str]:
+    """Return the addresses that the customers have."""
+    return {sandbox[each]["buyerInformation"]["email"] for each in IDS}
+
+
+def test_new_values_in_the_same_file(fleet: Sandbox, job: Job) -> None:
+    """An outcome counts only for the content that it is of: all customers are updated to what the file holds now."""
+    for email in (f"{PRIVATE} a", f"{PRIVATE} b", f"{PRIVATE} a"):
+        job.write_emails(IDS, email)
+        assert job.run() == 0
+        assert job.out.startswith("12 customers: updated 12\n")
+        assert emails(fleet) == {email}
+    received = len(fleet.received)
     assert job.run() == 0
-    job.write_emails(IDS[:3], f"{PRIVATE} newer")
+    assert len(fleet.received) == received
+
+
+def test_earlier_values_after_a_run_that_was_killed(fleet: Sandbox, job: Job) -> None:
+    """With earlier content all customers are compared, since more may have been updated than have an outcome."""
+    job.write_emails(IDS, f"{PRIVATE} a")
     assert job.run() == 0
-    assert job.err.startswith("2 customers have a final outcome already, and are left out\n")
-    assert job.out.startswith("3 customers: updated 3\n")
-    assert sent(fleet)[2:] == IDS[2:3]
-    assert job.run("--outcomes", str(job.folder / "other.outcomes")) == 0
-    assert (job.folder / "other.outcomes").read_text().count("\n") == 3
-    assert {fleet[each]["buyerInformation"]["email"] for each in IDS[:3]} == {f"{PRIVATE} newer"}
+    job.write_emails(IDS, f"{PRIVATE} b")
+    assert job.run() == 0
+    job.outcomes_file.write_bytes(b"".join(job.outcomes_file.read_bytes().splitlines(keepends=True)[:13]))
+    job.write_emails(IDS, f"{PRIVATE} a")
+    assert job.run() == 0
+    assert emails(fleet) == {f"{PRIVATE} a"}
+
+
+OTHER_CONTENT: dict[str, tuple[list[str], str]] = {
+    "a customer more": (IDS, "unchanged 11, updated 1"),
+    "a customer less": (IDS[:10], "unchanged 10"),
+    "another order": (IDS[10::-1], "unchanged 11"),
+    "the same customer twice": ([*IDS[:11], IDS[0]], "unchanged 11"),
+}
+
+
+@pytest.mark.parametrize(("ids", "counts"), OTHER_CONTENT.values(), ids=OTHER_CONTENT)
+def test_other_content(fleet: Sandbox, job: Job, ids: list[str], counts: str) -> None:
+    """Whatever differs in the file, all customers are read again, and none is sent what it has already."""
+    job.write_emails(IDS[:11])
+    assert job.run() == 0
+    fleet.received.clear()
+    job.write_emails(ids)
+    assert job.run("--concurrency", "1") == 0
+    assert job.out.startswith(f"{len(set(ids))} customers: {counts}\n")
+    assert set(sent(fleet, "GET")) == set(ids)
+    assert sent(fleet) == ids[11:12] * ("updated" in counts)
+
+
+def test_outcomes_that_do_not_say_of_what_they_are(fleet: Sandbox, job: Job) -> None:
+    """They do not count: all customers are read again."""
+    job.write_emails(IDS)
+    assert job.run() == 0
+    lines = [{name: outcome[name] for name in outcome if name != "input"} for outcome in job.outcomes()]
+    job.outcomes_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert job.run() == 0
+    assert job.out.startswith("12 customers: unchanged 12\n")
+
+
+def test_the_digest_of_the_content(fleet: Sandbox, job: Job) -> None:
+    """It is the same for the same content, another one for other content, and none that is quickly tried."""
+    digests: list[str] = []
+    for email in ("a", "a", "b"):
+        job.write_emails(IDS[:2], email)
+        job.outcomes_file.unlink(missing_ok=True)
+        assert job.run() == 0
+        [digest] = {outcome["input"] for outcome in job.outcomes()}
+        assert re.fullmatch("[0-9a-f]{16}", digest)
+        digests.append(digest)
+        for name in ("md5", "sha1", "sha256", "sha512", "blake2b"):
+            assert digest not in hashlib.new(name, job.file.read_bytes()).hexdigest()
+    assert digests[0] == digests[1] != digests[2]
 
 
 # Going on
@@ -592,10 +663,10 @@ def test_the_file_of_customers_as_the_file_of_outcomes(fleet: Sandbox, job: Job)
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_disk_that_is_full(fleet: Sandbox, job: Job, room: int) -> None:
     """The command ends with one line that says so, and goes on when there is room."""
-    job.write_emails(IDS[:1])
-    assert job.run() == 0
-    size = job.outcomes_file.stat().st_size
     job.write_emails(IDS)
+    assert job.run() == 0
+    first, *_ = job.outcomes_file.read_bytes().splitlines(keepends=True)
+    size = job.outcomes_file.write_bytes(first)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, limits[1]))
     try:
@@ -621,6 +692,28 @@ def test_a_dry_run(fleet: Sandbox, job: Job) -> None:
     assert sorted(line[:7] for line in job.err.splitlines() if line.startswith("line")) == ["line 4:", "line 5:"]
     assert bodies(fleet) == []
     assert not job.outcomes_file.exists()
+
+
+def test_a_dry_run_after_a_run(fleet: Sandbox, job: Job) -> None:
+    """The outcomes do not matter to it: it reads all customers, and leaves the outcomes as they are."""
+    job.write_emails(IDS)
+    assert job.run() == 0
+    before = job.outcomes_file.read_bytes()
+    fleet.put(private_customer(IDS[3]))
+    fleet.received.clear()
+    assert job.run("--dry-run", "--concurrency", "1") == 0
+    assert job.out == f"{IDS[3]}: {COLUMN}\n12 customers: unchanged 11, would change 1\n"
+    assert sent(fleet, "GET") == IDS
+    assert bodies(fleet) == []
+    assert job.outcomes_file.read_bytes() == before
+
+
+def test_a_dry_run_that_stops(fleet: Sandbox, job: Job) -> None:
+    """It says how many customers it has not compared."""
+    job.write_emails(IDS)
+    fleet.fail(Fault(), 401)
+    assert job.run("--dry-run", "--concurrency", "1") == 1
+    assert job.out.endswith("\n12 customers: would change 1, failed 1\n11 of them not compared: run it again\n")
 
 
 # Progress
@@ -722,6 +815,31 @@ def test_a_signal_and_another_one(fleet: Sandbox, job: Job, number: signal.Signa
     assert process.returncode == -number
     assert job.run() == 0
     assert sorted(outcome["id"] for outcome in job.outcomes()) == IDS
+
+
+def test_a_second_run_at_the_same_time(fleet: Sandbox, job: Job) -> None:
+    """It is refused while the first one is at work, even if that is killed in the end. A dry run is not."""
+    job.write_emails(IDS)
+    fleet.fail(Fault(), Fault(), HANGS)
+    with start("update", str(job.file), "--concurrency", "1") as process:
+        assert eventually(lambda: len(fleet.received) == 3)
+        before = job.outcomes_file.read_bytes()
+        assert job.run() == 2
+        assert (job.out, job.err.count("\n")) == ("", 1)
+        assert f"{job.outcomes_file}: another run is writing to it" in job.err
+        assert (len(fleet.received), job.outcomes_file.read_bytes()) == (3, before)
+        assert job.run("--dry-run") == 0
+        assert job.run("--outcomes", str(job.folder / "other.outcomes")) == 0
+        process.kill()
+    assert job.run() == 0
+    assert sorted(outcome["id"] for outcome in job.outcomes()) == IDS
+
+
+def test_without_fcntl(fleet: Sandbox, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command works where the system has no such locks."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    job.write_emails(IDS)
+    assert job.run() == 0
 
 
 MANY = [f"{number:032x}" for number in range(2000)]

@@ -23,7 +23,7 @@ class Pace:
 
     def __init__(self, per_second: float | None) -> None:
         if per_second is not None and not (type(per_second) in {int, float} and 0 < per_second < math.inf):
-            raise InvalidRequest("per_second: expected a number above 0, or None")
+            raise InvalidRequest("per_second: expected a number above 0; leave it out for no limit")
         self._interval = 1 / per_second if per_second else 0.0
         self._next = 0.0
         self._paused_until = 0.0

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from cybersource_tms.errors import Forbidden, InvalidRequest, Unauthorized
 from cybersource_tms_api.models import Customer
 
 from .outcomes import FAILED, INVALID, OutcomesFile, describe
-from .progress import describe_counts, open_progress
+from .progress import Progress, describe_counts, open_progress
 from .rows import Row, RowsFile
 
 _MOST_NOTES = 20  # lines about single customers; all of them are in the file of outcomes
@@ -28,24 +28,18 @@ class Job:
         signals: What ends the job early, once it is not empty.
 
     Raises:
-        UsageError: One of the files cannot be used.
+        UsageError: One of the files cannot be used; for the outcomes it is raised by `run`.
     """
 
     def __init__(self, rows: RowsFile, outcomes: OutcomesFile, signals: Sequence[int]) -> None:
         self._rows, self._outcomes, self._signals = rows, outcomes, signals
         self._left = rows.digests()
-        total = len(self._left)
+        self._total, self._content = len(self._left), rows.content_digest()
         self._known_invalid: set[str] = set()
         self._in_flight: dict[str, Row] = {}
-        self._counts: Counter[str] = Counter()
+        self._earlier: Counter[str] = Counter()
         self._to_repeat = self._notes = 0
         self._is_refused = False
-        for key, status, is_final in outcomes.read():
-            if status == INVALID:  # the line may have been corrected
-                self._known_invalid.add(key)
-            elif is_final and self._left.pop(key, None) is not None:
-                self._counts[status] += 1
-        self._progress = open_progress(total, self._counts)
 
     def updates(self) -> Iterator[Pair]:
         """Yield what to do, for `update_many`."""
@@ -62,10 +56,8 @@ class Job:
 
     def run(self, steps: Generator[UpdateOutcome]) -> None:
         """Take the outcomes."""
-        if earlier := self._counts.total():
-            self._progress.note(f"{earlier} customers have a final outcome already, and are left out")
         try:
-            with self._open_outcomes(), self._progress, closing(steps):
+            with self._open_outcomes(), self._open_progress(), closing(steps):
                 for outcome in steps:
                     self._record(self._in_flight.pop(outcome.customer_id), outcome)
         except (Unauthorized, Forbidden) as error:
@@ -74,23 +66,42 @@ class Job:
 
     def finish(self) -> int:
         """Print the summary, and return the exit code."""
-        print(f"{self._progress.total} customers: {describe_counts(self._counts)}")
-        if self._outcomes.path.exists():  # a dry run makes none
-            print(f"outcomes are in {self._outcomes.path}")
-        if unfinished := self._to_repeat + len(self._left):
-            print(f"{unfinished} of them without a final outcome: the same command goes on with these")
+        self._print_summary(describe_counts(self._progress.counts), self._to_repeat + len(self._left))
         if self._signals:
             return 128 + self._signals[0]
-        return 1 if self._is_refused or self._counts[FAILED] or self._counts[INVALID] else 0
+        counts = self._earlier + self._progress.counts
+        return 1 if self._is_refused or counts[FAILED] or counts[INVALID] else 0
 
-    def _open_outcomes(self) -> AbstractContextManager[object]:
-        return self._outcomes
+    def _print_summary(self, counts: str, unfinished: int) -> None:
+        if done := self._earlier.total():
+            counts = f"{done} done by earlier runs ({describe_counts(self._earlier)}); now: {counts}"
+        print(f"{self._total} customers: {counts}")
+        print(f"outcomes are in {self._outcomes.path}")
+        if unfinished:
+            print(f"{unfinished} of them without a final outcome: the same command goes on with these")
+
+    @contextmanager
+    def _open_outcomes(self) -> Generator[None]:
+        with self._outcomes:
+            for key, status, is_final in self._outcomes.read(self._content):
+                if status == INVALID:  # it is said again, and not written again
+                    self._known_invalid.add(key)
+                elif is_final and self._left.pop(key, None) is not None:
+                    self._earlier[status] += 1
+            yield
+
+    def _open_progress(self) -> Progress:
+        done = self._earlier.total()
+        self._progress = open_progress(self._total, done)
+        if done:
+            self._progress.note(f"{done} customers were done by earlier runs with the same content, and are left out")
+        return self._progress
 
     def _change(self, row: Row) -> ChangeFunction:
         return partial(changed_fields, after=row.wanted)
 
     def _describe(self, row: Row, outcome: UpdateOutcome) -> dict[str, Any]:
-        return describe(row, outcome)
+        return describe(row, outcome, self._content)
 
     def _record(self, row: Row, outcome: UpdateOutcome) -> None:
         line = self._describe(row, outcome)
@@ -113,14 +124,23 @@ class Job:
 
 
 class DryRun(Job):
-    """Reads the customers and prints the names of the fields that would change. It writes nothing."""
+    """Reads all customers and prints the names of the fields that would change.
+
+    It writes nothing, and the outcomes of earlier runs do not matter.
+    """
 
     def __init__(self, rows: RowsFile, outcomes: OutcomesFile, signals: Sequence[int]) -> None:
         super().__init__(rows, outcomes, signals)
         self._differences: dict[str, list[str]] = {}
 
-    def _open_outcomes(self) -> AbstractContextManager[object]:
-        return nullcontext()
+    @contextmanager
+    def _open_outcomes(self) -> Generator[None]:
+        yield
+
+    def _print_summary(self, counts: str, unfinished: int) -> None:
+        print(f"{self._total} customers: {counts}")
+        if unfinished:
+            print(f"{unfinished} of them not compared: run it again")
 
     def _change(self, row: Row) -> ChangeFunction:
         return partial(self._compare, row)
@@ -130,7 +150,7 @@ class DryRun(Job):
             self._differences[row.key] = field_paths(changes.to_dict())
 
     def _describe(self, row: Row, outcome: UpdateOutcome) -> dict[str, Any]:
-        line = describe(row, outcome)
+        line = super()._describe(row, outcome)
         if changed := self._differences.pop(row.key, None):
             line |= {"status": "would change", "changed": changed}
         return line

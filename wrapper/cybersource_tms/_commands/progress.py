@@ -15,13 +15,15 @@ class Progress:
 
     Args:
         total: How many outcomes there will be.
-        counts: How many there are already.
+        earlier: How many of them there are already.
+
+    Attributes:
+        counts: How many there are of this run, by status.
     """
 
-    def __init__(self, total: int, counts: Counter[str]) -> None:
-        self.total = total
-        self.counts = counts
-        self._earlier = counts.total()
+    def __init__(self, total: int, earlier: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._total, self._earlier = total, earlier
         self._started = time.monotonic()
         self._next_line = 0.0
 
@@ -36,10 +38,13 @@ class Progress:
 
     def describe(self) -> str:
         """Return how many are done, how many in a second, the time left, and the counts."""
-        done = self.counts.total()
-        rate = (done - self._earlier) / max(time.monotonic() - self._started, 0.001)
-        left = f", {timedelta(seconds=round((self.total - done) / rate))} left" if rate else ""
-        return f"{done} of {self.total}, {rate:.1f}/s{left}: {describe_counts(self.counts)}"
+        done = self._done()
+        rate = self.counts.total() / max(time.monotonic() - self._started, 0.001)
+        left = f", {timedelta(seconds=round((self._total - done) / rate))} left" if rate else ""
+        return f"{done} of {self._total}, {rate:.1f}/s{left}: {describe_counts(self.counts)}"
+
+    def _done(self) -> int:
+        return self._earlier + self.counts.total()
 
     def _show(self) -> None:
         if time.monotonic() >= self._next_line:
@@ -58,23 +63,23 @@ class Progress:
 class _Bar(Progress):
     """Shows the same beside a bar."""
 
-    def __init__(self, total: int, counts: Counter[str]) -> None:
+    def __init__(self, total: int, earlier: int) -> None:
         from rich.console import Console  # noqa: PLC0415 - of the extra `bulk`
         from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
         from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
-        super().__init__(total, counts)
+        super().__init__(total, earlier)
         columns = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False))
         # What is printed to a stdout that is no terminal must go there.
         is_terminal = sys.stdout.isatty()
         self._rich = RichProgress(*columns, console=Console(stderr=True), redirect_stdout=is_terminal)
-        self._task = self._rich.add_task("", total=total, completed=self._earlier)
+        self._task = self._rich.add_task("", total=total, completed=earlier)
 
     def note(self, text: str) -> None:
         self._rich.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _show(self) -> None:
-        self._rich.update(self._task, completed=self.counts.total(), description=self.describe())
+        self._rich.update(self._task, completed=self._done(), description=self.describe())
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -86,14 +91,14 @@ class _Bar(Progress):
         self._rich.stop()
 
 
-def open_progress(total: int, counts: Counter[str]) -> Progress:
+def open_progress(total: int, earlier: int) -> Progress:
     """Return a bar on a terminal, if there is `rich`, and otherwise plain lines."""
     if sys.stderr.isatty():
         try:
-            return _Bar(total, counts)
+            return _Bar(total, earlier)
         except ImportError:
             pass
-    return Progress(total, counts)
+    return Progress(total, earlier)
 
 
 def describe_counts(counts: Counter[str]) -> str:

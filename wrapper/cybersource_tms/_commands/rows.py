@@ -1,7 +1,10 @@
 """The file of customers, CSV or JSON Lines: an id and the wanted values of each, checked against the spec."""
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +45,7 @@ class Row:
 
 
 class RowsFile:
-    """The file. It is read twice, so that what is wrong with it as a whole is said before anything is sent.
+    """The file. It is read as a whole first, so that what is wrong with all of it is said before anything is sent.
 
     Args:
         path: Where it is.
@@ -59,15 +62,8 @@ class RowsFile:
         Raises:
             UsageError: The file cannot be read, or is wrong as a whole; the message names the place.
         """
-        try:
-            if self.path.exists() and not self.path.is_file():
-                raise UsageError(f"{self.path}: it is not a regular file, and has to be read twice")
-            with self.path.open("rb") as file:
-                yield from self._read(_decode(file))
-        except OSError as error:
-            raise UsageError(f"{self.path}: {error.strerror}") from None
-        except Mismatch as mismatch:
-            raise UsageError(f"{self.path}: {mismatch}") from None
+        with self._open() as file:
+            yield from self._read(_decode(file))
 
     def digests(self) -> dict[str, int]:
         """Return a number for the wanted values of each customer, by `Row.key`.
@@ -81,6 +77,30 @@ class RowsFile:
             if digests.setdefault(row.key, digest) != digest:
                 raise UsageError(f"{self.path}: line {row.line}: the id of an earlier line, with different values")
         return digests
+
+    def content_digest(self) -> str:
+        """Return a digest of the file's bytes, 16 hex digits.
+
+        Raises:
+            UsageError: The file cannot be read.
+        """
+        with self._open() as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        # It is kept where no values may be, and a bare SHA-256 of a short file gives its values away to whoever tries
+        # all that are likely. So each try is made expensive: RFC 7914.
+        return hashlib.scrypt(digest, salt=b"cybersource_tms update", n=2**14, r=8, p=1, dklen=8).hex()
+
+    @contextmanager
+    def _open(self) -> Generator[BufferedReader]:
+        try:
+            if self.path.exists() and not self.path.is_file():
+                raise UsageError(f"{self.path}: it is not a regular file, and has to be read more than once")
+            with self.path.open("rb") as file:
+                yield file
+        except OSError as error:
+            raise UsageError(f"{self.path}: {error.strerror}") from None
+        except Mismatch as mismatch:
+            raise UsageError(f"{self.path}: {mismatch}") from None
 
 
 def _decode(lines: Iterable[bytes]) -> Iterator[str]:

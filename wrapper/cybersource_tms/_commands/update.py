@@ -16,13 +16,15 @@ without ids, with an unknown column, with different values for one customer, or
 not in UTF-8 is refused before anything is sent.
 
 An outcome has the id, the status (updated, unchanged, invalid, failed), names
-of fields, the error, and no values. Run the same command again to go on after
-a kill: it leaves out customers with a final outcome, by their id alone, and
-reads and compares the others, of which at most --concurrency had been updated.
-So for a file with new values, name another file by --outcomes. Failures that
-may pass (network, 429, 5xx, 412, credentials) are not final. A whole line is
-written at once, and survives the process, though not a power failure. Memory
-grows with the number of ids, about 200 bytes each. One run at a time.
+of fields, the error, a digest of FILE (input), and no values. Run the same
+command again to go on after a kill: it leaves out customers with a final
+outcome for the same content of FILE, and reads and compares the others, of
+which at most --concurrency had been updated. Once FILE has other content, all
+customers are read and compared again. Failures that may pass (network, 429,
+5xx, 412, credentials) are not final. A whole line is written at once, and
+survives the process, though not a power failure. Memory grows with the number
+of ids, about 200 bytes each. A second run with the same file of outcomes is
+refused while the first one is at work, except on Windows.
 
 Ctrl-C or SIGTERM: what is in flight ends. Once more: the process ends.
 Exit code: 0 all is well, 1 some are failed or invalid, or the credentials were
@@ -61,7 +63,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
     parser.add_argument("--concurrency", metavar="N", type=int, default=16, help="customers at a time (default: 16)")
     parser.add_argument("--per-second", metavar="N", type=float, help="requests in a second at most, reads included")
-    parser.add_argument("--dry-run", action="store_true", help="read, print names of fields that differ, send nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="read all, print names of fields that differ, send and write nothing"
+    )
     parser.set_defaults(run=run)
 
 
