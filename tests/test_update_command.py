@@ -587,6 +587,20 @@ def test_other_content(fleet: Sandbox, job: Job, ids: list[str], counts: str) ->
     assert sent(fleet) == ids[11:12] * ("updated" in counts)
 
 
+@pytest.mark.parametrize("name", ["CYBERSOURCE_ENVIRONMENT", "CYBERSOURCE_BASE_URL"])
+def test_another_account(fleet: Sandbox, job: Job, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done in one environment or at one address is not done in another one."""
+    job.write_emails(IDS)
+    assert job.run() == 0
+    other = {
+        "CYBERSOURCE_ENVIRONMENT": "test-saudi-arabia",
+        "CYBERSOURCE_BASE_URL": os.environ["CYBERSOURCE_BASE_URL"] + "/",
+    }
+    monkeypatch.setenv(name, other[name])
+    job.run()
+    assert "done by earlier runs" not in job.out
+
+
 def test_outcomes_that_do_not_say_of_what_they_are(fleet: Sandbox, job: Job) -> None:
     """They do not count: all customers are read again."""
     job.write_emails(IDS)

@@ -50,10 +50,12 @@ class RowsFile:
     Args:
         path: Where it is.
         form: `csv` or `jsonl`.
+        account: Where and for whom its customers are updated; the same file for another account is another job.
     """
 
-    def __init__(self, path: Path, form: str) -> None:
+    def __init__(self, path: Path, form: str, account: str = "") -> None:
         self.path = path
+        self._account = account
         self._read = _FORMATS[form]
 
     def __iter__(self) -> Iterator[Row]:
@@ -79,7 +81,7 @@ class RowsFile:
         return digests
 
     def content_digest(self) -> str:
-        """Return a digest of the file's bytes, 16 hex digits.
+        """Return a digest of the file's bytes and the account, 16 hex digits.
 
         Raises:
             UsageError: The file cannot be read.
@@ -88,7 +90,7 @@ class RowsFile:
             digest = hashlib.file_digest(file, "sha256").digest()
         # It is kept where no values may be, and a bare SHA-256 of a short file gives its values away to whoever tries
         # all that are likely. So each try is made expensive: RFC 7914.
-        return hashlib.scrypt(digest, salt=b"cybersource_tms update", n=2**14, r=8, p=1, dklen=8).hex()
+        return hashlib.scrypt(digest, salt=self._account.encode(), n=2**14, r=8, p=1, dklen=8).hex()
 
     @contextmanager
     def _open(self) -> Generator[BufferedReader]:

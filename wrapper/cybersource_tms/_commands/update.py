@@ -19,8 +19,9 @@ An outcome has the id, the status (updated, unchanged, invalid, failed), names
 of fields, the error, a digest of FILE (input), and no values. Run the same
 command again to go on after a kill: it leaves out customers with a final
 outcome for the same content of FILE, and reads and compares the others, of
-which at most --concurrency had been updated. Once FILE has other content, all
-customers are read and compared again. Failures that may pass (network, 429,
+which at most --concurrency had been updated. Once FILE has other content, or
+is for another environment or merchant, all customers are read and compared
+again. Failures that may pass (network, 429,
 5xx, 412, credentials) are not final. A whole line is written at once, and
 survives the process, though not a power failure. Memory grows with the number
 of ids, about 200 bytes each. A second run with the same file of outcomes is
@@ -33,11 +34,13 @@ Credentials come from the variables CYBERSOURCE_..., see the README.
 """
 
 import argparse
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cybersource_tms._clients import CustomersClient
+from cybersource_tms._credentials import variables
 from cybersource_tms._credentials.arguments import naming
 from cybersource_tms.errors import InvalidRequest
 
@@ -47,6 +50,7 @@ from .outcomes import OutcomesFile
 from .rows import RowsFile
 from .signals import collect_signals
 
+_ACCOUNT = (variables.ENVIRONMENT, variables.MERCHANT, variables.BASE_URL)
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
@@ -71,7 +75,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Update the customers, and return the exit code."""
-    rows = RowsFile(options.file, _format(options))
+    rows = RowsFile(options.file, _format(options), " ".join(os.environ.get(name, "") for name in _ACCOUNT))
     outcomes = OutcomesFile(options.outcomes or Path(f"{options.file}.outcomes.jsonl"))
     with suppress(OSError):  # what is wrong with either is said when it is opened
         if rows.path.samefile(outcomes.path):
