@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 
 class RawServer:
@@ -24,7 +25,8 @@ class RawServer:
         with listener, listener.accept()[0] as connection, connection.makefile("rb") as request:
             head = b"".join(iter(request.readline, b"\r\n"))
             request.read(int(head.lower().partition(b"content-length:")[2].split()[0]))
-            connection.sendall(response)
+            with suppress(OSError):  # a client may leave in the middle
+                connection.sendall(response)
             if hang:
                 self._ended.wait(60)
 

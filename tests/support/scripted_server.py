@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 
@@ -14,6 +14,11 @@ class Connection:
     def __init__(self, accepted: socket.socket) -> None:
         self.socket = accepted
         self._lines = accepted.makefile("rb")
+
+    def close(self) -> None:
+        """Close it. A socket is open as long as a file that was made of it."""
+        self._lines.close()
+        self.socket.close()
 
     def read_request(self) -> tuple[str, str] | None:
         """Read a whole request and return its method and path; None at the end of the connection."""
@@ -47,8 +52,8 @@ def serving(handle: Callable[[Connection], object]) -> Iterator[str]:
                 threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
     def serve(accepted: socket.socket) -> None:
-        with accepted, suppress(OSError):
-            handle(Connection(accepted))
+        with closing(Connection(accepted)) as connection, suppress(OSError):
+            handle(connection)
 
     threading.Thread(target=accept, daemon=True).start()
     try:
