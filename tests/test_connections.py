@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -17,12 +18,13 @@ import anyio
 import httpx
 import pytest
 
-from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, errors
+from cybersource_tms import AsyncCustomersClient, CustomerRecord, CustomersClient, Retries, SharedSecretAuth, errors
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.scripted_server import Connection, response, serving
-from support.waiting import LIMIT
+from support.waiting import LIMIT, eventually
+from support.watched_transport import WatchedTransport
 
 OTHER = "00000000000000000000000000000001"
 GET = f"GET /tms/v2/customers/{PAGE_CUSTOMER_ID}"
@@ -172,6 +174,67 @@ def test_another_event_loop_with_a_custom_transport() -> None:
     with pytest.raises(errors.InvalidRequest, match=r"^transport: "):
         asyncio.run(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
     assert len(transport.requests) == 1
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # as above
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_event_loop_after_another() -> None:
+    """Connections of loops that were closed do not add up: a framework may use a new loop for each call."""
+    ended: list[Connection] = []
+
+    def note_end(connection: Connection) -> None:
+        respond_for_ever(connection)
+        ended.append(connection)
+
+    with serving(note_end) as url:
+        customers = async_client(base_url=url)
+        for _ in range(6):
+            asyncio.run(customers.retrieve(PAGE_CUSTOMER_ID))
+        gc.collect()
+        assert eventually(lambda: len(ended) == 5)
+        del customers
+        gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # as above
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_event_loops_that_run_at_the_same_time() -> None:
+    """Each has connections of its own, which it uses again: calls in turns do not open more and more."""
+    connections: list[Connection] = []
+
+    def respond(connection: Connection) -> None:
+        connections.append(connection)
+        respond_for_ever(connection)
+
+    with serving(respond) as url, asyncio.Runner() as one, asyncio.Runner() as other:
+        customers = async_client(base_url=url)
+        for runner in (one, other) * 5:
+            assert runner.run(customers.retrieve(PAGE_CUSTOMER_ID)).customer.id == PAGE_CUSTOMER_ID
+        assert len(connections) == 2
+        del customers
+    gc.collect()
+
+
+def retrieve_together(customers: CustomersClient, together: threading.Barrier) -> CustomerRecord:
+    """Read the customer of the page, as soon as all threads are about to."""
+    together.wait(LIMIT)
+    return customers.retrieve(PAGE_CUSTOMER_ID)
+
+
+def test_threads_that_begin_at_the_same_time(sandbox: Sandbox) -> None:
+    """The first calls of a client, too, have at most `max_connections` at a time, and none of them is refused."""
+    auth, interval = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the chance that one thread interrupts another one in the middle
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for _ in range(50):
+                transport, together = WatchedTransport(sandbox), threading.Barrier(8)
+                customers = CustomersClient("test", auth, transport=transport, max_connections=1)
+                calls = [threads.submit(retrieve_together, customers, together) for _ in range(8)]
+                assert {call.result(LIMIT).customer.id for call in calls} == {PAGE_CUSTOMER_ID}
+                assert transport.most == 1
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

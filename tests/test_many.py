@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from cybersource_tms import (
 )
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET, Fault, Sandbox, page_customer
 from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, Clients
-from support.waiting import LIMIT
+from support.waiting import HANGS, LIMIT
 from support.watched_transport import WatchedTransport
 
 AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
@@ -90,6 +91,28 @@ def raises(customer: Customer) -> CustomerUpdate | None:
     raise LookupError("no such row")
 
 
+async def change_async(customer: Customer) -> CustomerUpdate | None:
+    """Return what to send, as no function may."""
+    return NEW_EMAIL
+
+
+class Proxy:
+    """Stands for an object that is not there, as the proxies of web frameworks do."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """Raise what such a proxy raises."""
+        raise LookupError("outside of a request")
+
+
+class Unprintable:
+    """Cannot be written as text."""
+
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+
+UNPRINTABLE = Unprintable()
+
 FAILING: dict[str, tuple[tuple[Any, Any], type[Exception], tuple[str, ...]]] = {
     "unknown": (("0" * 31 + "Z", NEW_EMAIL), errors.NotFound, ("buyerInformation.email",)),
     "unknown, a function": (("0" * 31 + "Z", IN_LINE), errors.NotFound, ()),
@@ -100,6 +123,9 @@ FAILING: dict[str, tuple[tuple[Any, Any], type[Exception], tuple[str, ...]]] = {
     "a wrong value": ((IDS[4], email(5)), errors.InvalidRequest, ()),  # type: ignore[arg-type]
     "a wrong group": ((IDS[4], CustomerUpdate(buyer_information="x")), errors.InvalidRequest, ()),  # type: ignore[arg-type]
     "a function that raises": ((IDS[4], raises), LookupError, ()),
+    "an async function": ((IDS[4], change_async), errors.InvalidRequest, ()),
+    "a proxy": ((IDS[4], Proxy()), LookupError, ()),
+    "an id that cannot be written": ((UNPRINTABLE, NEW_EMAIL), errors.InvalidRequest, ()),
     "a function that returns a mapping": ((IDS[4], lambda customer: {}), errors.InvalidRequest, ()),
 }
 
@@ -468,6 +494,49 @@ def test_an_async_iterable(fleet: Sandbox, backend: str, problem: Exception | No
     anyio.run(update, backend=backend)
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_async_iterable_that_waits(fleet: Sandbox, backend: str) -> None:
+    """Outcomes come meanwhile, so it can wait for them; and what befalls all ends the waiting."""
+
+    async def jobs(seen: anyio.Event) -> AsyncIterator[tuple[str, CustomerUpdate]]:
+        yield IDS[0], NEW_EMAIL
+        await seen.wait()
+        yield IDS[1], NEW_EMAIL
+        await anyio.sleep_forever()
+
+    async def update() -> None:
+        customers = AsyncCustomersClient("test", AUTH, transport=fleet.transport)
+        fleet.fail(Fault(), 401)
+        seen = anyio.Event()
+        with anyio.fail_after(LIMIT):
+            steps = customers.update_many(jobs(seen))
+            assert (await anext(steps)).customer_id == IDS[0]
+            seen.set()
+            assert (await anext(steps)).customer_id == IDS[1]
+            with pytest.raises(errors.Unauthorized):
+                await anext(steps)
+
+    anyio.run(update, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_context_variables(fleet: Sandbox, backend: str) -> None:
+    """What the async client calls sees those of the loop."""
+    text = ContextVar("text", default="")
+
+    async def jobs() -> AsyncIterator[tuple[str, Any]]:
+        yield IDS[0], email(text.get())
+        yield IDS[1], lambda customer: email(text.get())
+
+    async def update() -> None:
+        customers = AsyncCustomersClient("test", AUTH, transport=fleet.transport)
+        text.set(EMAIL)
+        assert [outcome.error async for outcome in customers.update_many(jobs())] == [None, None]
+
+    anyio.run(update, backend=backend)
+    assert {fleet[each]["buyerInformation"]["email"] for each in IDS[:2]} == {EMAIL}
+
+
 def test_what_befalls_all_stops_reading_an_async_iterable(fleet: Sandbox) -> None:
     """The async client reads no further; the next job reads all of it."""
     read: list[str] = []
@@ -504,3 +573,59 @@ def test_what_stops_a_worker(clients: Clients, fleet: Sandbox) -> None:
     outcomes, raised = collect(steps)
     assert raised is stop
     assert {outcome.customer_id for outcome in outcomes} == {IDS[0], IDS[1]}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("stop", [Stop(), asyncio.CancelledError()], ids=["stopped", "cancelled"])
+@pytest.mark.parametrize("place", ["updates", "async updates", "change"])
+def test_what_stops_a_task(fleet: Sandbox, backend: str, stop: BaseException, place: str) -> None:
+    """Whoever raises it, it comes out of the async client as the same object, and nobody waits for ever."""
+
+    def change(customer: Customer) -> CustomerUpdate:
+        raise stop
+
+    def jobs() -> Iterator[tuple[str, Any]]:
+        yield IDS[0], NEW_EMAIL
+        if place != "change":
+            raise stop
+        yield IDS[1], change
+
+    async def async_jobs() -> AsyncIterator[tuple[str, Any]]:
+        for each in jobs():
+            yield each
+
+    async def update() -> None:
+        customers = AsyncCustomersClient("test", AUTH, transport=fleet.transport)
+        updated, updates = [], async_jobs() if place == "async updates" else jobs()
+        with anyio.fail_after(LIMIT):
+            try:
+                async for outcome in customers.update_many(updates):
+                    updated.append(outcome.customer_id)  # noqa: PERF401 - those before an error count
+            except BaseException as raised:  # noqa: BLE001 - the test looks at it
+                assert raised is stop  # noqa: PT017 - what came before it counts
+        assert sorted(updated) == IDS[: 2 if place == "change" else 1]
+
+    anyio.run(update, backend=backend)
+
+
+@pytest.mark.parametrize("count", [2, 12], ids=["all were read", "some were not"])
+@pytest.mark.parametrize("delay", [0, 20])
+def test_somebody_cancels_all_tasks(fleet: Sandbox, count: int, delay: int) -> None:
+    """Whoever ends all other tasks, at whatever step, ends the job: it does not wait for what will not come."""
+
+    async def cancel_others(main: object) -> None:
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        for each in asyncio.all_tasks() - {main, asyncio.current_task()}:
+            each.cancel()
+
+    async def update() -> None:
+        customers = AsyncCustomersClient("test", AUTH, transport=fleet.transport)
+        fleet.fail(*[HANGS] * 2)
+        cancelling = asyncio.create_task(cancel_others(asyncio.current_task()))
+        updates = ((each, NEW_EMAIL) for each in IDS[:count])
+        with pytest.raises(asyncio.CancelledError), anyio.fail_after(LIMIT):
+            _ = [outcome async for outcome in customers.update_many(updates, concurrency=2)]
+        await cancelling
+
+    asyncio.run(update())

@@ -204,7 +204,7 @@ class CustomersClient:
         Args:
             updates: Pairs of a customer's token id and its changes, as `update` takes them: a `CustomerUpdate`, or a
                 function of the customer as it is, which is called on another thread. They are read as they are needed,
-                on the thread of the caller.
+                on the thread of the caller, which gets no outcome while it waits for one.
             concurrency: How many customers at most are in flight, 1 or more; of these, as many as the client's
                 `max_connections` at a time.
             per_second: How many requests at most are sent in a second, retries and reads included; above 0. A 429 or a
@@ -411,8 +411,8 @@ class AsyncCustomersClient:
     ) -> AsyncGenerator[UpdateOutcome]:
         """Update many customers at a time, in tasks, as `CustomersClient.update_many` does.
 
-        `updates` can be an async iterable as well. A loop that stops early cancels what is in flight. To have that done
-        at once, use it within `contextlib.aclosing`.
+        `updates` can be an async iterable as well, and outcomes come while it is waited for. A loop that stops early
+        cancels what is in flight. To have that done at once, use it within `contextlib.aclosing`.
         """
         check_iterable(updates, Iterable, AsyncIterable)
         most = check_count("concurrency", concurrency)

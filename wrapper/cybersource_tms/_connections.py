@@ -2,27 +2,31 @@
 
 So no call meets what another one left behind, whether that was cancelled, cut or got two responses: a connection is
 only used again after a whole exchange about the right customer. All of them belong to the process and the event loop
-that made them: after a fork, or in another loop, there are new ones, and those of before are left alone.
+that made them: after a fork, or in another loop, there are new ones. The others are left alone until their loop is
+closed.
 """
 
+import asyncio
 import os
 import ssl
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
 import httpx
-from attrs import frozen
+from attrs import field, frozen
 
 from ._requests import Settings
 from .errors import InvalidRequest, StatusError
 
 _Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
 _Slots = TypeVar("_Slots", threading.Semaphore, anyio.Semaphore)
+
+_Home = tuple[int, object]  # a process, and in it an event loop or None
 
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -43,11 +47,10 @@ class _AsyncHttp(httpx.AsyncClient):
 
 @frozen
 class _Pool(Generic[_Http, _Slots]):
-    """What belongs to one process and event loop: the clients that are not in use, and the slots of calls."""
+    """What belongs to one process and event loop: the slots of calls, and the clients that are not in use."""
 
-    home: object
-    idle: deque[_Http]
     slots: _Slots
+    idle: deque[_Http] = field(factory=deque[_Http])
 
 
 class _Connections(Generic[_Http, _Slots]):
@@ -78,29 +81,28 @@ class _Connections(Generic[_Http, _Slots]):
             "verify": _tls_context() if uses_tls and not transport else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         }
         # The first client is made at once, so that settings that cannot be used are refused here.
-        self._pool: _Pool[_Http, _Slots] = self._new_pool(None, deque([self._open()]))
-        self._left_alone: list[_Pool[_Http, _Slots]] = []  # or the garbage collector would close their sockets
+        self._unused: deque[_Http] = deque([self._open()])
+        # Those of other processes are kept, or the garbage collector would close their sockets.
+        self._pools: dict[_Home, _Pool[_Http, _Slots]] = {}
 
-    def _new_pool(self, home: object, idle: deque[_Http]) -> _Pool[_Http, _Slots]:
-        return _Pool(home, idle, self._slots(self.settings.max_connections))
-
-    def _pool_of(self, home: object) -> _Pool[_Http, _Slots]:
+    def _pool_of(self, home: _Home) -> _Pool[_Http, _Slots]:
         if self.closed:
             raise InvalidRequest("this client is closed: make a new one")
-        if self._pool.home is None:
-            self._pool = self._new_pool(home, self._pool.idle)
-        if self._pool.home != home:
-            if self._transport:
-                raise InvalidRequest("transport: it is of another process or event loop, so make a client in this one")
-            self._left_alone.append(self._pool)
-            self._pool = self._new_pool(home, deque())
-        return self._pool
+        if home in self._pools:
+            return self._pools[home]
+        others = [each for each in list(self._pools) if each != home]
+        if others and self._transport:
+            raise InvalidRequest("transport: it is of another process or event loop, so make a client in this one")
+        for ended in filter(_has_ended, others):
+            self._pools.pop(ended, None)
+        # Threads that come here at the same time get the same pool.
+        return self._pools.setdefault(home, _Pool(self._slots(self.settings.max_connections)))
 
     def _take(self, pool: _Pool[_Http, _Slots]) -> _Http:
-        try:
-            return pool.idle.pop()
-        except IndexError:
-            return self._open()
+        for free in (pool.idle, self._unused):
+            with suppress(IndexError):
+                return free.pop()
+        return self._open()
 
     def _open(self) -> _Http:
         try:
@@ -111,13 +113,14 @@ class _Connections(Generic[_Http, _Slots]):
             return http
         raise _unusable(_PROXY_VARIABLES, problem)
 
-    def _to_close(self, home: object) -> Iterator[_Http]:
+    def _to_close(self, home: _Home) -> Iterator[_Http]:
         self.closed = True
         if self._transport:
             yield self._open()  # closing it closes the transport
-        elif self._pool.home == home:
-            while self._pool.idle:
-                yield self._pool.idle.pop()
+        elif home in self._pools:
+            idle = self._pools[home].idle
+            while idle:
+                yield idle.pop()
 
 
 class SyncConnections(_Connections[httpx.Client, threading.Semaphore]):
@@ -132,7 +135,7 @@ class SyncConnections(_Connections[httpx.Client, threading.Semaphore]):
         Raises:
             InvalidRequest: As from `borrow`.
         """
-        return self._pool_of(os.getpid()).slots
+        return self._pool_of((os.getpid(), None)).slots
 
     @contextmanager
     def borrow(self) -> Generator[httpx.Client]:
@@ -141,7 +144,7 @@ class SyncConnections(_Connections[httpx.Client, threading.Semaphore]):
         Raises:
             InvalidRequest: The client is closed, or its custom transport is of another process.
         """
-        pool = self._pool_of(os.getpid())
+        pool = self._pool_of((os.getpid(), None))
         http, in_order = self._take(pool), False
         try:
             yield http
@@ -157,7 +160,7 @@ class SyncConnections(_Connections[httpx.Client, threading.Semaphore]):
 
     def close(self) -> None:
         """Close what is not in use; what is in use is closed when its exchange ends."""
-        for http in self._to_close(os.getpid()):
+        for http in self._to_close((os.getpid(), None)):
             http.close()
 
 
@@ -169,12 +172,12 @@ class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
 
     def slots(self) -> anyio.Semaphore:
         """Return what each call holds, as `SyncConnections.slots` does."""
-        return self._pool_of((os.getpid(), anyio.lowlevel.current_token())).slots
+        return self._pool_of(_this_loop()).slots
 
     @asynccontextmanager
     async def borrow(self) -> AsyncGenerator[httpx.AsyncClient]:
         """Lend a client for one exchange, as `SyncConnections.borrow` does."""
-        pool = self._pool_of((os.getpid(), anyio.lowlevel.current_token()))
+        pool = self._pool_of(_this_loop())
         http, in_order = self._take(pool), False
         try:
             yield http
@@ -191,8 +194,17 @@ class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
 
     async def close(self) -> None:
         """Close what is not in use; what is in use is closed when its exchange ends."""
-        for http in self._to_close((os.getpid(), anyio.lowlevel.current_token())):
+        for http in self._to_close(_this_loop()):
             await http.aclose()
+
+
+def _this_loop() -> _Home:
+    return os.getpid(), anyio.lowlevel.current_token().native_token
+
+
+def _has_ended(home: _Home) -> bool:
+    """Say whether a home is a closed event loop of asyncio: trio does not tell."""
+    return isinstance(home[1], asyncio.AbstractEventLoop) and home[1].is_closed()
 
 
 def _ignore_location(response: httpx.Response) -> None:

@@ -5,12 +5,13 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from contextvars import copy_context
 from functools import partial
+from itertools import count
 from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar, cast
 
 import anyio
-from anyio.abc import TaskGroup
 from attrs import frozen
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -19,7 +20,7 @@ from ._call import CustomerRecord
 from ._changed_fields import field_paths
 from ._requests import Change, ChangeFunction, is_function
 from ._tracebacks import drop_frames
-from .errors import Forbidden, InvalidRequest, Unauthorized
+from .errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
 
 Pair = tuple[str, Change]
 
@@ -98,21 +99,23 @@ class _Job(Generic[_Returned_co]):
         except Exception as error:  # noqa: BLE001 - raised when what is in flight has ended
             self.stopped_by = error
 
-    async def read_async(self, updates: Iterable[Pair] | AsyncIterable[Pair]) -> AsyncGenerator[Pair]:
-        """Yield one update after another, as `read` does."""
-        if not isinstance(updates, AsyncIterable):
-            for pair in self.read(updates):
-                yield pair
-            return
-        number = 0
-        try:
-            async for item in updates:
-                yield _check_pair(number, item)
-                number += 1
-                if self.stopped_by:
-                    return
-        except Exception as error:  # noqa: BLE001 - raised when what is in flight has ended
-            self.stopped_by = error
+
+class _AsyncJob(_Job[Awaitable[CustomerRecord]]):
+    """A job whose updates begin in another task than the one that takes the outcomes."""
+
+    def __init__(self, customers: Customers[Awaitable[CustomerRecord]], concurrency: int) -> None:
+        super().__init__(customers, concurrency)
+        self._was_taken = anyio.Event()
+
+    def wake(self) -> None:
+        """Say that an outcome was taken."""
+        self._was_taken.set()
+
+    async def wait_while(self, condition: Callable[[], bool]) -> None:
+        """Wait for outcomes to be taken until a condition is false."""
+        while condition():
+            self._was_taken = anyio.Event()
+            await self._was_taken.wait()
 
 
 def _check_pair(number: int, item: object) -> Pair:
@@ -123,7 +126,8 @@ def _check_pair(number: int, item: object) -> Pair:
 
 
 def _key(customer_id: object) -> str:
-    return str(customer_id).casefold()  # the service's ids are without case
+    # The service's ids are without case. What is no text is no id, which the update says.
+    return customer_id.casefold() if isinstance(customer_id, str) else ""
 
 
 def update_many(
@@ -151,31 +155,56 @@ def update_many(
 async def async_update_many(
     customers: Customers[Awaitable[CustomerRecord]], updates: Iterable[Pair] | AsyncIterable[Pair], concurrency: int
 ) -> AsyncGenerator[UpdateOutcome]:
-    """Update customers in tasks, and yield an outcome for each as it finishes."""
-    job = _Job(customers, concurrency)
+    """Update customers in tasks, and yield an outcome for each as it finishes, even while the next one is awaited."""
+    job = _AsyncJob(customers, concurrency)
     put, finished = anyio.create_memory_object_stream[UpdateOutcome](math.inf)
-    with put, finished:
-        async with _background_tasks() as tasks, aclosing(job.read_async(updates)) as pairs:
-            async for customer_id, change in pairs:
-                while job.must_wait(customer_id):
-                    yield job.end(await finished.receive())
-                if not job.stopped_by:
-                    job.start(customer_id)
-                    tasks.start_soon(_async_update, customers, customer_id, change, put.send_nowait)
-                while finished.statistics().current_buffer_used or job.is_full:
-                    yield job.end(await finished.receive())
-            while job.in_flight:
-                yield job.end(await finished.receive())
+    with finished:
+        async with _in_background(partial(_start_all, job, updates, put.send_nowait), put.close):
+            async for outcome in finished:
+                yield job.end(outcome)
+                job.wake()
+                if job.stopped_by and not job.in_flight:
+                    break  # without the next update, which may be long in coming
     if job.stopped_by:
         raise job.stopped_by
+
+
+async def _start_all(
+    job: _AsyncJob, updates: Iterable[Pair] | AsyncIterable[Pair], put: Callable[[UpdateOutcome], None]
+) -> None:
+    """Begin each update as soon as it may, and return when all have ended."""
+    async with anyio.create_task_group() as tasks:
+        try:
+            async with aclosing(_read_async(updates)) as pairs:
+                async for customer_id, change in pairs:
+                    await job.wait_while(partial(job.must_wait, customer_id))
+                    if not job.stopped_by:
+                        job.start(customer_id)
+                        tasks.start_soon(_async_update, job.customers, customer_id, change, put)
+                    # Before the next one is read, so that one that was read begins at once.
+                    await job.wait_while(lambda: job.is_full)
+                    if job.stopped_by:
+                        break
+        except BaseException as error:  # noqa: BLE001 - raised when what is in flight has ended
+            job.stopped_by = job.stopped_by or error
+
+
+async def _read_async(updates: Iterable[Pair] | AsyncIterable[Pair]) -> AsyncGenerator[Pair]:
+    numbers = count()
+    if isinstance(updates, AsyncIterable):
+        async for item in updates:
+            yield _check_pair(next(numbers), item)
+    else:
+        for item in updates:
+            yield _check_pair(next(numbers), item)
 
 
 def _update(
     customers: Customers[CustomerRecord], customer_id: str, change: Change, put: Callable[[UpdateOutcome], None]
 ) -> None:
-    asked = _Asked(change)
+    asked = _Asked()
     try:
-        put(asked.outcome(customer_id, customers.update(customer_id, asked.change)))
+        put(asked.outcome(customer_id, customers.update(customer_id, asked.wrap(change))))
     except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
         put(asked.failed(customer_id, error))
 
@@ -186,27 +215,25 @@ async def _async_update(
     change: Change,
     put: Callable[[UpdateOutcome], None],
 ) -> None:
-    asked = _Asked(change)
+    asked = _Asked()
     try:
-        put(asked.outcome(customer_id, await customers.update(customer_id, asked.change)))
-    except anyio.get_cancelled_exc_class():
-        raise
+        put(asked.outcome(customer_id, await customers.update(customer_id, asked.wrap(change))))
     except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
         put(asked.failed(customer_id, error))
 
 
 class _Asked:
-    """The changes of a customer, which are known once a function was called.
+    """The changes of a customer, which are known once a function was called."""
 
-    Attributes:
-        change: What to call `update` with.
-    """
+    def __init__(self) -> None:
+        self._changes: object = None
 
-    def __init__(self, change: Change) -> None:
-        self.change: Change = change
-        self._changes: object = change
+    def wrap(self, change: Change) -> Change:
+        """Return what to call `update` with."""
         if is_function(change):
-            self.change, self._changes = partial(self._ask, change), None
+            return partial(self._ask, change)
+        self._changes = change
+        return change
 
     def _ask(self, function: ChangeFunction, customer: Customer) -> CustomerUpdate | None:
         self._changes = None
@@ -219,8 +246,9 @@ class _Asked:
         return UpdateOutcome(customer_id, record, self._paths())
 
     def failed(self, customer_id: str, error: BaseException) -> UpdateOutcome:
-        # What is refused as invalid was not sent, and need not be a CustomerUpdate.
-        changed = () if isinstance(error, InvalidRequest) else self._paths()
+        # Otherwise nothing was sent, and the changes can be anything.
+        was_sent = isinstance(error, CybersourceError) and not isinstance(error, InvalidRequest)
+        changed = self._paths() if was_sent else ()
         return UpdateOutcome(customer_id, changed=changed, error=drop_frames(error))
 
     def _paths(self) -> tuple[str, ...]:
@@ -228,30 +256,37 @@ class _Asked:
 
 
 @asynccontextmanager
-async def _background_tasks() -> AsyncGenerator[TaskGroup]:
-    """Open a task group in a task of its own, since an async generator must not keep one open while it waits."""
-    tasks, ready, ended = anyio.create_task_group(), anyio.Event(), anyio.Event()
+async def _in_background(function: Callable[[], Awaitable[None]], end: Callable[[], None]) -> AsyncGenerator[None]:
+    """Run a function until the block ends, and then `end`, in another task.
 
-    async def hold() -> None:
+    An async generator must not keep a task group open while it waits.
+    """
+    scope, ended, task = anyio.CancelScope(), anyio.Event(), None
+
+    async def run() -> None:
         try:
-            async with tasks:
-                ready.set()
-                await anyio.sleep_forever()
+            with scope:
+                await function()
         finally:
-            ended.set()
+            end_all()
+
+    def end_all(_: object = None) -> None:
+        end()
+        ended.set()
 
     try:
-        holder = asyncio.get_running_loop().create_task(hold())
+        task = asyncio.get_running_loop().create_task(run())
     except RuntimeError:  # under trio
         import trio  # noqa: PLC0415 - not needed under asyncio
 
-        trio.lowlevel.spawn_system_task(hold)
+        trio.lowlevel.spawn_system_task(run, context=copy_context())
     else:
-        holder.add_done_callback(lambda _: ended.set())  # cancelled before it began
+        task.add_done_callback(end_all)  # it may have been cancelled before it began
     try:
-        await ready.wait()
-        yield tasks
+        yield
+        if task and task.done():
+            await task  # which raises if somebody else has cancelled it
     finally:
-        tasks.cancel_scope.cancel()
+        scope.cancel()
         with anyio.CancelScope(shield=True):
             await ended.wait()

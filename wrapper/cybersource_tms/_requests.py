@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any, TypeGuard, cast
 
 import httpx
@@ -122,10 +123,12 @@ def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFun
     """Say whether changes are a function of the customer. The class `CustomerUpdate` itself is a mistake.
 
     Raises:
-        InvalidRequest: They are one, and there is an `if_match`.
+        InvalidRequest: They are an async one, or there is an `if_match`.
     """
     if not callable(changes) or isinstance(changes, type):
         return False
+    if iscoroutinefunction(changes):
+        raise InvalidRequest("changes: expected a function that is not async, for either client")
     if if_match is not None:
         raise InvalidRequest("if_match: not with a function as changes; the ETag of what it gets is used")
     return True
