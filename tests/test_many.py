@@ -222,18 +222,19 @@ def test_updates_that_raise(clients: Clients, fleet: Sandbox) -> None:
 
 def test_updates_that_end_early(clients: Clients, fleet: Sandbox) -> None:
     """Nothing begins once they have ended: what was read before had begun."""
-    is_over = False
+    is_over, read = False, []
 
     def jobs() -> Iterator[tuple[str, CustomerUpdate]]:
         for customer_id in IDS:
             if is_over:
                 return
+            read.append(customer_id)
             yield customer_id, NEW_EMAIL
 
     for outcome in clients.open(transport=fleet.transport).update_many(jobs(), concurrency=2):
         assert outcome.error is None
         is_over = True
-    assert len(fleet.received) == 2
+    assert len(fleet.received) == len(read) <= 2
 
 
 def test_an_update_that_waits_for_its_customer(clients: Clients, fleet: Sandbox) -> None:

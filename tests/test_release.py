@@ -1,6 +1,7 @@
 """scripts/release.py: what is not prepared, or in an archive by mistake, is named, and there is no release."""
 
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -68,7 +69,8 @@ def repository(tmp_path: Path) -> Path:
 def release(repository: Path, *arguments: str) -> tuple[int, str]:
     """Run scripts/release.py in a repository, and return the exit code and the one line that it prints."""
     command = [sys.executable, "-W", "error", str(SCRIPT), *arguments]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    variables = os.environ | {"GIT_CEILING_DIRECTORIES": str(repository.parent)}  # it may be within another one
+    done = subprocess.run(command, cwd=repository, env=variables, capture_output=True, text=True, check=False)
     [line] = (done.stdout + done.stderr).splitlines()
     return done.returncode, line
 
