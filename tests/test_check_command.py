@@ -266,6 +266,23 @@ BAD_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
         {**SHARED, "CYBERSOURCE_PORTFOLIO_ID": SECRET},
         ["CYBERSOURCE_PORTFOLIO_ID", "CYBERSOURCE_SECRET_KEY"],
     ),
+    "secret as response key's id": (
+        {
+            **SHARED,
+            "CYBERSOURCE_MLE": "response",
+            "CYBERSOURCE_MLE_RESPONSE_KEY_PATH": "key.pem",
+            "CYBERSOURCE_MLE_RESPONSE_KEY_ID": SECRET,
+        },
+        ["CYBERSOURCE_MLE_RESPONSE_KEY_ID", "CYBERSOURCE_SECRET_KEY"],
+    ),
+    "merchant and secret swapped": (
+        {**SHARED, "CYBERSOURCE_MERCHANT_ID": SECRET, "CYBERSOURCE_SECRET_KEY": MERCHANT_ID},
+        ["CYBERSOURCE_SECRET_KEY"],
+    ),
+    "secret with a line break as merchant": (
+        {**SHARED, "CYBERSOURCE_MERCHANT_ID": f"{SECRET}\n"},
+        ["CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_SECRET_KEY"],
+    ),
 }
 
 
@@ -277,7 +294,7 @@ def test_bad_variables(report: Report, variables: dict[str, str], said: list[str
     assert [words for words in said if words not in problem] == []
     assert found["environment"] == (None if "CYBERSOURCE_ENVIRONMENT" in variables else "test")
     merchant = variables.get("CYBERSOURCE_MERCHANT_ID") or None
-    assert found["merchant"] == (None if merchant == SECRET else merchant)
+    assert found["merchant"] == (None if merchant and SECRET in merchant else merchant)
     assert found["key_id"] is None
 
 

@@ -650,6 +650,8 @@ FOREIGN: dict[str, bytes] = {
     "other JSON": b'{"id": "1"}\n',
     "a list": b"[]\n",
     "an id of another type": b'{"id": 5, "status": "updated", "final": true}\n',
+    "a status of another type": f'{{"id": "{IDS[0]}", "status": [], "final": true}}\n'.encode(),
+    "another status": f'{{"id": "{IDS[0]}", "status": "done", "final": true}}\n'.encode(),
     "nested too deep": DEEP.encode() + b"\n",
 }
 
@@ -797,10 +799,58 @@ def test_a_signal_ends_the_job(fleet: Sandbox, job: Job) -> None:
 # As a process of its own
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start the command, with warnings as errors."""
     command = [sys.executable, "-W", "error", "-m", "cybersource_tms", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=stdout, stderr=stderr, text=True)
+
+
+def test_a_name_that_the_output_cannot_hold(fleet: Sandbox, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is printed with escapes."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    job.write(f"id,{COLUMN}\n{IDS[0]},{LAST}\n", "f\xfcnf.csv")
+    with start("update", str(job.file)) as process:
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0
+    assert_nothing_private(out, err)
+    assert "f\\xfcnf.csv.outcomes.jsonl" in out
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_nobody_reads(fleet: Sandbox, job: Job, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    """As after `| head`: the command ends without a traceback, and what was reported is in the file of outcomes."""
+    job.write(f"id,{COLUMN}\n?,\n")
+    monkeypatch.setenv("PYTHONUNBUFFERED", "")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with start("update", str(job.file), **{stream: writer}) as process:
+        os.close(writer)
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode > 0
+    assert_nothing_private(out or "", err or "")
+    assert "BrokenPipe" not in (err or "")
+    [outcome] = job.outcomes()
+    assert outcome["status"] == "invalid"
+
+
+def test_nobody_reads_within_this_process(fleet: Sandbox, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever calls `main` gets its exit code."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    job.write_emails(IDS)
+    with os.fdopen(writer, "w") as unread, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", unread)
+        assert job.run() == 1
+    assert job.statuses() == dict.fromkeys(IDS, "updated")
+
+
+def test_without_stderr(fleet: Sandbox, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is done all the same, as under a scheduler that closes it."""
+    job.write_emails(IDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        assert job.run() == 0
+    assert job.statuses() == dict.fromkeys(IDS, "updated")
 
 
 def test_help() -> None:

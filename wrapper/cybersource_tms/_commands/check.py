@@ -95,8 +95,10 @@ def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Repor
 def _describe_account(given: Mapping[str, str]) -> Report:
     """Return what is known even where the variables do not fit together."""
     ids = {"merchant": given.get(variables.MERCHANT), "portfolio": given.get(variables.PORTFOLIO)}
-    secret = given.get(variables.SECRET[1])  # which may have been pasted into another variable
-    account: Report = {name: printable(value) for name, value in ids.items() if value and value != secret}
+    secret = given.get(variables.SECRET[1])
+    # The secret may have been pasted there, or be swapped with the id: it is base64, with `=` at its end.
+    shown = {name: value for name, value in ids.items() if value and value.strip() != secret and "=" not in value}
+    account: Report = {name: printable(value) for name, value in shown.items()}
     with suppress(ValueError):
         environment = Environment(given.get(variables.ENVIRONMENT, Environment.TEST.value))
         account |= {"environment": environment.value, "host": environment.host}

@@ -105,9 +105,9 @@ class Job:
 
     def _record(self, row: Row, outcome: UpdateOutcome) -> None:
         line = self._describe(row, outcome)
+        self._write(row, line)  # first: nobody may be there to read the rest
         if outcome.error:
             self._note(f"line {row.line}: {line['message'] or line['error']}")
-        self._write(row, line)
         self._to_repeat += not line["final"]
         self._progress.count(line["status"])
 

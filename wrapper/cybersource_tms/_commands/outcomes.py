@@ -15,7 +15,7 @@ from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest,
 from . import UsageError
 from .rows import Row
 
-UPDATED, UNCHANGED, INVALID, FAILED = "updated", "unchanged", "invalid", "failed"
+UPDATED, UNCHANGED, INVALID, FAILED = _STATUSES = ("updated", "unchanged", "invalid", "failed")
 
 _FINAL_ERRORS = (InvalidRequest, BadRequest, NotFound, TokenDeleted)  # others may not happen the next time
 _START = b'{"id": '
@@ -118,9 +118,12 @@ class OutcomesFile:
         try:
             outcome = json.loads(line)
             key = outcome["id"].casefold() if outcome["id"] else f"line {outcome['line']}"
-            return key, outcome["status"], outcome["final"], outcome.get("input")
+            status, is_final = outcome["status"], outcome["final"] is True
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._refusal(number) from None
+        if status not in _STATUSES:
+            raise self._refusal(number)
+        return key, status, is_final, outcome.get("input")
 
     def _refusal(self, number: int) -> UsageError:
         return UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")

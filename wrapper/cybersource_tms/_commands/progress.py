@@ -93,7 +93,7 @@ class _Bar(Progress):
 
 def open_progress(total: int, earlier: int) -> Progress:
     """Return a bar on a terminal, if there is `rich`, and otherwise plain lines."""
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         try:
             return _Bar(total, earlier)
         except ImportError:

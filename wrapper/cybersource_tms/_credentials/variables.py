@@ -74,7 +74,8 @@ def _refuse_missing(given: Mapping[str, str], *, requests: bool, responses: bool
 
 def _refuse_secret_as_id(given: Mapping[str, str]) -> None:
     """Ids are sent and shown, so a secret that was pasted there would be."""
-    pasted = [name for name in (SECRET[0], MERCHANT, PORTFOLIO) if given.get(name) == given.get(SECRET[1], "")]
+    ids = (SECRET[0], MERCHANT, PORTFOLIO, RESPONSE_KEY_ID)
+    pasted = [name for name in ids if given.get(name, "").strip() == given.get(SECRET[1])]
     if pasted:
         raise InvalidRequest(f"{', '.join(pasted)}: it holds the secret of {SECRET[1]}; set the id")
 
