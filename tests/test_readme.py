@@ -1,5 +1,7 @@
 """The README's code runs, its tables are true, and its links lead somewhere."""
 
+import ast
+import asyncio
 import inspect
 import re
 import subprocess
@@ -120,6 +122,7 @@ def test_examples_of_docstrings_run(sandbox: Sandbox, url: str, monkeypatch: pyt
     assert {place.split()[0] for place in examples} >= {
         "cybersource_tms",
         "cybersource_tms_sandbox",
+        "AsyncCustomersClient",
         "CustomersClient.edit",
         "CustomersClient.update",
         "CustomersClient.update_many",
@@ -129,7 +132,9 @@ def test_examples_of_docstrings_run(sandbox: Sandbox, url: str, monkeypatch: pyt
     for place, code in examples.items():
         if place.endswith(" 0"):
             names = given(sandbox)
-        exec(compile(code, place, "exec"), names)
+        compiled = compile(code, place, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if inspect.iscoroutine(running := eval(compiled, names)):
+            asyncio.run(running)
 
 
 @pytest.mark.parametrize("command", re.findall(r"`python -m cybersource_tms( [a-z].*?)`", README))

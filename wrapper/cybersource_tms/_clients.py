@@ -52,6 +52,8 @@ DEFAULT_CONNECTIONS = 100
 class CustomersClient:
     """Reads and updates customers. Threads can share a client; it keeps connections until it is closed.
 
+    Time-outs and retries are those of a client: for other ones in one place, make another client.
+
     Args:
         environment: An `Environment` or its text, such as `"production-india"`.
         auth: The credentials, such as `SharedSecretAuth`.
@@ -322,6 +324,9 @@ class CustomersClient:
 
 class AsyncCustomersClient:
     """Does what `CustomersClient` does, under asyncio and trio. The tasks of one event loop can share a client.
+
+        async with AsyncCustomersClient.from_env() as customers:
+            record = await customers.update(customer_id, partial(changed_fields, after=desired))
 
     Args:
         environment: As for `CustomersClient`.
