@@ -268,7 +268,10 @@ def test_what_is_not_a_pair(clients: Clients, fleet: Sandbox, item: Any) -> None
 
 WRONG: dict[str, dict[str, Any]] = {
     **{f"concurrency {value!r}": {"concurrency": value} for value in (0, -1, True, 1.5, "3", None)},
-    **{f"per_second {value!r}": {"per_second": value} for value in (0, -1, True, "x", float("nan"), float("inf"))},
+    **{
+        f"per_second {value!r}": {"per_second": value}
+        for value in (0, -1, True, "x", float("nan"), float("inf"), 1e-320)
+    },
     **{f"updates {value!r}": {"updates": value} for value in (None, 5)},
 }
 

@@ -196,6 +196,14 @@ def test_get(name: str, kind: type, value: Any) -> None:
     assert CustomerRecord(Customer.from_dict(CREATED), None, None).get(f"everyType.{name}", kind=kind) is None
 
 
+@pytest.mark.parametrize(("name", "kind"), [("points", int), ("rate", float), ("notes.a", int)])
+def test_get_of_true(name: str, kind: type) -> None:
+    """It is no number, so there is none."""
+    outer, _, inner = name.partition(".")
+    read = CustomerRecord(Customer.from_dict(whole(**{outer: {inner: True} if inner else True})), None, None)
+    assert read.get(f"everyType.{name}", kind=kind) is None
+
+
 @pytest.mark.parametrize(("name", "kind"), [("rate", int), ("birthday", str), ("tags", str), ("limits", dict)])
 def test_get_of_another_type(name: str, kind: type) -> None:
     """It is refused: a number may be 1.5, and a date is no text."""

@@ -9,6 +9,7 @@ import anyio
 from .errors import CybersourceError, InvalidRequest, StatusError, TooManyRequests
 
 _LONGEST_PAUSE = 60.0  # seconds that a job waits because the service asks for it
+_LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could not sleep as long
 _SHORTEST_PAUSE = 1.0  # seconds after a 429 that does not say how long to wait
 
 
@@ -22,7 +23,7 @@ class Pace:
     """
 
     def __init__(self, per_second: float | None) -> None:
-        if per_second is not None and not (type(per_second) in {int, float} and 0 < per_second < math.inf):
+        if per_second is not None and not (type(per_second) in {int, float} and _LEAST <= per_second < math.inf):
             raise InvalidRequest("per_second: expected a number above 0; leave it out for no limit")
         self._interval = 1 / per_second if per_second else 0.0
         self._next = 0.0

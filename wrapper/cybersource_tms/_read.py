@@ -32,7 +32,7 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
         names = " or ".join(each.__name__ for each in held)
         problem = f"it holds {names}, which get() takes as kind=" if held else "it is not a single value"
         raise InvalidRequest(f"get: {path}: {problem}")
-    fits = isinstance(value, kind) or (kind is float and isinstance(value, int))  # JSON writes 1.0 as 1, too
+    fits = type(value) is kind or (kind is float and type(value) is int)  # JSON writes 1.0 as 1, too
     return cast("_Value", value) if fits else None
 
 
