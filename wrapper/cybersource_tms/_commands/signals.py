@@ -16,10 +16,10 @@ def collect_signals() -> Generator[list[int]]:
 
     def receive(number: int, _frame: FrameType | None) -> None:
         received.append(number)
+        for each in _SIGNALS:  # before it is said that the next one ends the process
+            signal.signal(each, signal.SIG_DFL)
         with suppress(OSError):  # not by print, which a signal can interrupt
             os.write(2, b"stopping: what is in flight ends; once more, and the process ends at once\n")
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
 
     before = {each: signal.signal(each, receive) for each in _SIGNALS}
     try:
