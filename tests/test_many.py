@@ -1,6 +1,7 @@
 """`update_many`: an outcome for each customer, and never more in flight or in a second than was asked for."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -27,7 +28,7 @@ from cybersource_tms import (
 )
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET, Fault, Sandbox, page_customer
 from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, Clients
-from support.waiting import HANGS, LIMIT
+from support.waiting import LIMIT
 from support.watched_transport import WatchedTransport
 
 AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
@@ -472,6 +473,34 @@ def test_cancelling_a_job(fleet: Sandbox, backend: str) -> None:
     anyio.run(cancel, backend=backend)
 
 
+def test_cancelling_a_job_twice(fleet: Sandbox) -> None:
+    """The loop does not wait any more; what is in flight ends soon after, and nothing is reported about it."""
+    transport, reported = WatchedTransport(fleet), []
+
+    async def update(customers: AsyncCustomersClient) -> None:
+        async for _ in customers.update_many(((each, NEW_EMAIL) for each in IDS), concurrency=3):
+            raise AssertionError("nothing has ended yet")
+
+    async def cancel() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        fleet.fail(*[Fault(delay=20)] * 3)
+        task = asyncio.create_task(update(AsyncCustomersClient("test", AUTH, transport=transport)))
+        with anyio.fail_after(LIMIT):
+            while transport.in_flight < 3:  # noqa: ASYNC110 - requests are counted
+                await asyncio.sleep(0.001)
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            while transport.in_flight or len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.001)
+        gc.collect()
+
+    asyncio.run(cancel())
+    assert reported == []
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("problem", [None, LookupError("the queue went away")], ids=["ends", "raises"])
 def test_an_async_iterable(fleet: Sandbox, backend: str, problem: Exception | None) -> None:
@@ -625,7 +654,7 @@ def test_somebody_cancels_all_tasks(fleet: Sandbox, count: int, delay: int) -> N
 
     async def update() -> None:
         customers = AsyncCustomersClient("test", AUTH, transport=fleet.transport)
-        fleet.fail(*[HANGS] * 2)
+        fleet.fail(*[Fault(delay=20)] * 2)
         cancelling = asyncio.create_task(cancel_others(asyncio.current_task()))
         updates = ((each, NEW_EMAIL) for each in IDS[:count])
         with pytest.raises(asyncio.CancelledError), anyio.fail_after(LIMIT):

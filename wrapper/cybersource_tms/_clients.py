@@ -198,7 +198,7 @@ class CustomersClient:
             for outcome in customers.update_many(jobs, concurrency=32, per_second=50):
                 if outcome.error: ...
 
-        An error of one customer is in its outcome. What befalls all of them is raised, after what is in flight has
+        An error of one customer is in its outcome. What concerns all of them is raised, after what is in flight has
         ended and its outcomes were yielded: a 401, a 403, a client that was closed, what `updates` itself raises.
         A customer is never in flight twice: its updates are made one after another, in their order. A loop that stops
         early begins nothing new, and waits for what is in flight.

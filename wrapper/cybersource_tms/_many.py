@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sized
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from itertools import count
@@ -79,13 +79,13 @@ class _Job(Generic[_Returned_co]):
         self.in_flight.add(_key(customer_id))
 
     def end(self, outcome: UpdateOutcome) -> UpdateOutcome:
-        """Take note of an outcome. What befalls all customers stops the job."""
+        """Take an outcome out of flight. An error that concerns all customers stops the job."""
         self.in_flight.discard(_key(outcome.customer_id))
         error = outcome.error
-        befalls_all = isinstance(error, Unauthorized | Forbidden) or (
+        concerns_all = isinstance(error, Unauthorized | Forbidden) or (
             isinstance(error, InvalidRequest) and self.customers.is_closed
         )
-        if befalls_all or not isinstance(error, Exception | None):
+        if concerns_all or not isinstance(error, Exception | None):
             self.stopped_by = self.stopped_by or error
         return outcome
 
@@ -157,9 +157,14 @@ async def async_update_many(
 ) -> AsyncGenerator[UpdateOutcome]:
     """Update customers in tasks, and yield an outcome for each as it finishes, even while the next one is awaited."""
     job = _AsyncJob(customers, concurrency)
-    put, finished = anyio.create_memory_object_stream[UpdateOutcome](math.inf)
+    send, finished = anyio.create_memory_object_stream[UpdateOutcome](math.inf)
+
+    def put(outcome: UpdateOutcome) -> None:
+        with suppress(anyio.BrokenResourceError):  # a loop that was cancelled twice waits for nothing any more
+            send.send_nowait(outcome)
+
     with finished:
-        async with _in_background(partial(_start_all, job, updates, put.send_nowait), put.close):
+        async with _in_background(partial(_start_all, job, updates, put), send.close):
             async for outcome in finished:
                 yield job.end(outcome)
                 job.wake()
@@ -202,11 +207,11 @@ async def _read_async(updates: Iterable[Pair] | AsyncIterable[Pair]) -> AsyncGen
 def _update(
     customers: Customers[CustomerRecord], customer_id: str, change: Change, put: Callable[[UpdateOutcome], None]
 ) -> None:
-    asked = _Asked()
+    changes = _Changes()
     try:
-        put(asked.outcome(customer_id, customers.update(customer_id, asked.wrap(change))))
+        put(changes.outcome(customer_id, customers.update(customer_id, changes.capture(change))))
     except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
-        put(asked.failed(customer_id, error))
+        put(changes.failure(customer_id, error))
 
 
 async def _async_update(
@@ -215,27 +220,27 @@ async def _async_update(
     change: Change,
     put: Callable[[UpdateOutcome], None],
 ) -> None:
-    asked = _Asked()
+    changes = _Changes()
     try:
-        put(asked.outcome(customer_id, await customers.update(customer_id, asked.wrap(change))))
+        put(changes.outcome(customer_id, await customers.update(customer_id, changes.capture(change))))
     except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
-        put(asked.failed(customer_id, error))
+        put(changes.failure(customer_id, error))
 
 
-class _Asked:
-    """The changes of a customer, which are known once a function was called."""
+class _Changes:
+    """What is sent for one customer, which is known once its function was called, and the outcome."""
 
     def __init__(self) -> None:
         self._changes: object = None
 
-    def wrap(self, change: Change) -> Change:
+    def capture(self, change: Change) -> Change:
         """Return what to call `update` with."""
         if is_function(change):
-            return partial(self._ask, change)
+            return partial(self._call, change)
         self._changes = change
         return change
 
-    def _ask(self, function: ChangeFunction, customer: Customer) -> CustomerUpdate | None:
+    def _call(self, function: ChangeFunction, customer: Customer) -> CustomerUpdate | None:
         self._changes = None
         self._changes = changes = function(customer)
         return changes
@@ -245,7 +250,7 @@ class _Asked:
             return UpdateOutcome(customer_id)
         return UpdateOutcome(customer_id, record, self._paths())
 
-    def failed(self, customer_id: str, error: BaseException) -> UpdateOutcome:
+    def failure(self, customer_id: str, error: BaseException) -> UpdateOutcome:
         # Otherwise nothing was sent, and the changes can be anything.
         was_sent = isinstance(error, CybersourceError) and not isinstance(error, InvalidRequest)
         changed = self._paths() if was_sent else ()

@@ -18,6 +18,8 @@ def collect_signals() -> Generator[list[int]]:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         received.append(number)
+        for each in _SIGNALS:  # before it is said that the next one ends the process
+            signal.signal(each, signal.SIG_DFL)
         with suppress(OSError):  # not by print, which a signal can interrupt
             os.write(2, b"stopping: what is in flight ends; once more, and the process ends at once\n")
 
