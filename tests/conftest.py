@@ -21,6 +21,7 @@ keys, rfc, customers  keys and certificates; the examples of RFC 7515 and 7516; 
 
 import asyncio
 import os
+import signal
 import ssl
 import threading
 import time
@@ -42,6 +43,13 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 VARIABLES = ("CYBERSOURCE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_", "SSLKEYLOGFILE")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heed_interrupts() -> None:
+    """Let processes that tests start be interrupted, even if this one was started in a shell's background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
