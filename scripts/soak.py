@@ -39,7 +39,7 @@ FAULTS = {  # how many of 10,000 requests
 }
 NO_FAULT = "none"
 EXPECTED = (ConnectionFailed, PreconditionFailed, ServiceError, TooManyRequests)
-SETTLED = 60  # seconds until the memory is measured for the first time, or a fifth of the run
+WARM_UP = 60  # seconds until the memory is measured for the first time, or a fifth of the run
 MOST_GROWTH = 5.0  # MiB
 
 
@@ -185,10 +185,10 @@ def threads_and_sockets() -> tuple[int, int]:
 
 
 def watch(runs: list[Future[None]], jobs: list[Job], seconds: float) -> tuple[float, float]:
-    """Print a line now and then, and return the memory once it has settled and at the end, in MiB."""
+    """Print a line now and then, and return the memory once it is steady and at the end, in MiB."""
     started, first, last = time.monotonic(), 0.0, 0.0
-    settled = min(SETTLED, seconds / 5)
-    while wait(runs, timeout=settled).not_done:
+    warm_up = min(WARM_UP, seconds / 5)
+    while wait(runs, timeout=warm_up).not_done:
         last = memory()
         first = first or last
         outcomes = sum(job.outcomes.total() for job in jobs)
