@@ -37,8 +37,8 @@ from cybersource_tms import (
     SharedSecretAuth,
     changed_fields,
 )
-from cybersource_tms._exchange import TimeLimits, _attempt
-from cybersource_tms._requests import DEFAULT_TIMEOUT, update_call
+from cybersource_tms._calls.requests import DEFAULT_TIMEOUT, update_call
+from cybersource_tms._http.attempt import TimeLimits, _attempt
 from cybersource_tms_api import Client
 from cybersource_tms_api.api.customers import update_customer
 from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, page_customer

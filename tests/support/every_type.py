@@ -15,7 +15,7 @@ import pytest
 
 import cybersource_tms
 from cybersource_tms import Customer, CustomerRecord, CustomerUpdate, changed_fields
-from cybersource_tms._commands.rows import RowsFile
+from cybersource_tms._cli.rows import RowsFile
 from cybersource_tms.errors import InvalidRequest, UnreadableResponse
 from support.clients import Clients
 from support.merge import REMOVED, merge

@@ -14,16 +14,16 @@ from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spe
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
-from ._call import CustomerRecord
-from ._changed_fields import changed_fields
+from ._calls.environment import Environment
+from ._calls.records import CustomerRecord
+from ._calls.retries import Retries
 from ._clients import AsyncCustomersClient, CustomersClient
 from ._credentials.http_signature import HttpSignatureAuth
 from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
-from ._environment import Environment
+from ._diff.changed_fields import changed_fields
+from ._diff.reading import MerchantData
 from ._many import UpdateOutcome
-from ._read import MerchantData
-from ._retries import Retries
 
 __all__ = [
     "UNSET",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ._commands import UsageError, check, update
+from ._cli import UsageError, check, update
 
 _COMMANDS = (check, update)
 

@@ -20,16 +20,9 @@ from typing import Self
 import anyio
 import httpx
 
-from ._call import Call, CustomerRecord, Result
-from ._connections import AsyncConnections, SyncConnections
-from ._credentials import variables
-from ._credentials.message_encryption import MessageEncryption
-from ._edit import AsyncEdit, Edit
-from ._environment import Environment
-from ._exchange import async_attempt, attempt
-from ._many import Pair, UpdateOutcome, async_update_many, update_many
-from ._pace import Pace
-from ._requests import (
+from ._calls.environment import Environment
+from ._calls.records import Call, CustomerRecord, Result
+from ._calls.requests import (
     DEFAULT_TIMEOUT,
     Change,
     ChangeFunction,
@@ -40,8 +33,15 @@ from ._requests import (
     retrieve_call,
     update_call,
 )
-from ._responses import check_applied, etag_of
-from ._retries import Attempts, Retries
+from ._calls.responses import check_applied, etag_of
+from ._calls.retries import Attempts, Retries
+from ._credentials import variables
+from ._credentials.message_encryption import MessageEncryption
+from ._edit import AsyncEdit, Edit
+from ._http.attempt import async_attempt, attempt
+from ._http.connections import AsyncConnections, SyncConnections
+from ._many import Pair, UpdateOutcome, async_update_many, update_many
+from ._pace import Pace
 from ._tracebacks import async_yield_without_frames, raise_without_frames, yield_without_frames
 from .errors import CybersourceError, PreconditionFailed
 

@@ -7,10 +7,10 @@ from typing import Generic, Protocol, TypeVar
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
-from ._call import CustomerRecord
-from ._changed_fields import changed_fields
-from ._fields import Kind, build_model, fields_of
-from ._responses import etag_of
+from ._calls.records import CustomerRecord
+from ._calls.responses import etag_of
+from ._diff.changed_fields import changed_fields
+from ._diff.fields import Kind, build_model, fields_of
 from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
 

@@ -16,9 +16,9 @@ from attrs import frozen
 
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
-from ._call import CustomerRecord
-from ._changed_fields import field_paths
-from ._requests import Change, ChangeFunction, is_function
+from ._calls.records import CustomerRecord
+from ._calls.requests import Change, ChangeFunction, is_function
+from ._diff.changed_fields import field_paths
 from ._tracebacks import drop_frames
 from .errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
 

@@ -1,0 +1,110 @@
+"""Reading without `UNSET`: one field of a customer by its path, and the merchant's own entries by name."""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any, TypeVar, cast
+
+from cybersource_tms._diff.fields import Kind, fields_of, values_of
+from cybersource_tms._diff.schema import Mismatch, no_such_field
+from cybersource_tms.errors import InvalidRequest
+from cybersource_tms_api.models import Customer, MerchantDefinedInformation
+
+_Value = TypeVar("_Value")
+
+
+def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value | None:
+    """Return the value of a field, or None where there is none.
+
+    Raises:
+        InvalidRequest: The spec has no such field, or it holds something else; the message has the path.
+    """
+    if not isinstance(path, str):
+        raise InvalidRequest("get: expected a path such as buyerInformation.email")
+    value: Any = customer
+    found = Kind(model=Customer)
+    try:
+        for name in path.split("."):
+            value, found = _inner(value, found, name)
+    except Mismatch as mismatch:
+        raise InvalidRequest(f"get: {path}: {mismatch.problem}") from mismatch
+    held = [kind] if found.anything else _types(found)
+    if kind not in held:
+        names = " or ".join(each.__name__ for each in held)
+        problem = f"it holds {names}, which get() takes as kind=" if held else "it is not a single value"
+        raise InvalidRequest(f"get: {path}: {problem}")
+    fits = type(value) is kind or (kind is float and type(value) is int)  # JSON writes 1.0 as 1, too
+    return cast("_Value", value) if fits else None
+
+
+def _inner(value: Any, kind: Kind, name: str) -> tuple[Any, Kind]:
+    """Return what a group or a map holds under a name, and what it may hold there."""
+    if not kind.model:
+        raise Mismatch("only a group has fields, and this is within something else", name)
+    if field := fields_of(kind.model).get(name):
+        return getattr(value, field.attribute, None), field.kind
+    if entries := values_of(kind.model):
+        return getattr(value, "additional_properties", {}).get(name), entries
+    raise no_such_field(name, kind.model)
+
+
+def _types(kind: Kind) -> list[type]:
+    """Return the types of the values that are not null; for a number, only `float`."""
+    types = [*kind.scalars, *map(type, kind.choices), *([kind.format] if kind.format else [])]
+    left_out = {type(None), int} if float in types else {type(None)}
+    return [each for each in dict.fromkeys(types) if each not in left_out]
+
+
+class MerchantData(MutableMapping[str, str]):
+    """A customer's `merchant_defined_information` as a dict of names and values.
+
+        with customers.edit(customer_id) as customer:
+            MerchantData(customer)["data2"] = "Gold"
+
+    What is changed here is changed in the customer. An entry without a name or without a value is left alone and not
+    shown. A value must hold no personal data, or CyberSource suspends the account.
+
+    Args:
+        customer: The customer of a record, or the one that an edit hands out.
+
+    Raises:
+        InvalidRequest: It is not a `Customer`.
+    """
+
+    def __init__(self, customer: Customer) -> None:
+        self._customer = _check_customer(customer)
+
+    def __getitem__(self, name: str) -> str:
+        return self._values()[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        entries = self._entries()
+        named = [entry for entry in entries if entry.name == name]
+        for entry in named:
+            entry.value = value
+        added = [] if named else [MerchantDefinedInformation(name=name, value=value)]
+        self._customer.merchant_defined_information = [*entries, *added]
+
+    def __delitem__(self, name: str) -> None:
+        del self._values()[name]  # KeyError where there is none
+        left = [entry for entry in self._entries() if entry.name != name]
+        # The guide removes a field by null; it does not say what an empty array does.
+        self._customer.merchant_defined_information = left or None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def _entries(self) -> list[MerchantDefinedInformation]:
+        return self._customer.merchant_defined_information or []
+
+    def _values(self) -> dict[str, str]:
+        pairs = ((entry.name, entry.value) for entry in self._entries())
+        return {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
+
+
+def _check_customer(customer: object) -> Customer:
+    # The list of a CustomerUpdate would replace all entries that the customer has.
+    if not isinstance(customer, Customer):
+        raise InvalidRequest("MerchantData: expected a Customer, such as record.customer")
+    return customer

@@ -1,0 +1,1 @@
+"""The only code that sends: one attempt, connections, step time-outs."""
