@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from openapi_python_client import GeneratorData, Project
+from openapi_python_client import Project
 from openapi_python_client.config import Config, ConfigFile, MetaType
+from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
 import check_spec
