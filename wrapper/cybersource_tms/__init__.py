@@ -4,9 +4,9 @@
         customers.update(customer_id, partial(changed_fields, after={"buyerInformation": {"email": "a@example.com"}}))
 
 See `CustomersClient` for the calls, `CustomersClient.from_env` for the environment variables, `changed_fields` for what
-is sent, and `errors` for what can go wrong and what is guaranteed. `SharedSecretAuth`, `CertificateAuth` and
-`HttpSignatureAuth` are the credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_sandbox` is a
-stand-in for the service, for tests.
+is sent, and `errors` for what can go wrong and what is guaranteed. `SharedSecretAuth` and `CertificateAuth`
+are the credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_sandbox` is a sandbox of the
+service, for tests.
 """
 
 from cybersource_tms_api import models as _models
@@ -18,7 +18,6 @@ from ._calls.environment import Environment
 from ._calls.records import CustomerRecord
 from ._calls.retries import Retries
 from ._clients import AsyncCustomersClient, CustomersClient
-from ._credentials.http_signature import HttpSignatureAuth
 from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._diff.changed_fields import changed_fields
@@ -32,7 +31,6 @@ __all__ = [
     "CustomerRecord",
     "CustomersClient",
     "Environment",
-    "HttpSignatureAuth",
     "MerchantData",
     "MessageEncryption",
     "Retries",

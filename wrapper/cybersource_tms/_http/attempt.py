@@ -21,7 +21,7 @@ from cybersource_tms._calls.responses import (
     log_response,
     unreadable,
 )
-from cybersource_tms._credentials.json_web_token import RESPONSE_KEY_ID, SIGNED_FOR
+from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
 from cybersource_tms._http.connections import AsyncConnections, SyncConnections
 from cybersource_tms._version import __version__
@@ -149,23 +149,26 @@ class TimeLimits(dict[str, float]):
 
 
 def build_request(call: Call[Any], settings: Settings, limits: TimeLimits) -> httpx.Request:
-    """Return the generated code's request, encrypted if there is encryption, for the credentials to sign.
+    """Return the generated code's request, encrypted if there is encryption, and signed with a token.
+
+    Other credentials sign it when it is sent.
 
     Raises:
         InvalidRequest: It cannot be encrypted.
     """
     content: bytes | None = None
-    extensions: dict[str, Any] = {"timeout": limits, SIGNED_FOR: (settings.host, call.path)}
+    extensions: dict[str, Any] = {"timeout": limits}
     if "json" in call.request:
         content = json.dumps(call.request["json"], ensure_ascii=False, separators=(",", ":")).encode()
     if encryption := settings.encryption:
         content = content and encryption.encrypt_request(content)
-        if encryption.response_key_id:
-            extensions[RESPONSE_KEY_ID] = encryption.response_key_id
     headers = _HEADERS | call.request.get("headers", {})
-    return httpx.Request(
+    request = httpx.Request(
         call.method, settings.base_url + call.path, headers=headers, content=content, extensions=extensions
     )
+    if isinstance(settings.auth, JsonWebTokenAuth):
+        settings.auth.sign(request, settings.host, call.path, encryption.response_key_id if encryption else None)
+    return request
 
 
 def decrypt(call: Call[Any], response: Response, encryption: MessageEncryption | None) -> Response:

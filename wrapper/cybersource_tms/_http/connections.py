@@ -21,6 +21,7 @@ import httpx
 from attrs import field, frozen
 
 from cybersource_tms._calls.requests import Settings
+from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms.errors import InvalidRequest, StatusError
 
 _Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
@@ -72,7 +73,7 @@ class _Connections(Generic[_Http, _Slots]):
         self._transport = transport
         uses_tls = settings.base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
         self._options: dict[str, Any] = {
-            "auth": settings.auth,
+            "auth": None if isinstance(settings.auth, JsonWebTokenAuth) else settings.auth,
             "event_hooks": {"response": [hook]},
             "limits": httpx.Limits(max_connections=1),
             "transport": transport,
