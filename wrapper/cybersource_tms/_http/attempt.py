@@ -11,31 +11,12 @@ from typing import Any
 import anyio
 import httpx
 
-<<<<<<< HEAD
 from cybersource_tms._calls.operations import Operation, Result
 from cybersource_tms._calls.responses import decrypt_response, log_response, parse_response, status_error, unreadable
 from cybersource_tms._calls.retries import Deadline
 from cybersource_tms._calls.settings import Settings
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, TimedOut
-=======
-from cybersource_tms._calls.records import Call, Result
-from cybersource_tms._calls.requests import Settings
-from cybersource_tms._calls.responses import (
-    BodyRefused,
-    Response,
-    broken_off,
-    check_response,
-    connection_failed,
-    log_response,
-    unreadable,
-)
-from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
-from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._http.connections import AsyncConnections, SyncConnections
-from cybersource_tms._version import __version__
-from cybersource_tms.errors import CybersourceError
->>>>>>> credentials
 
 from .connection import Connection, DeadlinePassed
 
@@ -101,92 +82,13 @@ async def async_attempt(
     return parse_response(operation, response, plain, expiry_of(settings.auth))
 
 
-<<<<<<< HEAD
 def build_request(connection: Connection[Any], operation: Operation[Any], settings: Settings) -> httpx.Request:
     """Return the request, encrypted if there is encryption.
-=======
-async def _keep_outcome(
-    connections: AsyncConnections, call: Call[Result], limits: "TimeLimits", outcome: list[Result | BaseException]
-) -> None:
-    try:
-        result = await _attempt(connections, call, limits)
-        outcome.append(result)
-    except anyio.get_cancelled_exc_class():
-        raise
-    except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
-        outcome.append(error)
-
-
-async def _attempt(connections: AsyncConnections, call: Call[Result], limits: "TimeLimits") -> Result:
-    try:
-        request = build_request(call, connections.settings, limits)
-        async with connections.borrow() as http:
-            limits.start(is_custom=connections.is_custom)
-            response = await async_read(call, await http.send(request, stream=True), limits)
-            return check_response(call, decrypt(call, response, connections.settings.encryption))
-    except CybersourceError:
-        raise
-    except Exception as error:
-        raise connection_failed(call, error, sent=limits.sending, is_custom=connections.is_custom) from error
-
-
-class DeadlinePassed(httpx.TimeoutException):
-    """The call has used up its `total_time`."""
-
-    def __init__(self) -> None:
-        super().__init__("total_time is over")
-
-
-class TimeLimits(dict[str, float]):
-    """The time-outs of one attempt, none of which goes beyond the call's deadline.
-
-    httpcore asks for `connect`, `write` or `read` right before it does that, so it connects and sends nothing too late,
-    and where it has not asked for `write`, nothing was sent.
-    """
-
-    def __init__(self, timeout: httpx.Timeout, deadline: float) -> None:
-        super().__init__({step: seconds or 0.0 for step, seconds in timeout.as_dict().items()})
-        self._deadline = deadline
-        self.sending = False
-        self.started = 0.0
-
-    def get(self, step: str, default: Any = None) -> Any:
-        """Return the seconds that a step may take from now on."""
-        left = self.time_left()
-        if step == "write":
-            self.sending = True
-        seconds = super().get(step, default)
-        return seconds if seconds is None else min(seconds, left)
-
-    def time_left(self) -> float:
-        """Return the seconds to the deadline.
-
-        Raises:
-            DeadlinePassed: There are none.
-        """
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise DeadlinePassed
-        return left
-
-    def start(self, *, is_custom: bool) -> None:
-        """Begin to send. A custom transport does not say when it does, so its request counts as sent from now on."""
-        self.time_left()
-        self.sending = is_custom
-        self.started = time.monotonic()
-
-
-def build_request(call: Call[Any], settings: Settings, limits: TimeLimits) -> httpx.Request:
-    """Return the generated code's request, encrypted if there is encryption, and signed with a token.
-
-    Other credentials sign it when it is sent.
->>>>>>> credentials
 
     Raises:
         InvalidRequest: It cannot be encrypted.
     """
     content: bytes | None = None
-<<<<<<< HEAD
     if operation.body is not None:
         content = json.dumps(operation.body, ensure_ascii=False, separators=(",", ":")).encode()
         if settings.encryption:
@@ -199,20 +101,7 @@ def build_request(call: Call[Any], settings: Settings, limits: TimeLimits) -> ht
         headers=headers | operation.request.get("headers", {}),
         content=content,
         extensions={"timeout": connection.timeouts},
-=======
-    extensions: dict[str, Any] = {"timeout": limits}
-    if "json" in call.request:
-        content = json.dumps(call.request["json"], ensure_ascii=False, separators=(",", ":")).encode()
-    if encryption := settings.encryption:
-        content = content and encryption.encrypt_request(content)
-    headers = _HEADERS | call.request.get("headers", {})
-    request = httpx.Request(
-        call.method, settings.base_url + call.path, headers=headers, content=content, extensions=extensions
->>>>>>> credentials
     )
-    if isinstance(settings.auth, JsonWebTokenAuth):
-        settings.auth.sign(request, settings.host, call.path, encryption.response_key_id if encryption else None)
-    return request
 
 
 def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> httpx.Auth | None:
