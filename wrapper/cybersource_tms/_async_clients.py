@@ -40,6 +40,7 @@ from ._calls.settings import (
     parse_timeout,
 )
 from ._credentials import variables
+from ._credentials.arguments import naming
 from ._credentials.message_encryption import MessageEncryption
 from ._http.attempt import async_attempt
 from ._http.connections import AsyncConnections
@@ -132,17 +133,18 @@ class AsyncCustomersClient:
         """Make a client from environment variables, as `CustomersClient.from_env` does."""
         settings = variables.settings(os.environ)
         settings["base_url"] = base_url or settings["base_url"]
-        return cls(
-            **settings,
-            timeout=timeout,
-            retries=retries,
-            profile_id=profile_id,
-            transport=transport,
-            max_connections=max_connections,
-            ssl_context=ssl_context,
-            proxy=proxy,
-            headers=headers,
-        )
+        with naming(environment=variables.ENVIRONMENT, base_url="base_url" if base_url else variables.BASE_URL):
+            return cls(
+                **settings,
+                timeout=timeout,
+                retries=retries,
+                profile_id=profile_id,
+                transport=transport,
+                max_connections=max_connections,
+                ssl_context=ssl_context,
+                proxy=proxy,
+                headers=headers,
+            )
 
     @raise_without_frames
     def with_options(
