@@ -30,6 +30,8 @@ _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
+# What httpx raises for settings that it cannot use: no such file, no certificate in it, no such scheme, no socksio, ...
+_UNUSABLE = (OSError, ValueError, TypeError, ImportError, httpx.InvalidURL)
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -136,11 +138,11 @@ class _Connections(Generic[Http]):
     def _open(self) -> Http:
         try:
             http: Http = self._http_class(**self._options)
-        except Exception as error:  # noqa: BLE001 - of many kinds, some of which quote a proxy's password
+        except _UNUSABLE as error:
             problem = type(error).__name__
         else:
             return http
-        # Outside of the except block, whose error can hold that password.
+        # Outside of the except block, whose error can quote a proxy's password.
         raise _unusable(self._proxy_names, problem)
 
     def _abandon(self, owners: Iterable[_Owner]) -> None:
@@ -260,12 +262,12 @@ async def _ignore_location_async(response: httpx.Response) -> None:
 def _tls_context() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
-    except Exception as error:  # noqa: BLE001 - of many kinds: no such file, no certificate in it, ...
+    except _UNUSABLE as error:
         problem = type(error).__name__
     raise _unusable(_TLS_VARIABLES, problem)
 
 
 def _unusable(names: tuple[str, ...], problem: str) -> InvalidRequest:
-    present = [name for name in (*names, *os.environ) if name == "proxy" or (name.upper() in names and os.environ[name])]
-    listed = ", ".join(dict.fromkeys(present)) or "the system's settings"
+    present = [name for name, value in os.environ.items() if value and name.upper() in names]
+    listed = ", ".join(present) or ("proxy" if "proxy" in names else "the system's settings")
     return InvalidRequest(f"{listed}: cannot be used ({problem}); correct or remove what is wrong")
