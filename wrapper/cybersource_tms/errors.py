@@ -74,9 +74,19 @@ def _restore(cls: type[CybersourceError], args: tuple[Any, ...], state: dict[str
 
 
 class InvalidRequest(CybersourceError, ValueError):
-    """The call was refused before anything was sent; the message names what is wrong and what to do."""
+    """The call was refused before anything was sent; the message names what is wrong and what to do.
+
+    Attributes:
+        argument: The name of the argument that is wrong, if it is one.
+        path: The path of the field that is wrong, if it is one: `buyerInformation.email`.
+    """
 
     may_have_been_applied = False
+
+    def __init__(self, message: str, *, argument: str | None = None, path: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+        self.path = path
 
 
 class ConnectionFailed(CybersourceError):
