@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from copy import copy
 from functools import partial
 from itertools import count
-from typing import Any, Self
+from typing import Self
 
 import anyio
 import httpx
@@ -259,7 +259,9 @@ class AsyncCustomersClient:
                 if number == rounds:
                     raise conflict(error, rounds) from error
                 requests += error.attempts
-            _log.info("customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields)
+            _log.info(
+                "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
+            )
         raise AssertionError
 
     async def _send_update(

@@ -27,7 +27,7 @@ from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
 from itertools import count
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from attrs import evolve
@@ -394,7 +394,9 @@ class CustomersClient:
                 if number == rounds:
                     raise conflict(error, rounds) from error
                 requests += error.attempts
-            _log.info("customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields)
+            _log.info(
+                "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
+            )
         raise AssertionError
 
     def _send_update(
@@ -424,9 +426,7 @@ class CustomersClient:
             raise lost_update(refused, missing) from refused
         return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
-    def _retry(
-        self, operation: Operation[CustomerRecord], deadline: Deadline, turns: Turns | None
-    ) -> CustomerRecord:
+    def _retry(self, operation: Operation[CustomerRecord], deadline: Deadline, turns: Turns | None) -> CustomerRecord:
         """Make one attempt after another, until one succeeds, none is left, or the time is over."""
         attempts = Attempts(operation, self._settings.retries, deadline)
         with self._connections.acquire(attempts) as connection:

@@ -11,7 +11,7 @@ import anyio
 from attrs import frozen
 
 from ._calls.records import CustomerRecord
-from .errors import CybersourceError, InvalidRequest, StatusError, TooManyRequests
+from .errors import CybersourceError, InvalidRequest
 
 _LONGEST_PAUSE = 60.0  # seconds that a job waits because the service asks for it
 _LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could not sleep as long

@@ -1,7 +1,8 @@
 """Whatever leaves the package leaves without the frames within.
 
-Their locals hold secrets and customers' values, and tools such as crash reporters record the locals of each frame. A note
-says where the error was raised. The causes stay, without their frames, bodies and requests. What the caller was handling
+Their locals hold secrets and customers' values, and crash reporters record the locals of each frame. A note
+says where the error was raised. The causes stay, without their frames, bodies and requests. What the caller was
+handling
 before the call is the caller's. An error of the caller's own code, such as a function for `modify`, keeps the frames of
 that code.
 """
@@ -11,9 +12,9 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing
 from functools import wraps
+from inspect import currentframe, iscoroutinefunction
 from json import JSONDecodeError
 from pathlib import Path
-from inspect import currentframe, iscoroutinefunction
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast
 
@@ -86,7 +87,7 @@ async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncG
 def drop_frames(error: BaseException, before: BaseException | None = None) -> BaseException:
     """Return an error without the frames within the package; `before` is what was being handled before the call.
 
-    Each error of the chain gets a note about where it was raised instead, and those that hold a body or a request lose it.
+    Each error of the chain gets a note about where it was raised. Bodies and requests in it are removed.
     """
     for each in _chain(error, before):
         kept, left_out = each.__traceback__, list[str]()

@@ -4,8 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from inspect import isawaitable
 from typing import Any, cast
 
-from cybersource_tms._diff.changed_fields import difference
-from cybersource_tms._diff.schema import Mismatch, customer_schema, to_json
+from cybersource_tms._diff.changed_fields import customer_json, difference
 from cybersource_tms.errors import InvalidRequest, UnreadableResponse
 from cybersource_tms_api.models import Customer, CustomerUpdate
 
@@ -20,7 +19,7 @@ _RESULT = "function: the result"
 
 def desired_changes(desired: JSON, read: CustomerRecord) -> JSON:
     """Return which of the desired fields the current customer does not have."""
-    return _difference("desired", _json("desired", read.customer), desired)
+    return difference(customer_json(read.customer, "desired"), desired, "desired")
 
 
 def parse_function(function: object) -> Modify:
@@ -42,18 +41,18 @@ def modified_changes(function: Modify, read: CustomerRecord) -> JSON:
         Exception: What the function raises.
     """
     customer = read.customer
-    before = _json("function", customer)
+    before = customer_json(customer, "function")
     returned = function(customer)
     _refuse_awaitable(returned)
-    after = _json(_RESULT, customer)
+    after = customer_json(customer, _RESULT)
     if returned is customer:
-        return _difference(_RESULT, before, after)
+        return difference(before, after, _RESULT)
     if before != after:
         raise InvalidRequest("function: it changed its argument, so it has to return that argument")
     if returned is None:
         return {}
     if isinstance(returned, CustomerUpdate | Mapping):
-        return _difference(_RESULT, before, returned)
+        return difference(before, returned, _RESULT)
     raise InvalidRequest(f"{_RESULT} {_describe(returned)}")
 
 
@@ -75,19 +74,6 @@ def guarding_etag(read: CustomerRecord) -> str:
     )
 
 
-def _json(argument: str, customer: Customer) -> JSON:
-    try:
-        json: JSON = to_json(customer, customer_schema(), sent=False)
-    except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}", argument="function", path=mismatch.path) from mismatch
-    return json
-
-
-def _difference(argument: str, before: JSON, after: Changes | JSON) -> JSON:
-    changes: JSON = difference(before, after, argument)
-    return changes
-
-
 def _refuse_awaitable(returned: object) -> None:
     if isawaitable(returned):
         if isinstance(returned, Coroutine):
@@ -97,5 +83,7 @@ def _refuse_awaitable(returned: object) -> None:
 
 def _describe(returned: object) -> str:
     if isinstance(returned, Customer):
-        return "is another Customer than its argument, and may be older: return the argument itself, or only the changes"
+        return (
+            "is another Customer than its argument, and may be older: return the argument itself, or only the changes"
+        )
     return f"has to be the Customer, a CustomerUpdate, a mapping or None, not {type(returned).__name__}"

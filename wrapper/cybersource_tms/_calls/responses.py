@@ -11,11 +11,10 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import httpx
-from attrs import evolve
 
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._diff.changed_fields import difference, field_paths
+from cybersource_tms._diff.changed_fields import customer_json, difference, field_paths
 from cybersource_tms._diff.schema import Mismatch, api_names, customer_schema, to_json
 from cybersource_tms_api.models import Customer
 
@@ -113,8 +112,8 @@ def _parse_json(content: bytes) -> Any:
 
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:
     """Return the paths of the fields that the current customer does not have as an update requested them."""
-    before = to_json(current.customer, customer_schema(), sent=False)
-    return tuple(field_paths(difference(before, operation.body or {}, "changes")))
+    changes = difference(customer_json(current.customer, "customer"), operation.body or {}, "changes")
+    return tuple(field_paths(changes))
 
 
 def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:

@@ -239,9 +239,7 @@ class Body:
 
 def network_error(connection: Connection[Any], operation: Operation[Any], error: Exception) -> ConnectionFailed:
     """Return the error for an attempt without a response."""
-    log.debug(
-        "%s %s failed: %s", operation.method, operation.path, type(error).__name__, extra=operation.log_fields
-    )
+    log.debug("%s %s failed: %s", operation.method, operation.path, type(error).__name__, extra=operation.log_fields)
     is_time_out = isinstance(error, httpx.TimeoutException | TimeoutError)
     details = [f"{type(error).__name__} ({operation.method} {operation.path})"]
     # Other messages of httpx can quote headers.
