@@ -57,8 +57,8 @@ class AsyncCustomersClient:
         async with AsyncCustomersClient.from_env() as customers:
             record = await customers.apply(customer_id, {"buyerInformation": {"email": "new@example.com"}})
 
-    A call ends within its `total_timeout`, and can be cancelled at any time: nothing is sent afterwards. Under trio, close
-    the client within the run that used it.
+    A call ends within its `total_timeout`, and can be cancelled at any time: nothing is sent afterwards. Under trio,
+    close the client within the run that used it.
 
     Args:
         environment: As for `CustomersClient`.
@@ -148,15 +148,16 @@ class AsyncCustomersClient:
 
     @raise_without_frames
     def with_options(
-        self, *, timeout: float | httpx.Timeout | Unset = UNSET, retries: Retries | None | Unset = UNSET
+        self, *, timeout: float | httpx.Timeout | Unset = UNSET, retries: Retries | Unset | None = UNSET
     ) -> Self:
         """Return a client with other time-outs or retries, as `CustomersClient.with_options` does."""
-        other = copy(self)
-        other._is_borrowing = True
+        settings = self._settings
         if not isinstance(timeout, Unset):
-            other._settings = evolve(other._settings, timeout=parse_timeout(timeout))
+            settings = evolve(settings, timeout=parse_timeout(timeout))
         if not isinstance(retries, Unset):
-            other._settings = evolve(other._settings, retries=parse_retries(retries))
+            settings = evolve(settings, retries=parse_retries(retries))
+        other = copy(self)
+        other._settings, other._is_borrowing = settings, True  # noqa: SLF001 - a copy of this
         return other
 
     @raise_without_frames
@@ -208,8 +209,8 @@ class AsyncCustomersClient:
             async with customers.apply_many(pairs) as outcomes:
                 async for outcome in outcomes: ...
 
-        `pairs` can be an async iterable as well, and outcomes come while it is waited for. Leaving the block cancels what
-        is in flight.
+        `pairs` can be an async iterable as well, and outcomes come while it is waited for. Leaving the block cancels
+        what is in flight.
         """
         return run_async_job(self._apply_one, pairs, concurrency, per_second, max_failures)
 

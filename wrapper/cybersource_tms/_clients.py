@@ -1,7 +1,9 @@
-"""The sync client. The async client in `_async_clients.py` mirrors it. This is the path of an update:
+"""The sync client. The async client in `_async_clients.py` mirrors it.
+
+The path of an update:
 
 update                    one PATCH with what it is given
-apply, modify             read, find what has to change, update guarded by the ETag; again on a conflict; one deadline
+apply, modify             read, find what has to change, update guarded by the ETag; again on a conflict
   update_request          check the customer id; the generated code's request                           _calls.requests
   acquire                 a connection for this read or update alone                                    _http.connections
   _retry                  one attempt after another, until success, or none is left, or the time is over
@@ -174,7 +176,7 @@ class CustomersClient:
 
     @raise_without_frames
     def with_options(
-        self, *, timeout: float | httpx.Timeout | Unset = UNSET, retries: Retries | None | Unset = UNSET
+        self, *, timeout: float | httpx.Timeout | Unset = UNSET, retries: Retries | Unset | None = UNSET
     ) -> Self:
         """Return a client with other time-outs or retries and the same connections. Closing it does nothing.
 
@@ -187,12 +189,13 @@ class CustomersClient:
         Raises:
             InvalidRequest: An argument is wrong.
         """
-        other = copy(self)
-        other._is_borrowing = True
+        settings = self._settings
         if not isinstance(timeout, Unset):
-            other._settings = evolve(other._settings, timeout=parse_timeout(timeout))
+            settings = evolve(settings, timeout=parse_timeout(timeout))
         if not isinstance(retries, Unset):
-            other._settings = evolve(other._settings, retries=parse_retries(retries))
+            settings = evolve(settings, retries=parse_retries(retries))
+        other = copy(self)
+        other._settings, other._is_borrowing = settings, True  # noqa: SLF001 - a copy of this
         return other
 
     @raise_without_frames

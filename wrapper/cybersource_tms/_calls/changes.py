@@ -77,7 +77,7 @@ def guarding_etag(read: CustomerRecord) -> str:
 def _refuse_awaitable(returned: object) -> None:
     if isawaitable(returned):
         if isinstance(returned, Coroutine):
-            cast("Coroutine[Any, Any, Any]", returned).close()  # or Python warns that it was never awaited
+            returned.close()  # or Python warns that it was never awaited
         raise InvalidRequest("function: expected a function that is not async, for either client")
 
 

@@ -21,8 +21,8 @@ Changes = CustomerUpdate | Mapping[str, Any]
 
 # `..` and `/` would reach other resources. The service's ids are 1 to 32 characters.
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-# RFC 9110 section 8.8.3 has quoted and weak tags; the service's are bare. `*` would match any state of the customer, and
-# a comma outside of quotes is what two tags look like.
+# RFC 9110 section 8.8.3 has quoted and weak tags; the service's are bare. `*` would match any state of the customer,
+# and a comma outside of quotes is what two tags look like.
 _ETAG = re.compile(r'[!#-+\--~]+|(W/)?"[!#-~]*"')
 _LONGEST_ETAG = 256  # the service's are 32 characters; a proxy may make them weak or quote them
 

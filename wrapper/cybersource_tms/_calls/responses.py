@@ -245,7 +245,7 @@ def _describe(operation: Operation[Any], response: httpx.Response) -> str:
 
 
 def _error_entries(content: bytes) -> Iterator[errors.ErrorEntry]:
-    """Yield the reasons in a body. The service's layers write them in several forms, which are read as far as they go."""
+    """Yield the reasons in a body. The service writes them in several forms, which are read as far as they go."""
     try:
         body: Any = _parse_json(content)
     except (ValueError, RecursionError):
@@ -264,7 +264,7 @@ def _error_entries(content: bytes) -> Iterator[errors.ErrorEntry]:
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
-    values = cast("list[Any]", value)[:_MOST_ENTRIES] if isinstance(value, list) else []
+    values: list[Any] = value[:_MOST_ENTRIES] if isinstance(value, list) else []
     return [cast("Mapping[str, Any]", each) for each in values if isinstance(each, Mapping)]
 
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import cache
@@ -28,7 +29,7 @@ MOST_LEVELS = 100  # the service's customers have five
 MOST_VALUES = 100_000
 _LEVELS_OF_GROUPS = 4
 
-Known = Set[tuple[Schema, str, Any]]  # what a customer has already: a value, or the length of a list, at its place
+Known = AbstractSet[tuple[Schema, str, Any]]  # what a customer has already: a value, or the length of a list, at its place
 
 _WORDS = {
     "string": "text",
@@ -129,7 +130,7 @@ def field_schema(path: str, *, sent: bool = False) -> Schema:
 
 
 @cache
-def api_names() -> Set[str]:
+def api_names() -> AbstractSet[str]:
     """Return the names of all fields of a customer."""
     return {path.rpartition(".")[2] for path in _paths(customer_schema())}
 

@@ -1,4 +1,4 @@
-"""One attempt of an operation: encrypt, sign, send, read, decrypt, parse. The sync and the async one mirror each other."""
+"""One attempt of an operation, step by step. The sync and the async one mirror each other."""
 
 import json
 import logging

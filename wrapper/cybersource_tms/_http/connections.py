@@ -1,7 +1,7 @@
 """Connections: one for each read or update, to itself, and only used again if its last exchange ended in order.
 
-So no call can see another one's leftovers, whether that was cancelled, cut or got two responses. A connection belongs to
-the process and the event loop that made it: after a fork, or in another loop, there are new ones.
+So no call can see another one's leftovers, whether that was cancelled, cut or got two responses. A connection belongs
+to the process and the event loop that made it: after a fork, or in another loop, there are new ones.
 """
 
 import asyncio
@@ -91,8 +91,8 @@ class _Connections(Generic[Http]):
         }
         # The first client is made at once, so that settings that cannot be used are refused here.
         first = self._open()
-        self._shared = first if transport else None
-        self._unused = deque([first])
+        self._shared: Http | None = first if transport else None
+        self._unused: deque[Http] = deque([first])
         # Those of other processes are kept, or the garbage collector would close their sockets.
         self._pools: dict[_Owner, _Pool[Http]] = {}
 
