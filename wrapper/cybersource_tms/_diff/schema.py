@@ -29,7 +29,9 @@ MOST_LEVELS = 100  # the service's customers have five
 MOST_VALUES = 100_000
 _LEVELS_OF_GROUPS = 4
 
-Known = AbstractSet[tuple[Schema, str, Any]]  # what a customer has already: a value, or the length of a list, at its place
+Known = AbstractSet[
+    tuple[Schema, str, Any]
+]  # what a customer has already: a value, or the length of a list, at its place
 
 _WORDS = {
     "string": "text",
