@@ -2,22 +2,22 @@
 
 The path of an update:
 
-update                    one PATCH with what it is given
-apply, modify             read, find what has to change, update guarded by the ETag; again on a conflict
-  update_request          check the customer id; the generated code's request                           _calls.requests
-  acquire                 a connection for this read or update alone                                    _http.connections
-  _retry                  one attempt after another, until success, or none is left, or the time is over
-    wait_for_turn         in jobs only: the rate limit, and the pause that the service asked for        _many
-    attempt                                                                                             _http.attempt
-      build_request       the body, encrypted if there is encryption: encrypt_request                   _credentials
-      sign_request        for the environment's host                                                    _credentials
-      send                httpx; never after the deadline
-      read                the whole body, up to a size
-      log_response                                                                                      _calls.responses
-      decrypt_response                                                                                  _calls.responses
-      parse_response      status, schema, the requested customer; returns the record                    _calls.responses
-    record, next_delay    complete the error; how long to wait before the next attempt, if there is one _calls.retries
-  _confirm_applied        after a 412 to a retry: was an earlier attempt applied?
+update                  one PATCH with what it is given
+apply, modify           read, find what has to change, update guarded by the ETag; again on a conflict
+  update_request        check the customer id; the generated code's request                          _calls.requests
+  acquire               a connection for this read or update alone                                   _http.connections
+  _retry                one attempt after another, until success, or none is left, or the time is over
+    wait_for_turn       in jobs only: the rate limit, and the pause that the service asked for       _many
+    attempt                                                                                          _http.attempt
+      build_request     the body, encrypted if there is encryption: encrypt_request                  _credentials
+      sign_request      for the environment's host                                                   _credentials
+      send              httpx; never after the deadline
+      read              the whole body, up to a size
+      log_response                                                                                   _calls.responses
+      decrypt_response                                                                               _calls.responses
+      parse_response    status, schema, the requested customer; returns the record                   _calls.responses
+    record, next_delay  complete the error; how long to wait before the next attempt, if any         _calls.retries
+  _confirm_applied      after a 412 to a retry: was an earlier attempt applied?
 """
 
 import logging

@@ -25,8 +25,8 @@ _Returned = TypeVar("_Returned")
 
 _OURS = ("cybersource_tms", "cybersource_tms_api")
 # What runs below the caller's code in a call of ours: frames of these hold requests, bodies and keys.
-_BELOW_THE_CALLER = {*_OURS, "httpx", "httpcore", "h11", "anyio", "joserfc", "cryptography", "attr", "attrs"}
-_BELOW_THE_CALLER |= sys.stdlib_module_names
+_LIBRARIES = ("httpx", "httpcore", "h11", "anyio", "joserfc", "cryptography", "attr", "attrs")
+_BELOW_THE_CALLER = {*_OURS, *_LIBRARIES, *sys.stdlib_module_names}
 _MOST_PLACES = 6
 
 

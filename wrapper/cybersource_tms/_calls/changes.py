@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from inspect import isawaitable
-from typing import Any, cast
+from typing import cast
 
 from cybersource_tms._diff.changed_fields import customer_json, difference
 from cybersource_tms.errors import InvalidRequest, UnreadableResponse

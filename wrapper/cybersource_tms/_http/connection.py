@@ -105,11 +105,12 @@ class Connection(Generic[Http]):
         """
         if not self.keeps_alive:
             return False
+        http: Any = self.http
         try:
-            connection: Any = self.http._transport_for_url(url)._pool.connections[0]  # type: ignore[attr-defined] # noqa: SLF001
+            connection = http._transport_for_url(url)._pool.connections[0]  # noqa: SLF001 - see above
             while not hasattr(connection, "_h11_state"):
                 connection = connection._connection  # noqa: SLF001 - the one within a proxy's
-            return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001
+            return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001 - see above
         except (AttributeError, IndexError):
             return True
 

@@ -53,7 +53,7 @@ class _Pool(Generic[Http]):
     """What belongs to one process and event loop: the idle connections, and how many more calls may be in flight."""
 
     free: anyio.Semaphore
-    idle: deque[Connection[Http]] = field(factory=deque)
+    idle: deque[Connection[Http]] = field(factory=lambda: deque[Connection[Http]]())
 
 
 class _Connections(Generic[Http]):
