@@ -29,8 +29,10 @@ _HEADERS = {
     "User-Agent": f"cybersource-tms/{__version__}",
 }
 # What a call sets by itself, or what would change how the request is read.
-_RESERVED = {*map(str.lower, _HEADERS), "authorization", "if-match", "profile-id", "host", "cookie"}
-_RESERVED |= {"connection", "content-length", "content-encoding", "transfer-encoding", "upgrade", "te", "trailer"}
+_RESERVED = {
+    *("accept", "accept-encoding", "content-type", "user-agent", "authorization", "if-match", "profile-id", "host"),
+    *("cookie", "connection", "content-length", "content-encoding", "transfer-encoding", "upgrade", "te", "trailer"),
+}
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.

@@ -28,8 +28,6 @@ _Owner = tuple[int, object]  # a process, and in it an event loop or None
 
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
-
-
 # What httpx raises for settings that it cannot use: no such file, no certificate in it, no such scheme, no socksio, ...
 _UNUSABLE = (OSError, ValueError, TypeError, ImportError, httpx.InvalidURL)
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -53,7 +51,7 @@ class _Pool(Generic[Http]):
     """What belongs to one process and event loop: the idle connections, and how many more calls may be in flight."""
 
     free: anyio.Semaphore
-    idle: deque[Connection[Http]] = field(factory=lambda: deque[Connection[Http]]())
+    idle: deque[Connection[Http]] = field(factory=deque)  # pyright: ignore[reportUnknownVariableType]
 
 
 class _Connections(Generic[Http]):
@@ -66,19 +64,30 @@ class _Connections(Generic[Http]):
     def __init__(
         self,
         http_class: type[Http],
+        transport_class: type,
         base_url: str,
         hook: object,
         *,
         transport: object,
         max_connections: object,
-        ssl_context: ssl.SSLContext | None,
+        ssl_context: object,
         proxy: object,
     ) -> None:
+        uses_tls = base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
+        if not isinstance(transport, transport_class | None):
+            raise InvalidRequest(f"transport: this client needs an httpx.{transport_class.__name__}")
+        if transport and (ssl_context or proxy):
+            raise InvalidRequest(
+                "transport: it cannot be combined with ssl_context or proxy, which are settings of its own"
+            )
+        if not isinstance(ssl_context, ssl.SSLContext | None):
+            raise InvalidRequest("ssl_context: expected an ssl.SSLContext")
+        if proxy and not uses_tls:
+            raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
         self.is_closed = False
         self._http_class: type[Http] = http_class
         self._max_connections = parse_count("max_connections", max_connections)
         self._is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
-        uses_tls = base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
         self._proxy_names = ("proxy",) if proxy else _PROXY_VARIABLES
         self._options: dict[str, Any] = {
             "event_hooks": {"response": [hook]},
@@ -148,8 +157,9 @@ class _Connections(Generic[Http]):
     def _abandon(self, owners: Iterable[_Owner]) -> None:
         """Close what event loops that have ended left open: nobody can wait for them to do it."""
         for owner in owners:
-            for connection in self._pools.pop(owner).idle:
-                sock: Any = connection.stream and connection.stream.get_extra_info("socket")
+            pool = self._pools.pop(owner, None)
+            for connection in pool.idle if pool else ():
+                sock: Any = connection.stream.get_extra_info("socket")
                 with suppress(OSError):
                     getattr(sock, "_sock", sock).close()
 
@@ -171,7 +181,7 @@ class SyncConnections(_Connections[httpx.Client]):
     """
 
     def __init__(self, base_url: str, **options: Any) -> None:
-        super().__init__(_SyncHttp, base_url, _ignore_location, **options)
+        super().__init__(_SyncHttp, httpx.BaseTransport, base_url, _ignore_location, **options)
 
     @contextmanager
     def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
@@ -209,7 +219,7 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
     """The connections of an `AsyncCustomersClient`, of which `max_connections` calls can be in flight."""
 
     def __init__(self, base_url: str, **options: Any) -> None:
-        super().__init__(_AsyncHttp, base_url, _ignore_location_async, **options)
+        super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, base_url, _ignore_location_async, **options)
 
     @asynccontextmanager
     async def acquire(self, attempts: Attempts) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
