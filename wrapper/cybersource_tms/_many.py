@@ -115,8 +115,8 @@ def _concerned(error: BaseException | None) -> Literal["one", "several", "all"]:
     if isinstance(error, ConnectionFailed):
         return "several" if error.is_transient else "all"  # the proxy refuses, or the certificate is not trusted
     if isinstance(error, StatusError | UnreadableResponse):
-        by_the_service = error.correlation_id is not None or bool(getattr(error, "errors", ()))
-        if not by_the_service or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
+        is_the_services = error.correlation_id or getattr(error, "errors", None)
+        if not is_the_services or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
             return "several"
         return "all" if error.status_code in {401, 403} else "one"
     is_closed = isinstance(error, InvalidRequest) and error.argument is None  # the client
@@ -204,23 +204,30 @@ class SyncJob(_Job):
 
     def _outcomes(self) -> Generator[UpdateOutcome]:
         try:
-            for item in self._pairs:
-                customer_id, wanted = self._parse_pair(item)
-                yield from self._take_while(partial(self._is_in_flight, customer_id))
-                self._in_flight.add(_key(customer_id))
-                self._work.put((copy_context(), customer_id, wanted))
-                yield from self._take_while(lambda: self._finished or self._is_full())
-                if self._has_ended:
-                    break
+            yield from self._begin_all()
+            yield from self._take_rest()
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - raised below
             self._end(error)
+            yield from self._take_rest()
+        if self._error:
+            raise self._error
+
+    def _begin_all(self) -> Generator[UpdateOutcome]:
+        for item in self._pairs:
+            customer_id, wanted = self._parse_pair(item)
+            yield from self._take_while(partial(self._is_in_flight, customer_id))
+            self._in_flight.add(_key(customer_id))
+            self._work.put((copy_context(), customer_id, wanted))
+            yield from self._take_while(lambda: self._finished or self._is_full())
+            if self._has_ended:
+                return
+
+    def _take_rest(self) -> Generator[UpdateOutcome]:
         self._work.put(None)
         # In this order: what has finished is there before its thread has ended.
         yield from self._take_while(lambda: self._running or self._finished)
-        if self._error:
-            raise self._error
 
     def _take_while(self, condition: Callable[[], object]) -> Generator[UpdateOutcome]:
         while condition():
