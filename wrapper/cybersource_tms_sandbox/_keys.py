@@ -77,10 +77,14 @@ def key_pair(key_id: str) -> KeyPair:
 @once
 def folder(prefix: str) -> Path:
     """Return a folder for files, which is removed when this process ends."""
-    path, process = Path(tempfile.mkdtemp(prefix=prefix)), os.getpid()
-    # A process that was forked off this one does not remove it.
-    atexit.register(lambda: os.getpid() == process and shutil.rmtree(path, ignore_errors=True))
-    return path
+    path, process = tempfile.mkdtemp(prefix=prefix), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == process:  # and not a process that was forked off it
+            shutil.rmtree(path, ignore_errors=True)
+
+    atexit.register(remove)
+    return Path(path)
 
 
 def write(name: str, content: bytes) -> Path:
@@ -99,7 +103,7 @@ def p12(key_id: str) -> Path:
     return write(f"{'signing' if key_id == SIGNING else 'response'}.p12", content)
 
 
-def variables(credential: str, encryption: str) -> dict[str, str]:
+def make_variables(credential: str, encryption: str) -> dict[str, str]:
     """Return the environment variables of `CustomersClient.from_env` for a kind of credential and of encryption."""
     found = {"ENVIRONMENT": "test", "MERCHANT_ID": MERCHANT_ID}
     if credential == "p12":

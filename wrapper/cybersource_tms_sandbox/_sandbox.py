@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import _keys
 from ._customers import LONGEST_ETAG, PAGE_CUSTOMER_ID, Stored, new_etag, page_customer
 from ._failing import FailingService
 from ._json import dump_json
+from ._keys import CREDENTIALS, ENCRYPTIONS, P12_PASSWORD, RESPONSE, SERVICE, SIGNING, key_pair, make_variables, p12
 from ._server import serve
 from ._transport import SandboxTransport
 
@@ -37,7 +37,7 @@ class Sandbox(FailingService):
         ValueError: An argument is none of these, or a customer cannot be added.
     """
 
-    p12_password = _keys.P12_PASSWORD
+    p12_password = P12_PASSWORD
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class Sandbox(FailingService):
         customers: Iterable[Mapping[str, Any]] = (),
         etag_format: str = "{}",
     ) -> None:
-        if credential not in _keys.CREDENTIALS:
-            raise ValueError(f"credential is {credential!r}, not one of {', '.join(_keys.CREDENTIALS)}")
-        if encryption not in _keys.ENCRYPTIONS:
-            raise ValueError(f"encryption is {encryption!r}, not one of {', '.join(_keys.ENCRYPTIONS)}")
+        if credential not in CREDENTIALS:
+            raise ValueError(f"credential is {credential!r}, not one of {', '.join(CREDENTIALS)}")
+        if encryption not in ENCRYPTIONS:
+            raise ValueError(f"encryption is {encryption!r}, not one of {', '.join(ENCRYPTIONS)}")
         if etag_format.count("{}") != 1 or len(new_etag(etag_format)) > LONGEST_ETAG:
             raise ValueError(f"etag_format has {{}} once, and an ETag at most {LONGEST_ETAG} characters")
         super().__init__(etag_format)
@@ -74,7 +74,7 @@ class Sandbox(FailingService):
             certificate: A PEM file with a private key and its certificate, to serve HTTPS.
 
         Raises:
-            ValueError: `host` is not a loopback address.
+            ValueError: `host` is not a loopback address, or there is no such port.
             OSError: The port is taken, or the certificate cannot be read.
             ExceptionGroup: At the end, what went wrong in the sandbox itself.
         """
@@ -128,22 +128,22 @@ class Sandbox(FailingService):
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables for `CustomersClient.from_env`, as `credential` and `encryption` say."""
-        return _keys.variables(self._credential, self._encryption)
+        return make_variables(self._credential, self._encryption)
 
     @property
     def signing_p12(self) -> Path:
         """A P12 file with the merchant's key that signs; like all files, it is removed when this process ends."""
-        return _keys.p12(_keys.SIGNING)
+        return p12(SIGNING)
 
     @property
     def response_p12(self) -> Path:
         """A P12 file with the merchant's key for encrypted responses."""
-        return _keys.p12(_keys.RESPONSE)
+        return p12(RESPONSE)
 
     @property
     def request_certificate(self) -> bytes:
         """The service's certificate to encrypt requests for, in PEM, which both P12 files hold too."""
-        return _keys.key_pair(_keys.SERVICE).pem
+        return key_pair(SERVICE).pem
 
     def trust_secret(self, owner: str, key_id: str, secret: str, merchants: Iterable[str] = ()) -> None:
         """Trust a shared secret, in base64. With merchants it is a meta key, and `owner` is their portfolio."""

@@ -1,6 +1,7 @@
 """The sandbox over HTTP on loopback, from a thread of its own."""
 
 import asyncio
+import logging
 import socket
 import ssl
 import threading
@@ -12,11 +13,13 @@ import h11
 
 from ._connection import Connection
 from ._control import control
-from ._failing import FailingService, log
+from ._failing import FailingService
 from ._json import dump_json
 from ._messages import Received, Reply, build_json_reply, build_reply, summarize
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PORTS = range(65_536)
+log = logging.getLogger("cybersource_tms_sandbox")
 
 
 @contextmanager
@@ -24,6 +27,8 @@ def serve(service: FailingService, host: str, port: int, certificate: str | Path
     """Serve from another thread, and yield the base URL; see `Sandbox.running`."""
     if host not in LOOPBACK:
         raise ValueError(f"the sandbox serves on loopback only, not on {host}")
+    if port not in PORTS:
+        raise ValueError(f"a port is a number from 0 to {PORTS[-1]}")
     tls = None
     if certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -90,7 +95,7 @@ class Server:
             try:
                 await self._serve_requests(connection)
             except h11.RemoteProtocolError as error:
-                log.info("no HTTP: 400: %s", error)
+                log.info("400: no HTTP")
                 body = dump_json({"errors": [{"type": "invalidRequest", "message": str(error)}]})
                 await connection.send(None, build_json_reply(400, body, {}), whole=True)
 
