@@ -1,9 +1,7 @@
 """The sandbox takes a JSON Web Token that is as the service documents it, and no other. Made by hand."""
 
 import base64
-import hashlib
 import hmac
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -19,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v1
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET, Sandbox
 from support.caller import (
     ABSENT,
-    CHANGE,
     PAGE,
     PATH,
     SHARED_SECRET,
@@ -85,41 +82,27 @@ def test_good_tokens(sandbox: Sandbox, caller: Caller, signer: Signer) -> None:
 
 # What a token claims
 
-BAD_CLAIMS: dict[str, tuple[dict[str, object], str]] = {
-    **{
-        f"no {name}": ({name: ABSENT}, f"{name} is wrong")
-        for name in SHARED_SECRET.claims("PATCH", PATH, b"{}")
-        if name not in ("iat", "exp", "jti")
-    },
-    "digest of another body": ({"digest": digest(b"")}, "digest is wrong"),
-    "digest in hex": ({"digest": hashlib.sha256(json.dumps(CHANGE).encode()).hexdigest()}, "digest is wrong"),
-    "two algorithms": ({"digest-algorithm": "SHA-512"}, "digestAlgorithm is wrong"),
-    "another algorithm": ({"digestAlgorithm": "SHA256"}, "digestAlgorithm is wrong"),
-    "method in mixed case": ({"request-method": "Patch"}, "request-method is wrong"),
-    "another method": ({"request-method": "get"}, "request-method is wrong"),
-    "another host": ({"request-host": "example.com"}, "request-host is wrong"),
-    "scheme in the host": ({"request-host": "http://127.0.0.1"}, "request-host is wrong"),
-    "another path": ({"request-resource-path": PATH.lower()}, "request-resource-path is wrong"),
-    "path without its slash": ({"request-resource-path": PATH[1:]}, "request-resource-path is wrong"),
-    "issuer in capitals": ({"iss": MERCHANT_ID.upper()}, "iss is wrong"),
-    "another merchant": ({"v-c-merchant-id": SHOP}, "v-c-merchant-id is wrong"),
-    "merchant in a list": ({"v-c-merchant-id": [MERCHANT_ID]}, "v-c-merchant-id is wrong"),
-    "version as a number": ({"v-c-jwt-version": 2}, "v-c-jwt-version is wrong"),
-    "no iat": ({"iat": ABSENT}, "iat or exp is not an integer"),
-    "no exp": ({"exp": ABSENT}, "iat or exp is not an integer"),
-    "iat as text": ({"iat": "1"}, "iat or exp is not an integer"),
-    "exp as a float": ({"exp": 2e9}, "iat or exp is not an integer"),
-    "iat as a bool": ({"iat": True, "exp": 2}, "iat or exp is not an integer"),
-    "no jti": ({"jti": ABSENT}, "jti is not a UUID v4"),
-    "jti of version 1": ({"jti": str(uuid.uuid1())}, "jti is not a UUID v4"),
-    "jti without hyphens": ({"jti": uuid.uuid4().hex}, "jti is not a UUID v4"),
+WRONG_CLAIMS: list[tuple[str, object]] = [
+    *((name, ABSENT) for name in SHARED_SECRET.claims("PATCH", PATH, b"{}") if name not in ("iat", "exp", "jti")),
+    *[("digest", digest(b"")), ("digest-algorithm", "SHA-512"), ("request-method", "Patch"), ("iss", "TESTREST")],
+    *[("request-host", "example.com"), ("request-resource-path", PATH.lower()), ("request-resource-path", PATH[1:])],
+    *[("v-c-merchant-id", SHOP), ("v-c-merchant-id", [MERCHANT_ID]), ("v-c-jwt-version", 2)],
+    *[("iat", ABSENT), ("exp", ABSENT), ("exp", 2e9), ("iat", True)],
+    *[("jti", "93b32398-ad51-1cc2-a682-ea3e93614eb1"), ("jti", "93b32398ad514cc2a682ea3e93614eb1"), ("jti", ABSENT)],
+]
+REASONS = {
+    "digest-algorithm": "digestAlgorithm is wrong",
+    "jti": "jti is not a UUID v4",
+    **dict.fromkeys(["iat", "exp"], "iat or exp is not an integer"),
 }
 
 
-@pytest.mark.parametrize(("claims", "reason"), BAD_CLAIMS.values(), ids=BAD_CLAIMS)
-def test_bad_claims(sandbox: Sandbox, caller: Caller, claims: dict[str, object], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), WRONG_CLAIMS, ids=[f"{a} {'-' if b is ABSENT else b}" for a, b in WRONG_CLAIMS]
+)
+def test_wrong_claims(sandbox: Sandbox, caller: Caller, name: str, value: object) -> None:
     """Each claim that is wrong is enough for a 401."""
-    assert_unauthenticated(sandbox, caller.send(claims=claims), reason)
+    assert_unauthenticated(sandbox, caller.send(claims={name: value}), REASONS.get(name, f"{name} is wrong"))
 
 
 TIMES = [
@@ -208,13 +191,9 @@ def certified(algorithm: str, sign: Callable[[bytes], bytes]) -> Signer:
 
 
 BAD_SIGNERS: dict[str, tuple[Signer, dict[str, object], str]] = {
-    "another secret": (Signer(sign=lambda message: hmac.digest(b"other", message, "sha256")), {}, WRONG),
     "secret not decoded": (Signer(sign=lambda message: hmac.digest(SECRET.encode(), message, "sha256")), {}, WRONG),
-    "MAC cut short": (Signer(sign=lambda message: with_secret(message)[:-1]), {}, WRONG),
     "no MAC": (Signer(sign=lambda _: b""), {}, WRONG),
     "another key": (certified("RS256", partial(with_key, key=OTHER_KEY)), {}, WRONG),
-    "signature cut short": (certified("RS256", lambda message: with_key(message)[:-1]), {}, WRONG),
-    "no signature": (certified("RS256", lambda _: b""), {}, WRONG),
     **{
         name: (certified("PS256", partial(with_pss, mask=mask, salt=salt)), {}, WRONG)
         for name, (mask, salt) in WRONG_PSS.items()
@@ -225,7 +204,6 @@ BAD_SIGNERS: dict[str, tuple[Signer, dict[str, object], str]] = {
         "alg is wrong",
     ),
     "secret's algorithm": (SHARED_SECRET, {"kid": SHOP_SERIAL}, "alg is wrong"),
-    "secret's id": (CERTIFICATE, {"kid": KEY_ID}, "alg is wrong"),
     **{
         f"alg {algorithm}": (CERTIFICATE, {"alg": algorithm}, "alg is wrong")
         for algorithm in ("none", "rs256", "RS1", "ES256", "RSA-OAEP", ["RS256"], None, ABSENT)

@@ -1,8 +1,9 @@
 """The sandbox fails as a test asks it to, within the process as over HTTP."""
 
 import asyncio
-import threading
+import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from cybersource_tms_sandbox import Fault, Sandbox
-from support.caller import CHANGED, HOST, OPERATIONS, PAGE, PATH, Caller, resolve, signed_patch
+from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, resolve, signed_patch
 from support.waiting import HANGS, eventually
 
 READ_TIMEOUT = httpx.Timeout(60, read=0.05)  # only the wait for a response that does not come is short
@@ -73,13 +74,6 @@ def test_every_response_has_its_ids_and_date(sandbox: Sandbox, caller: Caller) -
     assert theirs.headers.get_list("date") == ["then"]
 
 
-def test_a_body_in_any_encoding(sandbox: Sandbox, caller: Caller) -> None:
-    """The body is sent byte for byte: that it is not what its headers say is for the client to find."""
-    sandbox.fail(Fault(status=500, body=b"not gzip", headers={"Content-Encoding": "gzip"}))
-    with pytest.raises(httpx.DecodingError):
-        caller.send()
-
-
 def test_a_delay(sandbox: Sandbox, caller: Caller) -> None:
     """A request is served after its delay, and with a status nothing is applied, unless the fault says so."""
     sandbox.fail(Fault(delay=0.01, status=503), Fault(delay=0.01, status=502, applied=True), Fault(delay=0.01))
@@ -88,19 +82,22 @@ def test_a_delay(sandbox: Sandbox, caller: Caller) -> None:
     assert caller.send().status_code == 200
 
 
-def test_a_delay_is_not_waited_for_within_the_process(sandbox: Sandbox) -> None:
-    """A delay of an hour costs a test nothing, with either client, if the read time-out is shorter."""
-    sandbox.fail(*[Fault(delay=3600)] * 2)
+def test_faults_of_an_async_client_within_the_process(sandbox: Sandbox) -> None:
+    """A cut is what httpx raises when the peer has gone, and a delay that is longer than the time-out costs nothing."""
+    sandbox.fail(Fault(cut="after"), Fault(cut="middle"), Fault(delay=3600))
 
     async def call() -> None:
         async with httpx.AsyncClient(transport=sandbox.transport, base_url=f"http://{HOST}") as http:
-            await http.request("PATCH", PATH, **signed_patch(), timeout=3599)
+            for error in (httpx.ReadError, httpx.ReadError, httpx.ReadTimeout):
+                with pytest.raises(error):
+                    await http.request("PATCH", PATH, **signed_patch(), timeout=3599)
+            assert (await http.request("PATCH", PATH, **signed_patch())).status_code == 200
 
+    asyncio.run(call())
+    sandbox.fail(Fault(delay=3600))
     with httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}") as http, pytest.raises(httpx.ReadTimeout):
-        http.request("PATCH", PATH, **signed_patch(), timeout=3599)
-    with pytest.raises(httpx.ReadTimeout):
-        asyncio.run(call())
-    assert sandbox.customer() == CHANGED
+        http.request("PATCH", PATH, **signed_patch({GROUP: None}), timeout=3599)
+    assert GROUP not in sandbox.customer()
 
 
 def test_reset_drops_what_is_delayed(sandbox: Sandbox) -> None:
@@ -117,41 +114,22 @@ def test_reset_drops_what_is_delayed(sandbox: Sandbox) -> None:
     assert (sandbox.customer(), received.status) == (PAGE, None)
 
 
-@pytest.mark.parametrize(("cut", "applied"), [("before", False), ("after", True), ("middle", True)])
-def test_a_cut(sandbox: Sandbox, caller: Caller, cut: Any, *, applied: bool) -> None:
+CUTS: list[tuple[Fault, dict[str, Any], slice]] = [
+    (Fault(cut="before"), PAGE, slice(0)),
+    (Fault(cut="after"), CHANGED, slice(0)),
+    (Fault(cut="middle"), CHANGED, slice(len(json.dumps(CHANGED)) // 2)),
+    (Fault(status=404, body=json.dumps(PAGE).encode(), cut="middle"), PAGE, slice(len(json.dumps(PAGE)) // 2)),
+]
+
+
+@pytest.mark.parametrize(("fault", "state", "part"), CUTS, ids=["before", "after", "middle", "middle of an error"])
+def test_a_cut(sandbox: Sandbox, caller: Caller, fault: Fault, state: dict[str, Any], part: slice) -> None:
     """The connection breaks; the update is applied or not, as the fault says; the next request is served."""
-    sandbox.fail(Fault(cut=cut))
+    sandbox.fail(fault)
     got = read_until_cut(caller.http)
-    assert sandbox.customer() == (CHANGED if applied else PAGE)
-    assert sandbox.received[0].status is None
+    assert (sandbox.customer(), sandbox.received[0].status) == (state, None)
     whole = caller.get()
-    assert whole.status_code == 200
-    assert got == (whole.content[: len(whole.content) // 2] if cut == "middle" else b"")
-
-
-def test_a_cut_in_the_middle_of_an_error(sandbox: Sandbox, caller: Caller) -> None:
-    """The status arrives and half of the body, and nothing is applied."""
-    sandbox.fail(Fault(status=404, body=b"abcdef", cut="middle"))
-    assert read_until_cut(caller.http) == b"abc"
-    assert sandbox.customer() == PAGE
-
-
-def test_a_cut_is_a_read_error_of_either_client(sandbox: Sandbox) -> None:
-    """Within the process a cut is what httpx raises when the peer has gone."""
-    sandbox.fail(*[Fault(cut="after"), Fault(cut="middle")] * 2)
-
-    async def call() -> httpx.Response:
-        async with httpx.AsyncClient(transport=sandbox.transport) as http:
-            return await http.patch(f"https://{HOST}{PATH}", **signed_patch())
-
-    with httpx.Client(transport=sandbox.transport) as http:
-        for _ in range(2):
-            with pytest.raises(httpx.ReadError):
-                http.patch(f"https://{HOST}{PATH}", **signed_patch())
-    for _ in range(2):
-        with pytest.raises(httpx.ReadError):
-            asyncio.run(call())
-    assert asyncio.run(call()).status_code == 200
+    assert (whole.status_code, got) == (200, whole.content[part])
 
 
 def read_until_cut(http: httpx.Client) -> bytes:
@@ -165,21 +143,13 @@ def read_until_cut(http: httpx.Client) -> bytes:
     return got
 
 
-def test_threads_share_a_sandbox(sandbox: Sandbox) -> None:
+def test_threads_share_a_sandbox(sandbox: Sandbox, caller: Caller) -> None:
     """Each of many requests at once uses up one fault, and each is kept."""
     sandbox.fail(*[503] * 20)
-
-    def call() -> None:
-        with httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}") as http:
-            for _ in range(10):
-                Caller(http).send()
-
-    threads = [threading.Thread(target=call) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(str(received.status) for received in sandbox.received) == ["200"] * 20 + ["503"] * 20
+    with ThreadPoolExecutor(4) as pool:
+        statuses = [response.status_code for response in pool.map(lambda _: caller.send(), range(40))]
+    assert sorted(statuses) == [200] * 20 + [503] * 20
+    assert len(sandbox.received) == 40
 
 
 def with_headers(headers: Any) -> Callable[[], Fault]:

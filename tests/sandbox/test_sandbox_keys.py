@@ -21,7 +21,7 @@ from support.clients import Clients
     ("credential", "encryption"), [*product(["secret", "p12"], ["off", "request", "response", "both"])]
 )
 def test_variables(clients: Clients, monkeypatch: pytest.MonkeyPatch, credential: str, encryption: str) -> None:
-    """They are all that `from_env` needs, and nothing in the sandbox has to be told."""
+    """They are all that `from_env` needs, and the one transport serves either client, which signs for the service."""
     sandbox = Sandbox(credential=credential, encryption=encryption)
     for name, value in sandbox.variables.items():
         monkeypatch.setenv(name, value)
@@ -29,6 +29,7 @@ def test_variables(clients: Clients, monkeypatch: pytest.MonkeyPatch, credential
     record = client.update(PAGE_CUSTOMER_ID, CustomerUpdate.from_dict(CHANGE))
     assert record.customer.to_dict() == sandbox.customer() == CHANGED
     [received] = sandbox.received
+    assert received.headers["host"] == "apitest.cybersource.com"
     assert received.encrypted is (encryption in ("request", "both"))
     assert received.reply
     assert received.reply.body.startswith(b'{"encryptedResponse"') is (encryption in ("response", "both"))
@@ -114,4 +115,4 @@ def test_unknown_kinds(argument: str) -> None:
     with pytest.raises(
         ValueError, match=f"{argument} is 'pem', not one of (secret, p12|off, request, response, both)$"
     ):
-        Sandbox(**{argument: "pem"})
+        Sandbox(**{argument: "pem"})  # type: ignore[arg-type]

@@ -13,11 +13,8 @@ from zipfile import ZipFile
 import pytest
 
 import cybersource_tms_sandbox
-from cybersource_tms import CustomerUpdate
-from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Sandbox
 from cybersource_tms_sandbox._limits import close, find_errors, wrong_in
-from support.caller import CHANGE, CHANGED, FIELD, GROUP, SPEC
-from support.clients import Clients
+from support.caller import FIELD, GROUP, SPEC
 
 ROOT = Path(__file__).parents[2]
 FILES = {path.stem: path for path in (ROOT / "wrapper" / "cybersource_tms_sandbox").glob("*.py")}
@@ -65,15 +62,6 @@ def test_without_the_extra() -> None:
         "except ImportError as error: print(error)"
     )
     assert 'pip install "cybersource-tms[sandbox]"' in run(code)
-
-
-def test_either_client_within_the_process(clients: Clients, sandbox: Sandbox) -> None:
-    """One transport serves both kinds of client; they sign for the service's own host."""
-    client = clients.open(transport=sandbox.transport)
-    record = client.update(PAGE_CUSTOMER_ID, CustomerUpdate.from_dict(CHANGE))
-    assert record.customer.to_dict() == sandbox[PAGE_CUSTOMER_ID] == CHANGED
-    assert record.etag == sandbox.etag()
-    assert sandbox.received[0].headers["host"] == "apitest.cybersource.com"
 
 
 # With pytest

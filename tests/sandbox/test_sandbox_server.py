@@ -91,11 +91,11 @@ def cpu_time_to_read(http: httpx.Client, size: int) -> float:
 
 
 def test_large_bodies_take_linear_time(sandbox: Sandbox, url: str) -> None:
-    """A body that is 8 times as long takes about 8 times as long, and not 64 times."""
+    """A body that is 32 times as long takes some 32 times as long, and not 32 times 32."""
     with httpx.Client(base_url=url, trust_env=False) as http:
-        short, long = (min(cpu_time_to_read(http, size << 20) for _ in range(2)) for size in (8, 64))
-    assert long < 24 * short
-    assert len(sandbox.received[-1].body) == 64 << 20
+        short, long = (min(cpu_time_to_read(http, size << 20) for _ in range(2)) for size in (1, 32))
+    assert long < 100 * short
+    assert len(sandbox.received[-1].body) == 32 << 20
 
 
 # On the wire
@@ -243,11 +243,13 @@ def run(*arguments: object) -> subprocess.Popen[str]:
 def read_exports(process: subprocess.Popen[str]) -> tuple[list[str], dict[str, str]]:
     """Return the comments that the command prints first, and the variables that a shell would set."""
     assert process.stdout
-    comments, variables = [], {}
+    comments: list[str] = []
+    variables: dict[str, str] = {}
     while "CYBERSOURCE_BASE_URL" not in variables:
         line = process.stdout.readline()
         if line.startswith("export "):
-            variables.update([shlex.split(line)[1].split("=", 1)])
+            name, _, value = shlex.split(line)[1].partition("=")
+            variables[name] = value
         else:
             assert line.startswith("# "), process.communicate()
             comments.append(line)
