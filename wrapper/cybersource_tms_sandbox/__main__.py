@@ -5,7 +5,6 @@ refused.
 """
 
 import argparse
-import logging
 import shlex
 import signal
 import sys
@@ -68,16 +67,22 @@ def announce(url: str, sandbox: Sandbox, made_up: int) -> None:
     sys.stdout.flush()
 
 
+def tell(line: str) -> None:
+    """Print a comment, for a shell. Who serves does not end because nobody reads any more."""
+    with suppress(OSError):
+        print(f"# {line}", flush=True)
+
+
 def main() -> None:
     """Run the command."""
     given = read_arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="# %(message)s")  # comments, for a shell
     try:
         customers = chain(read_customers(given.customers) if given.customers else (), make_up(given.made_up))
         sandbox = Sandbox(credential=given.credential, encryption=given.encryption, customers=customers)
     except (OSError, ValueError) as error:
         sys.exit(f"cannot read the customers: {error}")
+    sandbox.tell = tell
     try:
         with sandbox.running(port=given.port) as url, suppress(KeyboardInterrupt):
             announce(url, sandbox, given.made_up)

@@ -30,6 +30,8 @@ class Sandbox(FailingService):
         transport: An `httpx` transport for a client of either kind, within this process.
         profiles: The values of `profile-id` that are known.
         forbidden_profiles: Those that get a 403.
+        tell: Called with a line for each request: its status, and why it was refused. It does nothing, until a test
+            sets it to `print`, say.
         requires_encryption: Whether an update has to be encrypted.
         p12_password: The password of `signing_p12` and `response_p12`.
 
