@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ._customers import PAGE_CUSTOMER_ID, make_up, merge
 from ._json import is_object, parse_json
-from ._keys import CREDENTIALS, ENCRYPTIONS
+from ._keys import Credential, Encryption
 from ._sandbox import Sandbox
 
 
@@ -27,9 +27,14 @@ def read_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
     add("--customers", type=Path, metavar="FILE", help="JSON Lines with a customer each, or with rows for an update")
-    add("--made-up", type=int, default=0, metavar="N", help="know so many further customers")
-    add("--credential", choices=CREDENTIALS, default="secret", help="what the variables sign with")
-    add("--encryption", choices=ENCRYPTIONS, default="off", help="what they encrypt (default: %(default)s)")
+    add("--made-up", type=int, default=0, metavar="N", help="know so many more")
+    add(
+        "--credential",
+        choices=get_args(Credential),
+        default="secret",
+        help="what the variables sign with (default: %(default)s)",
+    )
+    add("--encryption", choices=get_args(Encryption), default="off", help="what they encrypt (default: %(default)s)")
     return parser.parse_args()
 
 
