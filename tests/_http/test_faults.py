@@ -9,7 +9,7 @@ import pytest
 from cybersource_tms import CustomerUpdate, Retries, errors
 from cybersource_tms.errors import CybersourceError
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._customers import merge, new_etag
+from cybersource_tms_sandbox._customers import merge
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.recording import Hook, RecordingTransport, do_nothing, first, refuse
 from support.waiting import HANGS, eventually, shorten_read_timeout
@@ -168,8 +168,7 @@ def change_between(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> 
 
     def before(reached: int, request: Any) -> None:
         if reached == number:
-            stored = sandbox.customers[PAGE_CUSTOMER_ID]
-            stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
+            sandbox.change(patch)
 
     return before
 
