@@ -59,7 +59,7 @@ def compare(ours: Facts, theirs: Facts, choices: list[Node]) -> tuple[list[str],
     found = list(differences(ours, theirs))
     others = [str(each) for each in found if not any(is_chosen(each, choice) for choice in choices)]
     stale = [
-        f"{choice['difference']}: this choice of {CHOSEN} no longer applies, the document had {_words(choice['document'])}"
+        f"{choice['difference']}: {CHOSEN} has this for {_words(choice['document'])} in the document, not any more"
         for choice in choices
         if not any(is_chosen(each, choice) for each in found)
     ]
