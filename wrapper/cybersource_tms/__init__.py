@@ -9,7 +9,7 @@ is sent, and `errors` for what can go wrong and what is guaranteed. `SharedSecre
 stand-in for the service, for tests.
 """
 
-from cybersource_tms_api import models as _models
+import cybersource_tms_api.models as _models  # "from … import" hides the names of the models from pyright
 from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spec is public without a line here
 from cybersource_tms_api.types import UNSET, Unset
 
@@ -24,6 +24,7 @@ from ._credentials.message_encryption import MessageEncryption
 from ._diff.changed_fields import changed_fields
 from ._diff.reading import MerchantData
 from ._many import UpdateOutcome
+from ._version import __version__
 
 __all__ = [
     "UNSET",
@@ -39,6 +40,7 @@ __all__ = [
     "SharedSecretAuth",
     "Unset",
     "UpdateOutcome",
+    "__version__",
     "changed_fields",
     "errors",
 ]
