@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,17 +51,18 @@ def update(python: str) -> None:
 
 def check_types(python: str) -> None:
     """Let both type checkers read the files of types as users write them, strict and as they come."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         for path in TYPES:
             shutil.copy(path, folder)
-        for options in ([], ["--strict"]):
-            run("mypy", "--config-file=", *options, "--python-executable", python, ".", folder=folder)
         for mode in ("standard", "strict"):
-            Path(folder, "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": mode}), "utf-8")
-            run("pyright", "--pythonpath", python, ".", folder=folder)
+            Path(folder, f"{mode}.json").write_text(json.dumps({"typeCheckingMode": mode}), "utf-8")
+        mypy = ["mypy", "--config-file=", "--cache-dir=/dev/null", "--python-executable", python, "."]
+        pyright = ["pyright", "--pythonpath", python, "--project"]
+        commands = [mypy, [*mypy, "--strict"], [*pyright, "standard.json"], [*pyright, "strict.json"]]
+        list(pool.map(partial(run, folder), commands))
 
 
-def run(*command: str, folder: str) -> None:
+def run(folder: str, command: list[str]) -> None:
     """Run a command in a folder; what it finds ends this script."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
