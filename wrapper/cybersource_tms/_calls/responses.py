@@ -14,13 +14,13 @@ import httpx
 
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._diff.changed_fields import customer_json, difference, field_paths
+from cybersource_tms._diff.changed_fields import customer_json
 from cybersource_tms._diff.schema import Mismatch, api_names, customer_schema, to_json
 from cybersource_tms_api.models import Customer
 
 from .operations import Operation, Result
 from .records import CustomerRecord
-from .requests import is_same_customer
+from .requests import JSON, is_same_customer
 
 log = logging.getLogger("cybersource_tms")
 
@@ -112,8 +112,17 @@ def _parse_json(content: bytes) -> Any:
 
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:
     """Return the paths of the fields that the current customer does not have as an update requested them."""
-    changes = difference(customer_json(current.customer, "customer"), operation.body or {}, "changes")
-    return tuple(field_paths(changes))
+    return tuple(_missing(operation.body or {}, customer_json(current.customer, "customer")))
+
+
+def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    # Not by `difference`, which holds entries of arrays to the limits: an update may have sent others.
+    for name, value in wanted.items():
+        has = found.get(name)
+        if isinstance(value, Mapping):
+            yield from _missing(cast("JSON", value), has if isinstance(has, Mapping) else {}, f"{prefix}{name}.")
+        elif has != value:
+            yield prefix + name
 
 
 def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
