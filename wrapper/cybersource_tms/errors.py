@@ -91,8 +91,8 @@ class InvalidRequest(CybersourceError, ValueError):
 
     def __init__(self, message: str, *, argument: str | None = None, path: str | None = None) -> None:
         super().__init__(message)
-        name, colon, _ = message.partition(":")
-        self.argument = argument or (name if colon and name.isidentifier() else None)
+        name, colon, _ = (argument or message).partition(":")
+        self.argument = name if (argument or colon) and name.isidentifier() else None
         self.path = path
 
 

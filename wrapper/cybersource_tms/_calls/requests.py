@@ -7,7 +7,7 @@ from typing import Any, cast
 from attrs import frozen
 
 from cybersource_tms._diff.changed_fields import field_paths
-from cybersource_tms._diff.schema import Mismatch, to_json, update_schema
+from cybersource_tms._diff.schema import ONLY_THE_SERVICE, Mismatch, to_json, update_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -24,6 +24,7 @@ _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # RFC 9110 section 8.8.3 has quoted and weak tags; the service's are bare. `*` would match any state of the customer,
 # and a comma outside of quotes is what two tags look like.
 _ETAG = re.compile(r'[!#-+\--~]+|(W/)?"[!#-~]*"')
+_ONLY_CHANGES = "give only the fields to write, or use update(id, changed_fields(before, after), if_match=record)"
 _LONGEST_ETAG = 256  # the service's are 32 characters; a proxy may make them weak or quote them
 
 
@@ -92,25 +93,24 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
         InvalidRequest: It is something else, a field is wrong, or there is no field; the message has the path.
     """
     if not isinstance(changes, CustomerUpdate | Mapping):
-        raise InvalidRequest(f"{argument}: {_advice(argument, changes)}", argument=argument)
+        raise InvalidRequest(f"{argument}: {_advice(argument, changes)}")
     try:
         json: JSON = to_json(changes, update_schema(), sent=True, limits=limits)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+        advice = f"; {_ONLY_CHANGES}" if mismatch.problem == ONLY_THE_SERVICE else ""
+        raise InvalidRequest(f"{argument}: {mismatch}{advice}", path=mismatch.path) from mismatch
     if not field_paths(json):
-        raise InvalidRequest(f"{argument}: there is no field in it, so there is nothing to send", argument=argument)
+        raise InvalidRequest(f"{argument}: there is no field in it, so there is nothing to send")
     return json
 
 
 def _advice(argument: str, changes: object) -> str:
     if isinstance(changes, Customer | CustomerRecord):
-        return (
-            f"a {type(changes).__name__} holds what was read earlier, and would undo what others have changed since; "
-            "give only the fields to write, or use update(id, changed_fields(before, after), if_match=record)"
-        )
+        read = f"a {type(changes).__name__} holds what was read earlier, and would undo what others have changed since"
+        return f"{read}; {_ONLY_CHANGES}"
     if changes is None and argument == "changes":
         return "it is None, which changed_fields returns if nothing differs; then there is nothing to send"
-    if callable(changes):
+    if callable(changes) and not isinstance(changes, type):
         return "a function goes to modify(id, function)"
     return f"expected a CustomerUpdate or a mapping with the API's names, not {type(changes).__name__}"
 
