@@ -26,8 +26,10 @@ log = logging.getLogger("cybersource_tms")
 
 _CLASSES = {status: each for each in errors.StatusError.__subclasses__() for status in each.statuses}
 
-# What may stand in a message as the service's reason: a name such as notFound.
-_REASON = re.compile("[A-Za-z]{1,40}")
+# What may stand in a message as the service's reason: a name such as notFound or INVALID_DATA.
+_REASON = re.compile("[A-Za-z_]{1,40}")
+_SEPARATORS = re.compile(r"[/.\[\]]")  # in the location of a field: /a/0/b, a.b or a[0].b
+_INDEX = re.compile("[0-9]{1,3}")  # a longer number could be a value
 _LONGEST_TEXT = 64  # characters of what a peer sent, in a message or a log line
 _MOST_ENTRIES = 100  # reasons of one error, and fields of one reason
 _MOST_FIELDS = 10  # in a message
@@ -190,11 +192,11 @@ def _more_advice(
 
 def field_path(detail: errors.ErrorDetail) -> str | None:
     """Return where a refused field is, such as `defaultPaymentInstrument.id`; None if the spec has no such names."""
-    names = [name for name in (detail.location or "").replace("/", ".").split(".") if name]
-    if names[-1:] != [detail.name]:
-        names.append(detail.name)
+    names, last = (_SEPARATORS.sub(" ", text or "").split() for text in (detail.location, detail.name))
+    if names[-len(last) :] != last:
+        names += last
     known = api_names()
-    return ".".join(names) if all(name in known or name.isdigit() for name in names) else None
+    return ".".join(names) if all(name in known or _INDEX.fullmatch(name) for name in names) else None
 
 
 def unreadable(
