@@ -38,8 +38,8 @@ What is not:
 - Without `if_match`, an update overwrites what somebody else wrote to the same fields in between, and an attempt that
   timed out can still be applied later. Sending the same merge patch twice is harmless otherwise (RFC 7396).
 - `apply` overwrites what somebody else wrote to the desired fields before it read them.
-- With a custom `transport` nobody knows that nothing was sent, because its errors prove nothing. What it sends after the
-  deadline, and what its calls share, is up to it.
+- With a custom `transport` nobody knows that nothing was sent, because its errors prove nothing. What it sends after
+  the deadline, and what its calls share, is up to it.
 - An exception that is not in this tree comes out as itself: a bug of this library, an exception of a signal's handler,
   of a signer or of a function given to `modify`. If an update was under way, a note says whether it may have been
   applied.

@@ -39,11 +39,7 @@ class _Body:
 
 
 def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[CustomerRecord]:
-    """Check the arguments of a read.
-
-    Raises:
-        InvalidRequest: The customer id is wrong.
-    """
+    """Return a read of a customer, or raise `InvalidRequest` if the id is none."""
     checked = parse_customer_id(customer_id)
     request = customers.retrieve_customer_request(checked, profile_id=profile_id or UNSET)
     return Operation(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
@@ -52,11 +48,7 @@ def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[C
 def update_request(
     customer_id: object, changes: JSON, etag: str | None, profile_id: str | None
 ) -> Operation[CustomerRecord]:
-    """Check the customer id of an update, whose changes and ETag were checked.
-
-    Raises:
-        InvalidRequest: The customer id is wrong.
-    """
+    """Return an update with changes and an ETag that were checked, or raise `InvalidRequest` if the id is none."""
     checked = parse_customer_id(customer_id)
     body = cast("CustomerUpdate", _Body(changes))
     request = customers.update_customer_request(
@@ -66,11 +58,7 @@ def update_request(
 
 
 def parse_customer_id(customer_id: object) -> str:
-    """Return a customer's token id.
-
-    Raises:
-        InvalidRequest: It cannot be one.
-    """
+    """Return a customer's token id, or raise `InvalidRequest` if it cannot be one."""
     if isinstance(customer_id, str) and _CUSTOMER_ID.fullmatch(customer_id):
         return customer_id
     raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
@@ -82,12 +70,9 @@ def is_same_customer(one: str, other: str) -> bool:
 
 
 def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
-    """Return the JSON of what a caller wants to write.
+    """Return the JSON of a `CustomerUpdate` or a mapping with the API's names, given as the argument of that name.
 
-    Args:
-        argument: The name of the argument.
-        changes: A `CustomerUpdate` or a mapping with the API's names.
-        limits: Whether values are held to the spec's limits, or only to its names and types.
+    Without `limits`, it is held to the spec's names and types only.
 
     Raises:
         InvalidRequest: It is something else, a field is wrong, or there is no field; the message has the path.
@@ -116,11 +101,7 @@ def _advice(argument: str, changes: object) -> str:
 
 
 def parse_if_match(if_match: object, customer_id: str) -> str | None:
-    """Return the ETag that guards an update.
-
-    Raises:
-        InvalidRequest: It is no single ETag, or the record is about another customer.
-    """
+    """Return the ETag that guards an update, or raise `InvalidRequest` if it cannot."""
     if if_match is None:
         return None
     if isinstance(if_match, CustomerRecord):

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -129,22 +130,20 @@ def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = 
 
 def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
     """Return the error for an update that was refused after a lost response, and is not found in the customer."""
-    found = f"{refused.args[0]}; read back, these fields do not have the requested values: {', '.join(paths)}"
-    error = _with_message(refused, found)
+    error = _and(refused, f"read back, these fields do not have the requested values: {', '.join(paths)}")
     error.not_applied = paths
     return error
 
 
 def conflict(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    return _with_message(refused, f"{refused.args[0]}; others changed it in all {rounds} rounds of this call")
+    return _and(refused, f"others changed it each time (rounds: {rounds})")
 
 
-def _with_message(error: errors.PreconditionFailed, message: str) -> errors.PreconditionFailed:
-    changed = errors.PreconditionFailed.__new__(errors.PreconditionFailed)
-    changed.__dict__.update(error.__dict__)
-    changed.args = (message,)
-    return changed
+def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
+    error = copy(refused)
+    error.args = (f"{refused.args[0]}; {more}",)
+    return error
 
 
 def status_error(
