@@ -1,5 +1,6 @@
 """The service's environments, and where a client sends its requests."""
 
+from contextlib import suppress
 from enum import Enum
 from ipaddress import ip_address
 
@@ -48,11 +49,11 @@ def resolve_environment(environment: Environment | str) -> Environment:
     Raises:
         InvalidRequest: There is no such environment.
     """
-    try:
-        return Environment(environment)
-    except ValueError as error:
+    chosen = next((each for each in Environment if environment in (each, each.value)), None)
+    if chosen is None:
         known = ", ".join(each.value for each in Environment)
-        raise InvalidRequest(f"environment: not one of the service's environments, which are {known}") from error
+        raise InvalidRequest(f"environment: not one of the service's environments, which are {known}")
+    return chosen
 
 
 def resolve_base_url(environment: Environment, base_url: str | None) -> str:
@@ -66,11 +67,14 @@ def resolve_base_url(environment: Environment, base_url: str | None) -> str:
 
 
 def _parse_base_url(base_url: str) -> str:
-    try:
-        url = httpx.URL(base_url)
-        url.host.encode("idna")  # as the system will, to look it up
-    except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise InvalidRequest("base_url: not a URL") from error
+    url = None
+    # Raised after it: what httpx raises has the text, in which a password may stand.
+    with suppress(httpx.InvalidURL, TypeError, ValueError):
+        parsed = httpx.URL(base_url)
+        parsed.host.encode("idna")  # as the system will, to look it up
+        url = parsed
+    if url is None:
+        raise InvalidRequest("base_url: not a URL")
     if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > _LAST_PORT:
         raise InvalidRequest("base_url: give an absolute URL such as https://proxy.example")
     if url.userinfo or {"?", "#"} & set(base_url):
