@@ -183,6 +183,11 @@ def log_response(call: Call[Any], response: Response, seconds: float) -> None:
             seconds * 1000,
             printable(response.correlation_id),
             ", ".join(call.fields) or "none",
+            extra={
+                "status": response.status_code,
+                "correlation_id": response.correlation_id,
+                "clock_seconds_ahead": seconds_ahead(response.headers),
+            },
         )
 
 
