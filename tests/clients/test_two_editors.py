@@ -14,7 +14,7 @@ from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRE
 from cybersource_tms_sandbox._customers import merge
 from support.recording import RecordingTransport
 
-RETRIES = Retries(attempts=3, first_wait=0, longest_wait=0)
+RETRIES = Retries(attempts=3, initial_delay=0, max_delay=0)
 Patch = dict[str, Any]
 
 EDITORS = st.sampled_from(["ann", "bob"])

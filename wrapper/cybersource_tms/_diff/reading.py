@@ -1,14 +1,16 @@
 """Reading without `UNSET`: one field of a customer by its path, and the merchant's own entries by name."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.fields import Kind, fields_of, values_of
-from cybersource_tms._diff.schema import Mismatch, no_such_field
+from cybersource_tms._diff.schema import Mismatch, Schema, field_schema
+from cybersource_tms._diff.spec import FORMATS, attributes_of
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
 
 _Value = TypeVar("_Value")
+
+_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": float}
 
 
 def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value | None:
@@ -18,39 +20,36 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
         InvalidRequest: The spec has no such field, or it holds something else; the message has the path.
     """
     if not isinstance(path, str):
-        raise InvalidRequest("get: expected a path such as buyerInformation.email")
-    value: Any = customer
-    found = Kind(model=Customer)
+        raise InvalidRequest("get: expected a path such as buyerInformation.email", argument="path")
     try:
-        for name in path.split("."):
-            value, found = _inner(value, found, name)
+        schema = field_schema(path)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"get: {path}: {mismatch.problem}") from mismatch
-    held = [kind] if found.anything else _types(found)
+        raise InvalidRequest(f"get: {mismatch}", argument="path", path=path) from mismatch
+    held = _types(schema) if schema.types else [kind]
     if kind not in held:
         names = " or ".join(each.__name__ for each in held)
         problem = f"it holds {names}, which get() takes as kind=" if held else "it is not a single value"
-        raise InvalidRequest(f"get: {path}: {problem}")
+        raise InvalidRequest(f"get: {path}: {problem}", argument="kind", path=path)
+    value: Any = customer
+    for name in path.split("."):
+        value = _member(value, name)
     fits = type(value) is kind or (kind is float and type(value) is int)  # JSON writes 1.0 as 1, too
     return cast("_Value", value) if fits else None
 
 
-def _inner(value: Any, kind: Kind, name: str) -> tuple[Any, Kind]:
-    """Return what a group or a map holds under a name, and what it may hold there."""
-    if not kind.model:
-        raise Mismatch("only a group has fields, and this is within something else", name)
-    if field := fields_of(kind.model).get(name):
-        return getattr(value, field.attribute, None), field.kind
-    if entries := values_of(kind.model):
-        return getattr(value, "additional_properties", {}).get(name), entries
-    raise no_such_field(name, kind.model)
+def _types(schema: Schema) -> list[type]:
+    """Return the types of Python for the values that are not null."""
+    text = FORMATS[schema.format][0] if schema.format else str
+    return [text if name == "string" else kind for name, kind in _TYPES.items() if name in schema.types]
 
 
-def _types(kind: Kind) -> list[type]:
-    """Return the types of the values that are not null; for a number, only `float`."""
-    types = [*kind.scalars, *map(type, kind.choices), *([kind.format] if kind.format else [])]
-    left_out = {type(None), int} if float in types else {type(None)}
-    return [each for each in dict.fromkeys(types) if each not in left_out]
+def _member(value: Any, name: str) -> Any:
+    """Return what a model has under a name of the API."""
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value).get(name)
+    attributes = attributes_of(type(value)) or {}
+    found = [getattr(value, attribute) for attribute, each in attributes.items() if each == name]
+    return found[0] if found else getattr(value, "additional_properties", {}).get(name)
 
 
 class MerchantData(MutableMapping[str, str]):

@@ -1,307 +1,343 @@
-"""The one structural check, for what a caller gives and for what the service sends.
-
-The generated models take any value for any type, and their `from_dict` lets a wrong shape through or raises something
-of its own.
-"""
+"""A customer as JSON: one walk over the spec's schema that checks a value and copies it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+import re
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from enum import Enum
 from functools import cache
-from types import NoneType
 from typing import Any
-from uuid import UUID
 
-from cybersource_tms._diff.fields import (
+from cybersource_tms._diff.spec import (
     ANYTHING,
     FORMATS,
-    Kind,
-    fields_of,
-    is_json_array,
-    is_json_object,
-    read_only,
-    values_of,
+    JSON_TYPES,
+    Schema,
+    attributes_of,
+    customer_schema,
+    error_schema,
+    squash,
 )
-from cybersource_tms_api.types import UNSET
+from cybersource_tms_api.types import Unset
 
-Wire = Mapping[str, Any]
-Check = Callable[[Any], Any]
-Nested = Callable[[type, "Use"], Check]
+__all__ = ["Mismatch", "Schema", "customer_schema", "error_schema", "no_such_field", "to_json", "update_schema"]
 
-_JSON_NAMES: dict[type, str] = {
-    str: "text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    NoneType: "null",
-    dict: "an object",
-    list: "a list",
-}
-_FORMAT_NAMES: dict[type, str] = {
-    date: "a date such as 2026-11-30",
-    datetime: "a date and time such as 2026-11-30T12:00:00+00:00",
-    UUID: "a UUID",
-}
 ONLY_THE_SERVICE = "only the service writes this"
+NOT_JSON = "cannot be written as JSON"
+MOST_LEVELS = 100  # the service's customers have five
+MOST_VALUES = 100_000
+_LEVELS_OF_GROUPS = 4
+
+Known = AbstractSet[
+    tuple[Schema, str, Any]
+]  # what a customer has already: a value, or the length of a list, at its place
+
+_WORDS = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_FORMAT_WORDS = {
+    "date": "a date such as 2026-11-30",
+    "date-time": "a date and time such as 2026-11-30T12:00:00+00:00",
+    "uuid": "a UUID",
+}
 
 
 class Mismatch(Exception):
-    """A value does not fit. `path` names the field as on the wire; neither it nor `problem` holds a value."""
+    """A value does not fit. `path` names the field as the API does; neither it nor `problem` holds a value."""
 
     def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem, path)
         self.problem = problem
         self.path = path
 
-    def inside(self, place: str | int) -> "Mismatch":
+    def inside(self, place: object) -> "Mismatch":
         """Return the same, seen from outside `place`: a field's name or an index."""
-        outer = place if isinstance(place, str) else f"[{place}]"
+        outer = f"[{place}]" if type(place) is int else str(place)
         joint = "." if self.path and not self.path.startswith("[") else ""
-        return Mismatch(self.problem, f"{outer}{joint}{self.path}")
+        return Mismatch(self.problem, f"{outer if outer.isprintable() else ascii(outer)}{joint}{self.path}")
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}" if self.path else self.problem
 
 
-class Use(Enum):
-    """What a value is for, which says what is right beside the types."""
-
-    INPUT = "from a caller, to be compared: part of a customer will do, and unknown fields may be the service's"
-    PATCH = "to be sent: only fields of the spec, only values of the spec, only JSON"
-    ENTRY = "in an array that is to be sent: as PATCH, and what is required is there"
-    RESPONSE = "from the service: what is required is there; null, a new choice and an unknown field are welcome"
-    READ_ONLY = "what only the service writes: any shape will do"
-
-    __hash__ = object.__hash__  # the checks are cached by it, and Enum's own is slow
+def update_schema() -> Schema:
+    """Return the schema of an update."""
+    return customer_schema()
 
 
-_SENT = {Use.PATCH, Use.ENTRY}
-_COMPLETE = {Use.ENTRY, Use.RESPONSE}
+def to_json(
+    value: object,
+    schema: Schema,
+    *,
+    sent: bool,
+    complete: bool = False,
+    known: Known | None = None,
+    limits: bool = True,
+) -> Any:
+    """Return a value as JSON, which shares nothing with it; models and mappings may be in one another.
 
-
-def check(value: object, model: type, use: Use) -> Wire:
-    """Check an instance of a generated model, or a mapping in wire form that stands for one, with all that is in it.
-
-    Returns:
-        The wire form, to be read only: it can share parts with the value, or be the value. The generated `to_dict`
-        would make the same of an instance, but takes several times as long.
+    Args:
+        value: A model, a mapping with the API's names, or any other value.
+        schema: What it has to be.
+        sent: Whether it is to be sent: only fields that can be written, only values of the spec, only JSON. Otherwise
+            a null, a new enum value and an unknown field are welcome, and what only the service writes may have any
+            shape.
+        complete: Whether what is required has to be there, as in a response. In an array that is sent it always has.
+        known: What the customer has already and is not held to the limits. None if that is not known: then limits do
+            not hold within arrays.
+        limits: Whether what is sent is held to the limits at all, or only to names and types.
 
     Raises:
-        Mismatch: Something does not fit.
+        Mismatch: It does not fit.
     """
-    wire: Wire = (instance_check if isinstance(value, model) else mapping_check)(model, use)(value)
-    return wire
+    return _Walk(sent=sent, complete=complete, known=known, limits=limits).visit(value, schema)
+
+
+def known_values(value: Any, schema: Schema) -> Iterator[tuple[Schema, str, Any]]:
+    """Yield what is in JSON that was checked, for `to_json`."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from known_values(inner, schema.properties.get(name) or schema.others or ANYTHING)
+    elif isinstance(value, list):
+        yield schema, "array", len(value)
+        for item in value:
+            yield from known_values(item, schema.items or ANYTHING)
+    else:
+        yield schema, JSON_TYPES[type(value)], value
+
+
+def field_schema(path: str, *, sent: bool = False) -> Schema:
+    """Return what a customer's field has to be: `buyerInformation.email`.
+
+    Raises:
+        Mismatch: There is no such field, or `sent` and only the service writes it.
+    """
+    schema, above = customer_schema(), ""
+    for name in path.split("."):
+        inner = schema.properties.get(name) or schema.others
+        if schema.types and "object" not in schema.types:
+            raise Mismatch("it has no fields of its own", above)
+        if inner is None or (sent and inner.read_only):
+            mismatch = no_such_field(name, schema).inside(name)
+            raise mismatch.inside(above) if above else mismatch
+        schema, above = inner, f"{above}.{name}".lstrip(".")
+    return schema
 
 
 @cache
-def mapping_check(model: type, use: Use) -> Check:
-    """Return the check of mappings in wire form that stand for a model."""
-    fields = _field_checks(model, use, mapping_check)
-    required = _required(model, use)
-    check_other = _other_check(model, use, mapping_check)
-
-    def check_mapping(value: Any) -> Any:
-        if not is_json_object(value):
-            raise Mismatch(f"expected a {model.__name__} or a mapping, not {_json_name(value)}")
-        wire = value
-        for name, given in value.items():
-            known = fields.get(name)
-            if known is None or type(given) not in known[0]:
-                form = inside(name, known[1], given) if known else check_other(name, given)
-                wire = wire if form is given else {**wire, name: form}
-        for name in required:
-            if name not in value:
-                raise Mismatch("is missing", name)
-        return wire
-
-    return check_mapping
+def api_names() -> AbstractSet[str]:
+    """Return the names of all fields of a customer, and of the entries of its lists."""
+    return set(_names(customer_schema()))
 
 
-@cache
-def instance_check(model: type, use: Use) -> Check:
-    """Return the check of a model's instances, in which there are instances of models too, and not mappings."""
-    checks = _field_checks(model, use, instance_check)
-    fields = [(name, field.attribute, *checks[name]) for name, field in fields_of(model).items()]
-    required = _required(model, use)
-    check_other = _other_check(model, use, instance_check)
+def no_such_field(name: object, schema: Schema) -> Mismatch:
+    """Return what to raise for a field that an object does not have, with the nearest that there is."""
+    if name in schema.properties:
+        return Mismatch(ONLY_THE_SERVICE)
+    paths = sorted(_paths(schema), key=lambda path: -path.count("."))
+    known = {squash(path.rpartition(".")[2]): path for path in paths}
+    for attributes in filter(None, map(attributes_of, schema.models)):
+        known |= {squash(attribute): path for attribute, path in attributes.items()}
+    nearest = get_close_matches(squash(str(name)[:64]), known, n=1)
+    return Mismatch("no such field" + "".join(f", did you mean {known[each]}?" for each in nearest))
 
-    def check_instance(value: Any) -> Any:
-        wire: dict[str, Any] = {}
-        if extras := getattr(value, "additional_properties", None):
-            _refuse_fields(extras, model)
-            wire = {name: check_other(name, given) for name, given in extras.items()}
-        name = ""
+
+class _Walk:
+    """One walk. What is too deep ends it, so a loop does, and so does what is too much."""
+
+    def __init__(self, *, sent: bool, complete: bool, known: Known | None, limits: bool) -> None:
+        self._sent = sent
+        self._limits = limits
+        self._complete = complete
+        self._known = known
+        self._levels = MOST_LEVELS
+        self._values = MOST_VALUES
+
+    def visit(self, value: Any, schema: Schema) -> Any:
+        kind = JSON_TYPES.get(type(value))
+        if kind is None:
+            kind, value = _json_of(value, schema)
+        if kind not in schema.accepted:
+            return self._misfit(value, kind, schema)
+        if kind == "object":
+            return self._object(value, schema)
+        if kind == "array":
+            return self._array(value, schema)
+        if kind == "string" and schema.format:
+            text = _one_form(value, schema.format)
+            if text is None:
+                return self._misfit(value, kind, schema)
+            value = text
+        if self._sent:
+            self._check(value, kind, schema)
+        return value
+
+    def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
+        self._enter(value)
+        copy: dict[str, Any] = {}
+        properties, received = schema.properties, not self._sent
+        name = None
         try:
-            for name, attribute, welcome, check_field in fields:
-                given = getattr(value, attribute)
-                if type(given) in welcome:
-                    wire[name] = given
-                elif given is not UNSET:
-                    wire[name] = check_field(given)
+            for name, given in value.items():
+                inner = properties.get(name)
+                if inner is None or (inner.read_only and self._sent):
+                    inner = self._other(name, schema)
+                copy[name] = given if received and type(given) in inner.plain else self.visit(given, inner)
         except Mismatch as mismatch:
-            raise mismatch.inside(name) from None
-        for name in required:
-            if name not in wire:
-                raise Mismatch("is missing", name)
-        return wire
+            raise mismatch.inside(str(name)) from None
+        if schema.required and (self._complete or (self._sent and schema.in_array)):
+            _check_complete(copy, schema)
+        self._levels += 1
+        return copy
 
-    return check_instance
-
-
-def inside(place: str | int, look: Check, value: object) -> Any:
-    """Check what stands in a field or at an index, and say where a mismatch is."""
-    try:
-        return look(value)
-    except Mismatch as mismatch:
-        raise mismatch.inside(place) from None
-
-
-def is_deeper_than(levels: int, content: bytes, value: object) -> bool:
-    """Say whether a JSON text, which was parsed to `value`, is nested deeper; without recursion."""
-    if content.count(b"{") + content.count(b"[") <= levels:
-        return False
-    level = [value]
-    while level and levels >= 0:
-        levels -= 1
-        level = [inner for each in level for inner in _members(each)]
-    return bool(level)
-
-
-def _members(value: object) -> Iterable[Any]:
-    if is_json_object(value):
-        return value.values()
-    return value if is_json_array(value) else ()
-
-
-def no_such_field(key: str, model: type) -> Mismatch:
-    """Return what to raise for a field that cannot be written, with the nearest that the spec has."""
-    if key in read_only(model):
-        return Mismatch(ONLY_THE_SERVICE, key)
-    names = {known.lower(): known for known in (*fields_of(model), *read_only(model))}
-    nearest = get_close_matches(key.lower(), names, n=1)
-    printable = key if key.isprintable() else key.encode("unicode_escape").decode()
-    return Mismatch("no such field" + "".join(f", did you mean {names[name]}?" for name in nearest), printable)
-
-
-def _field_checks(model: type, use: Use, nested: Nested) -> dict[str, tuple[set[type], Check]]:
-    """Return for each field the types of values that need no check, for a short cut, and the check of the others."""
-    checks: dict[str, tuple[set[type], Check]] = {}
-    for name, field in fields_of(model).items():
-        its_use = _use_of(name, model, use)
-        null: set[type] = set() if its_use in _SENT else {NoneType}
-        checks[name] = (_welcome(field.kind, its_use) | null, _value_check(field.kind, its_use, nested))
-    return checks
-
-
-def _use_of(name: str, model: type, use: Use) -> Use:
-    if use in _SENT or name not in read_only(model):
-        return use
-    # Without its id, nobody can say whose record it is. What else only the service writes may have any shape.
-    return Use.PATCH if name == "id" else Use.READ_ONLY
-
-
-def _required(model: type, use: Use) -> list[str]:
-    return [name for name, field in fields_of(model).items() if field.required and use in _COMPLETE]
-
-
-def _other_check(model: type, use: Use, nested: Nested) -> Callable[[Any, Any], Any]:
-    """Return the check of what is not one of a model's fields: an entry of a map, or a field that the spec lacks."""
-    kind = values_of(model)
-    check_entry = _value_check(kind or ANYTHING, use, nested)
-
-    def check_other(name: Any, value: Any) -> Any:
-        if type(name) is not str or (kind is None and use in _SENT):
-            raise no_such_field(str(name), model)
-        return inside(name, check_entry, value)
-
-    return check_other
-
-
-def _refuse_fields(extras: Mapping[str, Any], model: type) -> None:
-    """Refuse `customer["buyerInformation"] = ...`: the customer would then have two values for it."""
-    for name, field in fields_of(model).items():
-        if name in extras:
-            raise Mismatch(f"set it as the attribute {field.attribute}, not in brackets", name)
-
-
-def _welcome(kind: Kind, use: Use) -> set[type]:
-    """Return the types of which any value will do. Of what is sent, each value is looked at."""
-    return set() if use in _SENT else {*kind.scalars, *map(type, kind.choices)}
-
-
-def _value_check(kind: Kind, use: Use, nested: Nested) -> Check:
-    """Return the check of values of a kind; `nested` makes the one of the models in it."""
-    check_items = kind.items and _items_check(kind.items, use, nested)
-    typed, sent = nested is instance_check, use in _SENT
-    welcome, model = _welcome(kind, use), kind.model
-
-    def check_value(value: Any) -> Any:
-        if model and (isinstance(value, model) if typed else is_json_object(value)):
-            return nested(model, use)(value)
-        if check_items and is_json_array(value):
-            return check_items(value)
-        if type(value) in welcome:
-            return value
-        if type(value) in kind.scalars or kind.anything:
-            return _json_only(value) if sent else value
-        if any(value == choice and type(value) is type(choice) for choice in kind.choices):
-            return value
-        if (text := kind.format and _text_of(value, kind.format, use, typed=typed)) or use is Use.READ_ONLY:
-            return text or value
-        raise Mismatch(f"expected {_names(kind, typed=typed)}, not {_json_name(value)}")
-
-    return check_value
-
-
-def _items_check(kind: Kind, use: Use, nested: Nested) -> Check:
-    check_item = _value_check(kind, Use.ENTRY if use is Use.PATCH else use, nested)
-
-    def check_items(value: list[Any]) -> list[Any]:
-        checked: list[Any] = []
+    def _array(self, value: list[Any], schema: Schema) -> list[Any]:
+        self._enter(value)
+        items = schema.items or ANYTHING
+        copy: list[Any] = []
         try:
             for item in value:
-                checked.append(check_item(item))  # noqa: PERF401 - how many there are says where a mismatch is
+                copy.append(self.visit(item, items))  # noqa: PERF401 - how many there are says where a mismatch is
         except Mismatch as mismatch:
-            raise mismatch.inside(len(checked)) from None
-        return checked
+            raise mismatch.inside(len(copy)) from None
+        if self._sent:
+            self._check(copy, "array", schema)
+        self._levels += 1
+        return copy
 
-    return check_items
+    def _enter(self, container: Mapping[Any, Any] | list[Any]) -> None:
+        self._levels -= 1
+        self._values -= len(container)
+        if self._levels < 0:
+            raise Mismatch(f"is nested more than {MOST_LEVELS} deep")
+        if self._values < 0:
+            raise Mismatch(f"has more than {MOST_VALUES} values")
+
+    def _other(self, name: object, schema: Schema) -> Schema:
+        """Return what a field that is not one of the schema's has to be."""
+        if type(name) is not str or (self._sent and (schema.others is None or name in schema.properties)):
+            raise no_such_field(name, schema)
+        if self._sent:
+            _check_text(name)
+        return schema.others or ANYTHING
+
+    def _misfit(self, value: Any, kind: str, schema: Schema) -> Any:
+        if schema.any_shape and not self._sent:
+            return self.visit(value, ANYTHING)
+        if kind == "null" and self._known and (schema, kind, value) in self._known:
+            return value
+        raise _unexpected(kind, schema)
+
+    def _check(self, value: Any, kind: str, schema: Schema) -> None:
+        """Hold what is sent to the spec's values and limits, unless the customer has it already."""
+        if kind != "array":
+            _check_text(value)
+        if self._known is not None and (schema, kind, len(value) if kind == "array" else value) in self._known:
+            return
+        if schema.format == "date-time" and kind == "string" and not re.search("[+-]", value[10:]):
+            raise Mismatch("has no time zone")  # RFC 3339 section 5.6, which OpenAPI goes by
+        if not self._limits or (self._known is None and schema.in_array):
+            return
+        if schema.enum and not any(type(value) is type(each) and value == each for each in schema.enum):
+            raise _unexpected(kind, schema)
+        for limit in schema.limits:
+            if kind in limit.types and (problem := limit.problem(value)):
+                raise Mismatch(problem)
 
 
-def _text_of(value: Any, form: type, use: Use, *, typed: bool) -> str | None:
-    """Return a date, time or UUID as it is on the wire, which is how a mapping has it; None if it is none."""
-    if not typed:
+def _json_of(value: object, schema: Schema) -> tuple[str, Any]:
+    """Return the JSON type of what is no plain JSON, and the value to go on with."""
+    attributes = attributes_of(type(value))
+    if attributes is not None:
+        if schema.models and not isinstance(value, schema.models):
+            raise Mismatch(f"expected a {schema.models[-1].__name__}, not a {type(value).__name__}")
+        return "object", _fields(value, attributes)
+    if isinstance(value, Mapping):
+        return "object", value
+    if isinstance(value, list):
+        return "array", value
+    if schema.format and isinstance(value, FORMATS[schema.format][0]):
+        if not (schema.format == "date" and isinstance(value, datetime)):
+            return "string", value
+    expected = f"expected {_expected(schema)}, not " if schema.types else "cannot be written as JSON: "
+    raise Mismatch(f"{expected}a value of the type {type(value).__name__}")
+
+
+def _fields(model: Any, attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields that a model has, by their names in the API."""
+    extras: Mapping[str, Any] = getattr(model, "additional_properties", {})
+    for attribute, name in attributes.items() if extras else ():
+        if name in extras:
+            raise Mismatch(f"set it as the attribute {attribute}, not in brackets").inside(name)
+    given = ((name, getattr(model, attribute)) for attribute, name in attributes.items())
+    return {**{name: value for name, value in given if not isinstance(value, Unset)}, **extras}
+
+
+def _one_form(value: Any, form: str) -> str | None:
+    """Return the one text for a date, a date and time (in UTC) or a UUID; None if it is none."""
+    if isinstance(value, str):
         try:
-            value = FORMATS[form](value)
-        except (TypeError, ValueError, AttributeError):
+            value = FORMATS[form][1](value)
+        except ValueError:
             return None
-    if not isinstance(value, form) or (form is date and isinstance(value, datetime)):
-        return None
-    if use in _SENT and isinstance(value, datetime) and value.tzinfo is None:
-        raise Mismatch("has no time zone")  # RFC 3339 section 5.6, which OpenAPI goes by
+    if isinstance(value, datetime) and value.tzinfo:
+        value = _utc(value)
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _names(kind: Kind, *, typed: bool) -> str:
-    names = [_JSON_NAMES[scalar] for scalar in kind.scalars if scalar is not int or float not in kind.scalars]
-    names += [json.dumps(choice) for choice in kind.choices]
-    names += [f"a {kind.format.__name__}" if typed else _FORMAT_NAMES[kind.format]] if kind.format else []
-    names += ["a list"] if kind.items else []
-    names += [f"a {kind.model.__name__}" if typed else "an object"] if kind.model else []
-    return " or ".join(sorted(names, key="null".__eq__))
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in the first or the last hours that there are
+        return moment
 
 
-def _json_name(value: object) -> str:
-    return _JSON_NAMES.get(type(value), f"a value of the type {type(value).__name__}")
+def _check_complete(copy: Mapping[str, Any], schema: Schema) -> None:
+    for name in schema.required:
+        if name not in copy:
+            raise Mismatch("is missing", name)
 
 
-def _json_only(value: object) -> object:
+def _check_text(value: Any) -> None:
     if value is None or (type(value) is str and value.isascii()):
-        return value
+        return
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError):
-        raise Mismatch("cannot be written as JSON") from None
-    return value
+    except ValueError:
+        raise Mismatch(NOT_JSON) from None
+
+
+def _unexpected(kind: str, schema: Schema) -> Mismatch:
+    return Mismatch(f"expected {_expected(schema)}, not {_WORDS[kind]}")
+
+
+def _expected(schema: Schema) -> str:
+    words = [
+        _FORMAT_WORDS[schema.format] if kind == "string" and schema.format else _WORDS[kind]
+        for kind in _WORDS
+        if kind in schema.types
+    ]
+    if schema.enum:
+        words = [json.dumps(each) for each in schema.enum if each is not None] + ["null"] * (None in schema.enum)
+    return " or ".join(words)
+
+
+def _paths(schema: Schema, level: int = 0) -> Iterator[str]:
+    """Yield the paths of the fields of an object and of the groups in it."""
+    for name, inner in schema.properties.items():
+        yield name
+        if level < _LEVELS_OF_GROUPS:
+            yield from (f"{name}.{path}" for path in _paths(inner, level + 1))
+
+
+def _names(schema: Schema, level: int = 0) -> Iterator[str]:
+    for name, inner in schema.properties.items():
+        yield name
+        if level < _LEVELS_OF_GROUPS:
+            yield from _names(inner.items or inner, level + 1)
