@@ -68,10 +68,6 @@ def schemas(node: Any, place: str = "", *, is_schema: bool = False) -> Iterator[
             yield from schemas(inner, at, is_schema=name == "schema" or (is_schema and not name.startswith("x-")))
 
 
-def _no_bool(schema: Any) -> Any:
-    return {} if isinstance(schema, bool | None) else schema
-
-
 def types(schema: Node) -> list[str]:
     """Return the types that a schema admits."""
     kinds = schema.get("type", [])
@@ -109,6 +105,10 @@ def reachable(spec: Node, nodes: list[Any]) -> set[int]:
             seen.add(id(node))
             waiting += [resolve(spec, node), *node.values()] if isinstance(node, dict) else node
     return seen
+
+
+def _no_bool(schema: Any) -> Any:
+    return {} if isinstance(schema, bool | None) else schema
 
 
 def _unclear(node: yaml.Node, place: str) -> Iterator[str]:
