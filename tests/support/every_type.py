@@ -225,7 +225,6 @@ CELLS: dict[str, tuple[str, str, Any]] = {
     "no whole number": ("everyType.points", "1.5", ": expected a whole number or null, not a number"),
     "not true": ("everyType.isActive", "yes", ": expected true or false or null, not text"),
     "not a date": ("everyType.birthday", "1.3.2001", ": expected a date such as 2026-11-30 or null, not text"),
-    "not a choice": ("everyType.level", "3", ": expected 1 or 2 or null, not a whole number"),
     "removed though it cannot be": ("everyType.always", "<null>", ": expected text, not null"),
 }  # fmt: skip
 
