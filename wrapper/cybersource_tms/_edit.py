@@ -10,7 +10,9 @@ from cybersource_tms_api.models import Customer, CustomerUpdate
 from ._calls.records import CustomerRecord
 from ._calls.responses import etag_of
 from ._diff.changed_fields import changed_fields
-from ._diff.fields import Kind, build_model, fields_of
+from ._diff.changed_fields import build_update
+from ._diff.schema import customer_schema
+from ._diff.spec import attributes_of
 from ._tracebacks import raise_without_frames
 from .errors import InvalidRequest
 
@@ -108,21 +110,18 @@ class AsyncEdit(_Steps[Awaitable[CustomerRecord]]):
 def with_all_groups(customer: Customer) -> Customer:
     """Return a copy in which an empty group or list stands for each one that is not there."""
     filled = deepcopy(customer)
-    for field in fields_of(CustomerUpdate).values():
-        is_group_or_list = field.kind.model or field.kind.items
-        if is_group_or_list and not getattr(filled, field.attribute):
-            setattr(filled, field.attribute, _empty(field.kind))
+    for attribute, name in (attributes_of(CustomerUpdate) or {}).items():
+        schema = customer_schema().properties[name]
+        is_group_or_list = schema.models or schema.items
+        if is_group_or_list and not getattr(filled, attribute):
+            setattr(filled, attribute, [] if schema.items else getattr(build_update({name: {}}), attribute))
     return filled
 
 
 def without_empty_lists(edited: Customer, before: Customer) -> Customer:
     """Return a copy without the lists that `with_all_groups` made and nobody filled; empty groups change nothing."""
     emptied = copy(edited)
-    for field in fields_of(CustomerUpdate).values():
-        if getattr(emptied, field.attribute) == [] and not getattr(before, field.attribute):
-            setattr(emptied, field.attribute, getattr(before, field.attribute))
+    for attribute in attributes_of(CustomerUpdate) or {}:
+        if getattr(emptied, attribute) == [] and not getattr(before, attribute):
+            setattr(emptied, attribute, getattr(before, attribute))
     return emptied
-
-
-def _empty(kind: Kind) -> object:
-    return build_model(kind.model, {}) if kind.model else []

@@ -17,8 +17,7 @@ from cybersource_tms._calls.retries import Retries
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms._credentials.message_encryption import MessageEncryption, refuse_signing_key
 from cybersource_tms._diff.changed_fields import field_paths
-from cybersource_tms._diff.fields import copy_json
-from cybersource_tms._diff.schema import Mismatch, Use, Wire, check
+from cybersource_tms._diff.schema import Mismatch, customer_schema, to_json
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -56,9 +55,9 @@ class Settings:
 class _CheckedBody:
     """The body for the generated code, which only asks for its wire form: what was checked is what is sent."""
 
-    wire: Wire
+    wire: dict[str, Any]
 
-    def to_dict(self) -> Wire:
+    def to_dict(self) -> dict[str, Any]:
         return self.wire
 
 
@@ -183,7 +182,7 @@ def _check_body(name: str, body: object) -> CustomerUpdate:
             f"{name}: expected a CustomerUpdate, as changed_fields returns it, and not {type(body).__name__}"
         )
     try:
-        wire: Wire = copy_json(check(body, CustomerUpdate, Use.PATCH))
+        wire: dict[str, Any] = to_json(body, customer_schema(), sent=True)
     except Mismatch as mismatch:
         raise InvalidRequest(f"{name}: {mismatch}") from mismatch
     if not field_paths(wire):
