@@ -6,13 +6,13 @@ from typing import Any
 from cybersource_tms._diff.schema import (
     ONLY_THE_SERVICE,
     Mismatch,
-    Schema,
-    customer_schema,
+    Walk,
+    json_type,
     known_values,
     no_such_field,
     to_json,
 )
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, attributes_of
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, Schema, customer_schema, fields_of
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -20,6 +20,8 @@ from cybersource_tms_api.types import UNSET
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 Json = dict[str, Any]
+
+_CUSTOMERS = (Customer, CustomerUpdate, Mapping)
 
 
 @raise_without_frames
@@ -53,31 +55,25 @@ def difference(before: Json, after: CustomerLike, argument: str = "after") -> Js
     """
     wanted = customer_json(after, argument)
     try:
-        return _difference(before, wanted, customer_schema())
+        return _Patch().between(before, wanted, customer_schema())
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}") from mismatch
+        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
 
 
 def customer_json(customer: CustomerLike, argument: str) -> Json:
-    """Return a customer, or a part of one, as JSON.
+    """Return a customer, or a part of one, as JSON, but for what only the service writes.
 
     Raises:
         InvalidRequest: It is none; the message calls it by the name of the argument.
     """
-    problem = f"expected a Customer or a mapping, not {type(customer).__name__}"
+    if not isinstance(customer, _CUSTOMERS):
+        problem = f"{argument}: expected a Customer or a mapping, not {json_type(customer)}"
+        raise InvalidRequest(problem, argument=argument)
     try:
-        if isinstance(customer, Customer | CustomerUpdate | Mapping):
-            found: Json = to_json(customer, customer_schema(), sent=False)
-            return found
+        found: Json = to_json(customer, customer_schema(), sent=False)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}") from mismatch
-    raise InvalidRequest(f"{argument}: {problem}")
-
-
-def build_update(patch: Json) -> CustomerUpdate:
-    """Return a patch as a model, with models in it. The generated parser would demand what an object requires."""
-    update: CustomerUpdate = _build(CustomerUpdate, patch, customer_schema())
-    return update
+        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+    return found
 
 
 def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -88,49 +84,69 @@ def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
     return paths
 
 
-def _difference(old: Json, new: Json, schema: Schema) -> Json:
-    patch: Json = {}
-    for name, value in new.items():
-        inner = schema.properties.get(name) or schema.others
-        was = old.get(name)
-        if inner is None or inner.read_only:
-            if name not in old or not _same(was, value):
-                problem = Mismatch(ONLY_THE_SERVICE) if name in old else no_such_field(name, schema)
-                raise problem.inside(name)
-            continue
-        try:
-            if isinstance(value, dict) and "object" in inner.accepted:
-                changes = _difference(was if isinstance(was, dict) else {}, value, inner)
-                if changes or not (was is None or isinstance(was, dict)):
-                    patch[name] = changes
-            elif not _same(was, value):
-                known = frozenset(known_values(was, inner)) if isinstance(value, list) else frozenset()
-                patch[name] = to_json(value, inner, sent=True, known=known)
-        except Mismatch as mismatch:
-            raise mismatch.inside(name) from None
-    return patch
+class _Patch:
+    """What the spec says of a patch; `known` is what the lists of the customer have already."""
+
+    def __init__(self) -> None:
+        self._known: set[Any] = set()
+        self._check = Walk(sent=True, known=self._known).visit
+
+    def between(self, old: Json, new: Json, schema: Schema) -> Json:
+        patch: Json = {}
+        for name, value in new.items():
+            inner = schema.properties.get(name) or schema.others
+            try:
+                if inner is None or inner.read_only:
+                    _refuse_change(old, name, value, schema)
+                elif type(value) is dict and "object" in inner.accepted:
+                    was = old.get(name)
+                    changes = self.between(was if type(was) is dict else {}, value, inner)
+                    if changes or not (was is None or type(was) is dict):
+                        patch[name] = changes
+                elif not _same(was := old.get(name), value):
+                    self._known.update(known_values(was, inner))
+                    patch[name] = self._check(value, inner)
+            except Mismatch as mismatch:
+                raise mismatch.inside(name) from None
+        return patch
+
+
+def _refuse_change(old: Json, name: str, value: object, schema: Schema) -> None:
+    """Refuse a difference in what only the service writes; it is in the form in which it was given."""
+    inner = schema.properties.get(name, ANYTHING)
+    if name not in old:
+        raise no_such_field(name, schema)
+    if not _same(*(to_json(each, inner, sent=False, complete=True) for each in (old[name], value))):
+        raise Mismatch(ONLY_THE_SERVICE)
 
 
 def _same(first: object, second: object) -> bool:
     """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
-    if isinstance(first, dict) and isinstance(second, dict):
+    if type(first) is str or first is None:
+        return first == second
+    if type(first) is dict and type(second) is dict:
         return first.keys() == second.keys() and all(_same(value, second[name]) for name, value in first.items())
-    if isinstance(first, list) and isinstance(second, list):
+    if type(first) is list and type(second) is list:
         return len(first) == len(second) and all(map(_same, first, second))
     not_a_number = first != first and second != second  # noqa: PLR0124 - NaN is the one value that is not itself
     return not_a_number or (first == second and isinstance(first, bool) == isinstance(second, bool))
 
 
-def _build(model: type, patch: Json, schema: Schema) -> Any:
-    attributes = {name: attribute for attribute, name in (attributes_of(model) or {}).items()}
+def build_update(patch: Json) -> CustomerUpdate:
+    """Return a patch as a model, with models in it. The generated parser would demand what an object requires."""
+    update: CustomerUpdate = _build(patch, customer_schema(), CustomerUpdate)
+    return update
+
+
+def _build(patch: Json, schema: Schema, model: type) -> Any:
+    attributes = fields_of(model)
     given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
     others: Json = {}
     for name, value in patch.items():
-        built = _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
-        if name in attributes:
-            given[attributes[name]] = built
+        if attribute := attributes.get(name):
+            given[attribute] = _build_value(value, schema.properties[name])
         else:
-            others[name] = built
+            others[name] = _build_value(value, schema.others or ANYTHING)
     instance = model(**given)
     if others:
         instance.additional_properties.update(others)
@@ -138,10 +154,8 @@ def _build(model: type, patch: Json, schema: Schema) -> Any:
 
 
 def _build_value(value: Any, schema: Schema) -> Any:
-    if isinstance(value, str) and schema.format:
-        return FORMATS[schema.format][1](value)
-    if isinstance(value, dict) and schema.models:
-        return _build(schema.models[-1], value, schema)
-    if isinstance(value, list):
+    if type(value) is dict:
+        return _build(value, schema, schema.models[-1]) if schema.models else value
+    if type(value) is list:
         return [_build_value(item, schema.items or ANYTHING) for item in value]
-    return value
+    return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value

@@ -84,7 +84,7 @@ def to_json(value: object, schema: Schema, *, sent: bool, complete: bool = False
     Raises:
         Mismatch: It does not fit.
     """
-    return _Walk(sent=sent, complete=complete, known=known).visit(value, schema)
+    return Walk(sent=sent, complete=complete, known=known).visit(value, schema)
 
 
 def known_values(value: Any, schema: Schema) -> Iterator[tuple[Schema, str, Any]]:
@@ -130,12 +130,13 @@ def no_such_field(name: object, schema: Schema) -> Mismatch:
     return Mismatch("no such field" + "".join(f", did you mean {known[each]}?" for each in nearest))
 
 
-class _Walk:
-    """One walk. What is too deep ends it, so a loop does, and so does what is too much."""
+class Walk:
+    """One walk, see `to_json`. What is too deep ends it, so a loop does, and so does what is too much."""
 
-    def __init__(self, *, sent: bool, complete: bool, known: Known | None) -> None:
+    def __init__(self, *, sent: bool, complete: bool = False, known: Known | None = None) -> None:
         self._sent = sent
         self._complete = complete
+        self._lazy = not sent and not complete
         self._known = known
         self._levels = MOST_LEVELS
         self._values = MOST_VALUES
@@ -151,34 +152,36 @@ class _Walk:
         if kind == "array":
             return self._array(value, schema)
         if kind == "string" and schema.format:
-            text = _one_form(value, schema.format)
-            if text is None:
+            value = _one_form(value, schema.format)
+            if value is None:
                 return self._misfit(value, kind, schema)
-            value = text
         if self._sent:
             self._check(value, kind, schema)
         return value
 
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
-        self._enter(value)
+        self._enter(len(value))
         copy: dict[str, Any] = {}
-        properties, received = schema.properties, not self._sent
+        fields, sent, lazy = schema.properties, self._sent, self._lazy
         name = None
         try:
             for name, given in value.items():
-                inner = properties.get(name)
-                if inner is None or (inner.read_only and self._sent):
+                inner = fields.get(name)
+                if inner is None or (sent and inner.read_only):
                     inner = self._other(name, schema)
-                copy[name] = given if received and type(given) in inner.plain else self.visit(given, inner)
+                if (not sent and type(given) in inner.plain) or (lazy and inner.any_shape):
+                    copy[name] = given
+                else:
+                    copy[name] = self.visit(given, inner)
         except Mismatch as mismatch:
             raise mismatch.inside(str(name)) from None
-        if schema.required and (self._complete or (self._sent and schema.in_array)):
+        if schema.required and (self._complete or (sent and schema.in_array)):
             _check_complete(copy, schema)
         self._levels += 1
         return copy
 
     def _array(self, value: list[Any], schema: Schema) -> list[Any]:
-        self._enter(value)
+        self._enter(len(value))
         items = schema.items or ANYTHING
         copy: list[Any] = []
         try:
@@ -191,13 +194,11 @@ class _Walk:
         self._levels += 1
         return copy
 
-    def _enter(self, container: Mapping[Any, Any] | list[Any]) -> None:
+    def _enter(self, values: int) -> None:
         self._levels -= 1
-        self._values -= len(container)
-        if self._levels < 0:
-            raise Mismatch(f"is nested more than {MOST_LEVELS} deep")
-        if self._values < 0:
-            raise Mismatch(f"has more than {MOST_VALUES} values")
+        self._values -= values
+        if self._levels < 0 or self._values < 0:
+            raise Mismatch(f"is nested more than {MOST_LEVELS} deep, or holds more than {MOST_VALUES} values")
 
     def _other(self, name: object, schema: Schema) -> Schema:
         """Return what a field that is not one of the schema's has to be."""
@@ -232,9 +233,8 @@ class _Walk:
 
 
 def _json_of(value: object, schema: Schema) -> tuple[str, Any]:
-    """Return the JSON type of what is no plain JSON, and the value to go on with."""
-    attributes = attributes_of(type(value))
-    if attributes is not None:
+    """Return the JSON type of what is no plain JSON, and what to go on with."""
+    if attributes := attributes_of(type(value)):
         if schema.models and not isinstance(value, schema.models):
             raise Mismatch(f"expected a {schema.models[-1].__name__}, not a {type(value).__name__}")
         return "object", _fields(value, attributes)
@@ -245,18 +245,28 @@ def _json_of(value: object, schema: Schema) -> tuple[str, Any]:
     if schema.format and isinstance(value, FORMATS[schema.format][0]):
         if not (schema.format == "date" and isinstance(value, datetime)):
             return "string", value
-    expected = f"expected {_expected(schema)}, not " if schema.types else "cannot be written as JSON: "
-    raise Mismatch(f"{expected}a value of the type {type(value).__name__}")
+    raise Mismatch(f"expected {_expected(schema)}, not {json_type(value)}" if schema.types else NOT_JSON)
+
+
+def json_type(value: object) -> str:
+    """Return what a value is, in words."""
+    if kind := JSON_TYPES.get(type(value)):
+        return _WORDS[kind]
+    return f"a value of the type {type(value).__name__}"
 
 
 def _fields(model: Any, attributes: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields that a model has, by their names in the API."""
-    extras: Mapping[str, Any] = getattr(model, "additional_properties", {})
+    fields: dict[str, Any] = {}
+    for attribute, name in attributes.items():
+        value = getattr(model, attribute)
+        if type(value) is not Unset:
+            fields[name] = value
+    extras: dict[str, Any] = model.additional_properties
     for attribute, name in attributes.items() if extras else ():
         if name in extras:
-            raise Mismatch(f"set it as the attribute {attribute}, not in brackets").inside(name)
-    given = ((name, getattr(model, attribute)) for attribute, name in attributes.items())
-    return {**{name: value for name, value in given if not isinstance(value, Unset)}, **extras}
+            raise Mismatch(f"set it as the attribute {attribute}, not in brackets", name)
+    return fields | extras if extras else fields
 
 
 def _one_form(value: Any, form: str) -> str | None:

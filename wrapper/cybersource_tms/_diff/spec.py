@@ -124,6 +124,12 @@ def attributes_of(model: type) -> Mapping[str, str] | None:
     return next((_attributes()[base] for base in model.__mro__ if base in _attributes()), None)
 
 
+@lru_cache(256)
+def fields_of(model: type) -> Mapping[str, str]:
+    """Return the attributes of a generated model, by their names in the API."""
+    return {name: attribute for attribute, name in (attributes_of(model) or {}).items()}
+
+
 @cache
 def _loader() -> "Loader":
     return Loader(_read("openapi.json"), _attributes())
