@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,6 @@ from cybersource_tms import (
     CustomersClient,
     CustomerUpdate,
     Environment,
-    HttpSignatureAuth,
     MessageEncryption,
     ObjectInformation,
     SharedSecretAuth,
@@ -82,7 +80,6 @@ def configurations(folder: Path) -> dict[str, dict[str, Any]]:
     secret = {"merchant_keyid": KEY_ID, "merchant_secretkey": SECRET, "jwt_key_type": "SHARED_SECRET"}
     file = {"keys_directory": str(folder), "key_file_name": "signing", "key_password": PASSWORD}
     meta = {"use_metakey": 1, "portfolio_id": PORTFOLIO, "key_alias": PORTFOLIO}  # a bool would end in a ValueError
-    http, token = {"authentication_type": "http_signature"}, {"authentication_type": "jwt"}
     requests = {"enableRequestMLEForOptionalApisGlobally": 1}
     both = {
         **requests,
@@ -92,23 +89,22 @@ def configurations(folder: Path) -> dict[str, dict[str, Any]]:
     }
     service_file = {"mleForRequestPublicCertPath": str(folder / "service.pem")}
     return {
-        "HTTP Signature": http | secret,
-        "HTTP Signature with a meta key": http | secret | meta | {"merchant_keyid": META_KEY_ID},
-        "JWT with a shared secret": token | secret,
-        "JWT with a shared secret and a meta key": token | secret | meta | {"merchant_keyid": META_KEY_ID},
-        "JWT with a shared secret, both encrypted": token | secret | both | service_file,
-        "JWT with a P12": token | file,
-        "JWT with a P12 and a meta key": token | file | meta | {"key_file_name": "meta"},
-        "JWT with a P12, requests encrypted": token | file | requests,
-        "JWT with a P12, both encrypted": token | file | both,
+        "JWT with a shared secret": secret,
+        "JWT with a shared secret and a meta key": secret | meta | {"merchant_keyid": META_KEY_ID},
+        "JWT with a shared secret, both encrypted": secret | both | service_file,
+        "JWT with a P12": file,
+        "JWT with a P12 and a meta key": file | meta | {"key_file_name": "meta"},
+        "JWT with a P12, requests encrypted": file | requests,
+        "JWT with a P12, both encrypted": file | both,
     }
 
 
 def send_theirs(sandbox: Sandbox, url: str, python: str, config: dict[str, Any]) -> list[Received]:
     """Read and update the customer with the SDK, and return what the stand-in received."""
     sandbox.received.clear()
-    where = {"merchantid": MERCHANT_ID, "run_environment": Environment.TEST.host, "IntermediateHost": url}
-    given = {"config": where | config, "customer": PAGE_CUSTOMER_ID, "update": json.dumps(UPDATE.to_dict())}
+    common = {"authentication_type": "jwt", "merchantid": MERCHANT_ID}
+    where = {"run_environment": Environment.TEST.host, "IntermediateHost": url}
+    given = {"config": common | where | config, "customer": PAGE_CUSTOMER_ID, "update": json.dumps(UPDATE.to_dict())}
     command = [python, "-W", "ignore", str(Path(__file__).with_name("call_sdk.py"))]
     result = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=False)
     if result.returncode:
@@ -132,8 +128,7 @@ def our_auth(config: dict[str, Any]) -> httpx.Auth:
     if "key_file_name" in config:
         path = Path(config["keys_directory"], f"{config['key_file_name']}.p12")
         return CertificateAuth.from_p12(path, config["key_password"], merchant_id=MERCHANT_ID, portfolio_id=portfolio)
-    auth = SharedSecretAuth if config["authentication_type"] == "jwt" else HttpSignatureAuth
-    return auth(MERCHANT_ID, config["merchant_keyid"], config["merchant_secretkey"], portfolio_id=portfolio)
+    return SharedSecretAuth(MERCHANT_ID, config["merchant_keyid"], config["merchant_secretkey"], portfolio_id=portfolio)
 
 
 def our_encryption(config: dict[str, Any]) -> MessageEncryption | None:
@@ -166,8 +161,6 @@ def parts(request: Received) -> dict[str, str]:
         scheme, _, token = token.partition(" ")
         found |= {"header authorization": scheme} | named("token header", token)
         found |= {f"claim {name}": value for name, value in request.claims.items()}
-    if signature := found.pop("header signature", ""):
-        found |= {f"signature {name}": value for name, value in re.findall('([a-z]+)="(.*?)"', signature)}
     if request.encrypted:
         found |= named("encryption header", json.loads(request.body)["encryptedRequest"])
     return {name: describe(name, value, request) for name, value in found.items()}
@@ -185,8 +178,6 @@ def describe(name: str, value: Any, request: Received) -> str:
     match name:
         case "JSON" if request.plain:
             text = json.dumps(json.loads(value), sort_keys=True)
-        case "header date":
-            text = age(parsedate_to_datetime(value).timestamp(), request)
         case "claim iat" | "encryption header iat":
             text = age(value, request)
         case "claim exp":
@@ -195,8 +186,6 @@ def describe(name: str, value: Any, request: Received) -> str:
             text = f"a UUID v{uuid.UUID(value).version}"
         case "header content-length" if value == str(len(request.body)):
             text = "the body's"
-        case "signature signature":
-            text = "valid" if request.authenticated else "not valid"
     return text
 
 

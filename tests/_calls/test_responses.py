@@ -16,7 +16,6 @@ from cybersource_tms._calls.requests import update_call
 from cybersource_tms._calls.responses import connection_failed
 from cybersource_tms.errors import CybersourceError, ErrorEntry, StatusError, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._refusals import UNAUTHENTICATED
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import CORRELATION_ID, TRANSACTION_ID, FixedResponse
 
@@ -49,7 +48,7 @@ STATUSES: dict[int, tuple[type[StatusError], bool, object, tuple[ErrorEntry, ...
         refusal("invalidFields", {"name": "email", "location": "buyerInformation"}, {"name": "code"}),
         entries_for("invalidFields", "email", "code"),
     ),
-    401: (errors.Unauthorized, False, UNAUTHENTICATED, ()),
+    401: (errors.Unauthorized, False, {"response": {"rmsg": "Authentication Failed"}}, ()),
     403: (errors.Forbidden, False, refusal("forbidden"), entries_for("forbidden")),
     404: (errors.NotFound, False, refusal("notFound"), entries_for("notFound")),
     410: (errors.TokenDeleted, False, refusal("notAvailable"), entries_for("notAvailable")),

@@ -290,8 +290,9 @@ SERVICE = ("api.cybersource.com", PATH)
 
 @pytest.mark.parametrize("address", ["https://proxy.example/cybs" + PATH, "http://127.0.0.1:8080/x?y=1"])
 def test_signed_for(address: str) -> None:
-    """The token is for the host and the path that the extensions name; the request still goes to its own URL."""
-    request = signed(httpx.Request("PATCH", address, content=BODY, extensions={json_web_token.SIGNED_FOR: SERVICE}))
+    """The token is for the host and the path that are given; the request still goes to its own URL."""
+    request = httpx.Request("PATCH", address, content=BODY)
+    SharedSecretAuth("merchant", "key", SECRET_KEY).sign(request, *SERVICE)
     claims = verify(request)[1]
     assert (claims["request-host"], claims["request-resource-path"]) == SERVICE
     assert str(request.url) == address
@@ -307,11 +308,11 @@ def test_times(monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
 
 
 def test_the_response_key() -> None:
-    """The id of the response key is a claim where the extensions name one, and only there."""
-    extensions = {json_web_token.RESPONSE_KEY_ID: "response-key"}
-    request = httpx.Request("GET", "https://a.example/", extensions=extensions)
-    assert claims_of(request)["v-c-response-mle-kid"] == "response-key"
-    assert "v-c-response-mle-kid" not in claims_of(httpx.Request("GET", "https://a.example/"))
+    """The id of the response key is a claim where one is given, and only there."""
+    request = httpx.Request("GET", "https://a.example/")
+    assert "v-c-response-mle-kid" not in claims_of(request)
+    SharedSecretAuth("merchant", "key", SECRET_KEY).sign(request, *SERVICE, "response-key")
+    assert verify(request)[1]["v-c-response-mle-kid"] == "response-key"
 
 
 # Ids and secrets as they are copied

@@ -34,7 +34,7 @@ from cybersource_tms_sandbox import (
     Sandbox,
     page_customer,
 )
-from cybersource_tms_sandbox._customers import merge, new_etag
+from cybersource_tms_sandbox._customers import merge
 from support.clients import EMAIL, NEW_EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED
@@ -393,8 +393,7 @@ def test_somebody_else_in_between(clients: Clients, sandbox: Sandbox, patch: dic
 
     def change(customer: Any) -> None:
         customer.buyer_information.email = EMAIL
-        stored = sandbox.customers[PAGE_CUSTOMER_ID]
-        stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
+        sandbox.change(patch)
 
     client = clients.open(transport=sandbox.transport, retries=Retries())
     with pytest.raises(errors.PreconditionFailed) as caught:

@@ -4,7 +4,6 @@ import base64
 import json
 import logging
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,6 @@ from cybersource_tms import (
     ClientReferenceInformation,
     CustomersClient,
     CustomerUpdate,
-    HttpSignatureAuth,
     MerchantDefinedInformation,
     MessageEncryption,
     SharedSecretAuth,
@@ -166,9 +164,6 @@ MAKING: dict[str, Making] = {
     "secret in bytes": lambda _: SharedSecretAuth("a", "b", SECRET.encode()),  # type: ignore[arg-type]
     "secret good, key not": lambda _: SharedSecretAuth("a", "", SECRET),
     "secret good, portfolio not": lambda _: SharedSecretAuth("a", "b", SECRET, portfolio_id=""),
-    "HTTP Signature, not base64": lambda _: HttpSignatureAuth("a", "b", BAD_SECRET),
-    "HTTP Signature, too short": lambda _: HttpSignatureAuth("a", "b", SHORT_SECRET),
-    "HTTP Signature, merchant": lambda _: HttpSignatureAuth("", "b", SECRET),
     "P12, another password": lambda folder: of_p12(folder, p12(certificate("a"), encryption=protection("x"))),
     "P12 damaged": lambda folder: of_p12(folder, p12(certificate("a"))[:-1]),
     "P12 that is none": lambda folder: of_p12(folder, b"text"),
@@ -247,10 +242,7 @@ def test_tracebacks_with_locals(name: str, tmp_path: Path) -> None:
 
 def auths() -> list[httpx.Auth]:
     """Return credentials of each kind."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        legacy = HttpSignatureAuth(MERCHANT_ID, KEY_ID, SECRET)
-    return [SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET, portfolio_id="portfolio"), of_pem(), legacy]
+    return [SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET, portfolio_id="portfolio"), of_pem()]
 
 
 @cache
@@ -263,8 +255,7 @@ def test_reprs() -> None:
     """No credentials, encryption or client shows more of itself than ids, nor does what holds them."""
     things: list[object] = [*auths(), both()]
     for auth in auths():
-        encryption = None if isinstance(auth, HttpSignatureAuth) else both()
-        things += [kind("test", auth, encryption=encryption) for kind in (CustomersClient, AsyncCustomersClient)]
+        things += [kind("test", auth, encryption=both()) for kind in (CustomersClient, AsyncCustomersClient)]
     for thing in things:
         assert not leaks(f"{thing!r} {thing} {[thing]} { ({'x': thing}) }")
 
@@ -297,17 +288,13 @@ def test_calls_are_silent(
     encryption = MessageEncryption(sandbox.request_certificate, key, SERIAL)
     secret = SharedSecretAuth(MERCHANT_ID, "the-key", SECRET)
     signed = of_pem(certificate=pem(certificate(MERCHANT_ID)), merchant_id=MERCHANT_ID)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        legacy = HttpSignatureAuth(MERCHANT_ID, "the-key", SECRET)
-    for auth, mle in ((secret, None), (secret, encryption), (signed, encryption), (legacy, None)):
+    for auth, mle in ((secret, None), (secret, encryption), (signed, encryption)):
         clients.open(auth=auth, encryption=mle, base_url=url).update(PAGE_CUSTOMER_ID, CHANGE)
-    assert [received.status for received in sandbox.received] == [200] * 4
+    assert [received.status for received in sandbox.received] == [200] * 3
     text = "\n".join(logged(caplog))
     assert {"cybersource_tms", "httpx", "httpcore.http11"} <= {record.name for record in caplog.records}
     assert "buyerInformation.email" in text
-    headers = [received.headers for received in sandbox.received]
-    tokens = [header["authorization"].split(".")[-1] for header in headers[:3]] + [headers[3]["signature"]]
+    tokens = [received.headers["authorization"].split(".")[-1] for received in sandbox.received]
     bodies = [json.loads(received.body)["encryptedRequest"] for received in sandbox.received[1:3]]
     assert not leaks(text, [*secrets(), *VALUES, *tokens, *bodies])
     assert not recwarn.list

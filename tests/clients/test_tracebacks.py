@@ -20,7 +20,6 @@ from cybersource_tms import (
     AsyncCustomersClient,
     CertificateAuth,
     CustomersClient,
-    HttpSignatureAuth,
     MessageEncryption,
     Retries,
     SharedSecretAuth,
@@ -134,7 +133,6 @@ def test_entering_an_edit(clients: Clients) -> None:
 
 REFUSED: dict[str, Callable[[], object]] = {
     "SharedSecretAuth": lambda: SharedSecretAuth(MERCHANT_ID, KEY_ID, f"{SECRET}!"),
-    "HttpSignatureAuth": lambda: HttpSignatureAuth(MERCHANT_ID, KEY_ID, f"{SECRET}!"),
     "CertificateAuth": lambda: CertificateAuth(private_key=b"x", certificate=b"x", merchant_id=MERCHANT_ID),
     "CertificateAuth.from_p12": lambda: CertificateAuth.from_p12("/", PASSWORD, merchant_id=MERCHANT_ID),
     "MessageEncryption": lambda: MessageEncryption(request_certificate=b"x"),
@@ -185,7 +183,6 @@ WARNED: dict[str, Callable[[Path], object]] = {
     "MessageEncryption.requests_from_p12": lambda folder: MessageEncryption.requests_from_p12(
         expiring_p12(folder), PASSWORD
     ),
-    "HttpSignatureAuth": lambda folder: HttpSignatureAuth(MERCHANT_ID, KEY_ID, SECRET),
 }
 
 

@@ -14,7 +14,7 @@ from support.fixed_response import FixedResponse
 
 
 def methods(sandbox: Sandbox) -> list[str]:
-    """Return the methods of what the stand-in received."""
+    """Return the methods of what the sandbox received."""
     return [request.method for request in sandbox.received]
 
 
@@ -95,7 +95,7 @@ def test_a_conflict_with_ourselves_is_not_repeated(clients: Clients, sandbox: Sa
         return NEW_EMAIL
 
     with pytest.raises(errors.PreconditionFailed) as caught:
-        clients.open(transport=sandbox.transport, retries=Retries(first_wait=0)).update(PAGE_CUSTOMER_ID, one_more)
+        clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0)).update(PAGE_CUSTOMER_ID, one_more)
     assert caught.value.may_have_been_applied
     assert methods(sandbox) == ["GET", "PATCH", "PATCH", "GET"]
 

@@ -15,7 +15,6 @@ from cybersource_tms import (
     CustomersClient,
     CustomerUpdate,
     Environment,
-    HttpSignatureAuth,
     MerchantDefinedInformation,
     MessageEncryption,
     Retries,
@@ -45,7 +44,6 @@ def construct() -> None:
     )
     assert_type(CertificateAuth.from_p12("p12", b"password", merchant_id="m", algorithm="PS256"), CertificateAuth)
     CertificateAuth(private_key=b"PEM", certificate=b"PEM", merchant_id="m", portfolio_id="p")
-    HttpSignatureAuth("testrest", "key", "c2VjcmV0")
 
 
 def update(customers: CustomersClient, before: Customer) -> str | None:

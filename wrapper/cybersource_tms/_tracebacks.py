@@ -1,8 +1,10 @@
 """Whatever leaves the package leaves without the frames within.
 
-Their locals hold secrets and customers' values, and tools such as crash reporters record the locals of each frame. What
-happened is in the message, and the causes stay, without their tracebacks. What the caller was handling before the call
-is the caller's, and so are errors of the caller's own code, which keep the frames of that code.
+Their locals hold secrets and customers' values, and crash reporters record the locals of each frame. A note
+says where the error was raised. The causes stay, without their frames, bodies and requests. What the caller was
+handling
+before the call is the caller's. An error of the caller's own code, such as a function for `modify`, keeps the frames of
+that code.
 """
 
 import sys
@@ -11,15 +13,21 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from contextlib import aclosing
 from functools import wraps
 from inspect import currentframe, iscoroutinefunction
+from json import JSONDecodeError
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast
 
-from .errors import CybersourceError
+import httpx
 
 _Arguments = ParamSpec("_Arguments")
 _Returned = TypeVar("_Returned")
 
 _OURS = ("cybersource_tms", "cybersource_tms_api")
+# What runs below the caller's code in a call of ours: frames of these hold requests, bodies and keys.
+_LIBRARIES = ("httpx", "httpcore", "h11", "anyio", "joserfc", "cryptography", "attr", "attrs")
+_BELOW_THE_CALLER = {*_OURS, *_LIBRARIES, *sys.stdlib_module_names}
+_MOST_PLACES = 6
 
 
 def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
@@ -77,18 +85,40 @@ async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncG
 
 
 def drop_frames(error: BaseException, before: BaseException | None = None) -> BaseException:
-    """Return an error without the frames within the package; `before` is what was being handled before the call."""
-    # Any other error comes from code of the caller's that was called here, such as a mapping's.
-    ours = isinstance(error, CybersourceError | Warning) or not isinstance(error, Exception)
+    """Return an error without the frames within the package; `before` is what was being handled before the call.
+
+    Each error of the chain gets a note about where it was raised. Bodies and requests in it are removed.
+    """
     for each in _chain(error, before):
-        each.__traceback__ = None if ours else _from_the_callers_code(each.__traceback__)
+        kept, left_out = each.__traceback__, list[str]()
+        while kept and _top_level_module(kept) in _BELOW_THE_CALLER:
+            if kept.tb_frame.f_code.co_filename != __file__:
+                left_out.append(_place(kept))
+            kept = kept.tb_next
+        each.__traceback__ = kept
+        if left_out:
+            each.add_note(f"cybersource_tms: raised in {' > '.join(left_out[-_MOST_PLACES:])}")
+        _empty(each)
     return error
 
 
-def _from_the_callers_code(traceback: TracebackType | None) -> TracebackType | None:
-    while traceback and traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
-        traceback = traceback.tb_next
-    return traceback
+def _top_level_module(traceback: TracebackType) -> str:
+    return str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _place(traceback: TracebackType) -> str:
+    code = traceback.tb_frame.f_code
+    return f"{'/'.join(Path(code.co_filename).parts[-2:])}:{traceback.tb_lineno} {code.co_name}"
+
+
+def _empty(error: BaseException) -> None:
+    """Remove the body or the request, with its token, that an error of the layers below holds."""
+    if isinstance(error, JSONDecodeError):
+        error.doc = ""
+    elif isinstance(error, UnicodeDecodeError):
+        error.object = b""
+    elif isinstance(error, httpx.RequestError):
+        error._request = None  # noqa: SLF001 - there is no other way  # pyright: ignore[reportPrivateUsage]
 
 
 def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:

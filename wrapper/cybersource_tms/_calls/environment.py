@@ -42,22 +42,30 @@ _HOSTS = {
 }
 
 
-def server(environment: Environment | str, base_url: str | None) -> tuple[str, str]:
-    """Return the address to send to, which is the environment's or a safe `base_url`, and the environment's host.
+def resolve_environment(environment: Environment | str) -> Environment:
+    """Return the environment that a value or its text stands for.
 
     Raises:
-        InvalidRequest: No such environment, or a `base_url` without a host, with credentials, a query or a fragment,
-            or with plain http to a host that is not a loopback address.
+        InvalidRequest: There is no such environment.
     """
     try:
-        chosen = Environment(environment)
+        return Environment(environment)
     except ValueError as error:
         known = ", ".join(each.value for each in Environment)
         raise InvalidRequest(f"environment: not one of the service's environments, which are {known}") from error
-    return (chosen.base_url if base_url is None else _check_base_url(base_url)), chosen.host
 
 
-def _check_base_url(base_url: str) -> str:
+def resolve_base_url(environment: Environment, base_url: str | None) -> str:
+    """Return the address to send to: the environment's, or a safe `base_url`.
+
+    Raises:
+        InvalidRequest: A `base_url` without a host, with credentials, a query or a fragment, or with plain http to a
+            host that is not a loopback address.
+    """
+    return environment.base_url if base_url is None else _parse_base_url(base_url)
+
+
+def _parse_base_url(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
         url.host.encode("idna")  # as the system will, to look it up

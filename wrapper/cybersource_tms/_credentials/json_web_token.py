@@ -23,11 +23,6 @@ from .certificates import check_validity, key_and_certificate, key_id_of
 from .p12 import read_p12
 from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
 
-# In a request's extensions: the id of the key to encrypt the response for. See message_encryption.py.
-RESPONSE_KEY_ID = "cybersource_tms.response_key_id"
-# In a request's extensions: the (host, path) to sign where the request's URL is that of a proxy.
-SIGNED_FOR = "cybersource_tms.signed_for"
-
 _LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
 _BACKDATED = 5  # seconds; the service refuses tokens from the future, and clocks differ
 _RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
@@ -77,15 +72,25 @@ class JsonWebTokenAuth(httpx.Auth):
         return self._key.public_key if isinstance(self._key, RSAKey) else None
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign the request; `httpx` calls this for every request that it sends."""
-        payload = json.dumps(self._claims(request))
-        token = jws.serialize_compact(self._header, payload, self._key, registry=_REGISTRY)
-        request.headers["Authorization"] = f"Bearer {token}"
+        """Sign the request for the host and path of its URL; any `httpx` client calls this for each request."""
+        self.sign(request, request.url.raw_host.decode(), request.url.raw_path.decode())
         yield request
 
-    def _claims(self, request: httpx.Request) -> dict[str, object]:
+    def sign(self, request: httpx.Request, host: str, path: str, response_key_id: str | None = None) -> None:
+        """Set the request's `Authorization` header.
+
+        Args:
+            request: The request, with the body that will be sent.
+            host: The service's host, which is not the URL's where a proxy forwards the request.
+            path: The path at the service.
+            response_key_id: The id of the key to encrypt the response for; None asks for a response in plain text.
+        """
+        payload = json.dumps(self._claims(request, host, path, response_key_id))
+        token = jws.serialize_compact(self._header, payload, self._key, registry=_REGISTRY)
+        request.headers["Authorization"] = f"Bearer {token}"
+
+    def _claims(self, request: httpx.Request, host: str, path: str, response_key_id: str | None) -> dict[str, object]:
         issued = int(time.time()) - _BACKDATED
-        host, path = signed_for(request)
         claims: dict[str, object] = {
             "iat": issued,
             "exp": issued + _LIFETIME,
@@ -98,9 +103,10 @@ class JsonWebTokenAuth(httpx.Auth):
             "v-c-merchant-id": self._merchant_id,
         }
         if request.content:
-            claims |= {"digest": digest(request.content), "digestAlgorithm": "SHA-256"}
-        if RESPONSE_KEY_ID in request.extensions:
-            claims["v-c-response-mle-kid"] = request.extensions[RESPONSE_KEY_ID]
+            digest = base64.b64encode(sha256(request.content).digest()).decode()
+            claims |= {"digest": digest, "digestAlgorithm": "SHA-256"}
+        if response_key_id is not None:
+            claims["v-c-response-mle-kid"] = response_key_id
         return claims
 
 
@@ -201,15 +207,3 @@ class CertificateAuth(JsonWebTokenAuth):
                 portfolio_id=portfolio_id,
                 algorithm=algorithm,
             )
-
-
-def signed_for(request: httpx.Request) -> tuple[str, str]:
-    """Return the host and the path that are signed: those of the request's URL, unless its extensions name others."""
-    url = request.url
-    host, path = request.extensions.get(SIGNED_FOR, (url.raw_host.decode(), url.raw_path.decode()))
-    return str(host), str(path)
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of a body in base64."""
-    return base64.b64encode(sha256(content).digest()).decode()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cybersource_tms._calls.environment import Environment, server
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
@@ -44,9 +43,7 @@ def settings(variables: Mapping[str, str]) -> dict[str, Any]:
     _refuse_contradictions({**given, MLE: mode}, requests=requests, responses=responses)
     _refuse_missing(given, requests=requests, responses=responses)
     _refuse_secret_as_id(given)
-    environment, base_url = given.get(ENVIRONMENT, Environment.TEST.value), given.get(BASE_URL)
-    with naming(environment=ENVIRONMENT, base_url=BASE_URL):
-        server(environment, base_url)
+    environment, base_url = given.get(ENVIRONMENT, "test"), given.get(BASE_URL)
     auth = _auth(given)
     encryption = _encryption(given, auth, requests=requests, responses=responses) if requests or responses else None
     return {"environment": environment, "base_url": base_url, "auth": auth, "encryption": encryption}

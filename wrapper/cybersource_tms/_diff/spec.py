@@ -32,6 +32,8 @@ FORMATS: dict[str, tuple[type, Callable[[str], Any]]] = {
     "date-time": (datetime, datetime.fromisoformat),
     "uuid": (UUID, UUID),
 }
+
+
 @attrs.frozen
 class Limit:
     """A keyword that limits values of some JSON types."""
@@ -181,7 +183,9 @@ class Loader:
         schema.types = frozenset(merged["type"])
         schema.enum = tuple(merged.get("enum", ()))
         schema.format = merged.get("format") if merged.get("format") in FORMATS else None
-        schema.limits = tuple(attrs.evolve(each, bound=merged[name]) for name, each in _LIMITS.items() if name in merged)
+        schema.limits = tuple(
+            attrs.evolve(each, bound=merged[name]) for name, each in _LIMITS.items() if name in merged
+        )
         schema.accepted = _accepted(schema)
         schema.plain = _plain(schema)
         if "array" in schema.types:
