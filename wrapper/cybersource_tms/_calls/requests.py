@@ -7,7 +7,8 @@ from typing import Any, cast
 from attrs import frozen
 
 from cybersource_tms._diff.changed_fields import field_paths
-from cybersource_tms._diff.schema import Mismatch, to_json, update_schema
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -94,7 +95,7 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     if not isinstance(changes, CustomerUpdate | Mapping):
         raise InvalidRequest(f"{argument}: {_advice(argument, changes)}", argument=argument)
     try:
-        json: JSON = to_json(changes, update_schema(), sent=True, limits=limits)
+        json: JSON = to_json(changes, customer_schema(), sent=True, limits=limits)
     except Mismatch as mismatch:
         raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
     if not field_paths(json):

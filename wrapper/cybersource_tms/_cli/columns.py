@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
-from cybersource_tms._diff.schema import Mismatch, Schema, field_schema
+from cybersource_tms._diff.schema XX
 
 ID = "id"
 REMOVED = "<null>"  # the cell that removes a field; JSON has null

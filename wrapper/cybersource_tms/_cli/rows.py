@@ -12,7 +12,8 @@ from attrs import field, frozen
 
 from cybersource_tms._calls.requests import check_customer_id
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._diff.schema import Mismatch, customer_schema, to_json
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
