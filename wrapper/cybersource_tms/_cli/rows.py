@@ -12,10 +12,9 @@ from attrs import field, frozen
 
 from cybersource_tms._calls.requests import check_customer_id
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._diff.fields import is_json_object
-from cybersource_tms._diff.schema import Mismatch, Use, Wire, check
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
-from cybersource_tms_api.models import CustomerUpdate
 
 from . import UsageError
 from .columns import ID, column_kinds, load_json, nest, parse_cells
@@ -35,7 +34,7 @@ class Row:
 
     line: int
     customer_id: str | None = None
-    wanted: Wire = field(factory=dict[str, Any], repr=False)
+    wanted: dict[str, Any] = field(factory=dict[str, Any], repr=False)
     problem: str | None = None
 
     @property
@@ -133,7 +132,7 @@ def _read_json(lines: Iterator[str]) -> Iterator[Row]:
         except ValueError:
             yield Row(number, problem="it is not JSON, or has a name twice")
             continue
-        if is_json_object(values):
+        if isinstance(values, dict):
             yield _row(number, values.get(ID), ((name, values[name]) for name in values if name != ID))
         elif line.strip():
             yield Row(number, problem="expected a JSON object")
@@ -144,7 +143,7 @@ def _row(line: int, customer_id: object, values: Iterable[tuple[str, Any]]) -> R
     try:
         with naming(customer_id=ID):
             checked = check_customer_id(customer_id)
-        return Row(line, checked, check(nest(values), CustomerUpdate, Use.PATCH))
+        return Row(line, checked, to_json(nest(values), customer_schema(), sent=True))
     except (InvalidRequest, Mismatch) as error:
         return Row(line, checked, problem=str(error))
 
