@@ -1,6 +1,7 @@
 """The service's environments, and where a client sends its requests."""
 
 from contextlib import suppress
+from difflib import get_close_matches
 from enum import Enum
 from ipaddress import ip_address
 
@@ -9,6 +10,7 @@ import httpx
 from cybersource_tms.errors import InvalidRequest
 
 _LAST_PORT = 65535
+_CLOSE = 0.5  # prod is to production; no secret can be shown, only a name that is known
 
 
 class Environment(Enum):
@@ -51,8 +53,10 @@ def resolve_environment(environment: Environment | str) -> Environment:
     """
     chosen = next((each for each in Environment if environment in (each, each.value)), None)
     if chosen is None:
-        known = ", ".join(each.value for each in Environment)
-        raise InvalidRequest(f"environment: not one of the service's environments, which are {known}")
+        known = [each.value for each in Environment]
+        near = get_close_matches(environment.lower(), known, 1, _CLOSE) if isinstance(environment, str) else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InvalidRequest(f"environment: not one of the service's environments, which are {', '.join(known)}{hint}")
     return chosen
 
 

@@ -63,7 +63,11 @@ def decrypt_response(
 
 
 def parse_response(
-    operation: Operation[Result], response: httpx.Response, content: bytes, key_expires: datetime | None = None
+    operation: Operation[Result],
+    response: httpx.Response,
+    content: bytes,
+    key_expires: datetime | None = None,
+    number: int = 1,
 ) -> Result:
     """Return what the spec has for a success: a record of the requested customer, or None without a body.
 
@@ -72,6 +76,7 @@ def parse_response(
         response: The response.
         content: Its body, in plain text.
         key_expires: When the signing key's certificate expires, for the message of a 401.
+        number: Which attempt it is, which is how many requests there were.
 
     Raises:
         StatusError: The spec does not have the status as a success.
@@ -80,11 +85,11 @@ def parse_response(
     if response.status_code not in operation.success_models:
         raise status_error(operation, response, content, key_expires)
     model = operation.success_models[response.status_code]
-    return cast("Result", _parse_record(operation, response, content, model) if model else None)
+    return cast("Result", _parse_record(operation, response, content, model, number) if model else None)
 
 
 def _parse_record(
-    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer]
+    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], number: int
 ) -> CustomerRecord:
     try:
         body = _parse_json(content)
@@ -104,6 +109,7 @@ def _parse_record(
         response.headers.get("v-c-correlation-id"),
         response.headers.get("uniqueTransactionID"),
         operation.fields,
+        number,
     )
 
 
