@@ -356,7 +356,7 @@ def test_errors_after_a_412() -> None:
     refused.attempts, refused.may_have_been_applied = 2, True
     lost, changed = lost_update(refused, ("a.b", "c")), conflict(refused, 4)
     assert "; read back, these fields do not have the requested values: a.b, c; the update may" in str(lost)
-    assert "; others changed it each time (rounds: 4); the update may" in str(changed)
+    assert "; others changed it in all 4 rounds of this call; the" in str(changed)
     assert vars(lost) == vars(refused) | {"not_applied": ("a.b", "c")}
     assert vars(changed) == vars(refused)
 
