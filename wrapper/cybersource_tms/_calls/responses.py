@@ -144,7 +144,7 @@ def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> e
 
 def conflict(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    return _and(refused, f"others changed it each time (rounds: {rounds})")
+    return _and(refused, f"others changed it in all {rounds} rounds of this call")
 
 
 def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
