@@ -133,7 +133,7 @@ BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "not yet valid": ("certificate: .*not valid before", lambda: {"certificate": pem(certificate(OWNER, starts=HOUR))}),
     "another's key": ("private_key: ", lambda: {"private_key": key_pem(rsa_key("other"))}),
     "no certificate for the merchant": (
-        "certificate: no certificate has the common name of the merchant or portfolio; .* there: merchant2, CyberSource",
+        "certificate: no certificate has the common name of the merchant .* there: merchant2, CyberSource",
         lambda: {"certificate": pem(certificate("merchant2"), service_certificate())},
     ),
     "no certificate for the portfolio": (

@@ -29,7 +29,7 @@ def list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
     certified = [certificates.public_key(each) for each in p12[1]]
     alone = [key for key in publics if key not in certified]
     kinds = ["key and certificate" if key in publics else "certificate" for key in certified]
-    entries = [*map(_entry, kinds, p12[1], certified), *(_entry("key", None, key) for key in alone)]
+    entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in alone)]
     for entry, public in zip(entries, [*certified, *alone], strict=True):
         entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(publics) == 1)
         entry["likely"] = entry["likely"] if SIGNING in entry["can_serve_as"] else None
@@ -54,17 +54,17 @@ def describe_validity(certificate: x509.Certificate) -> Report:
     return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
 
 
-def _entry(holds: str, certificate: x509.Certificate | None, public: object) -> Report:
+def _entry(holds: str, thing: x509.Certificate | RSAPublicKey) -> Report:
     entry: Report = {"holds": holds, **dict.fromkeys(_FACTS)}
     try:
-        if certificate:
-            entry |= {"common_name": certificates.name_of(certificate) or "none", **describe_validity(certificate)}
+        if isinstance(thing, RSAPublicKey):
+            certificates.check_size("key", thing)
+        else:
+            entry |= {"common_name": certificates.name_of(thing) or "none", **describe_validity(thing)}
             with suppress(InvalidRequest):
-                entry["key_id"] = printable(certificates.key_id_of("certificate", certificate))
-            certificates.rsa_key_of("certificate", certificate)
-            certificates.check_validity("certificate", certificate, warns=True)
-        elif isinstance(public, RSAPublicKey):
-            certificates.check_size("key", public)
+                entry["key_id"] = printable(certificates.key_id_of("certificate", thing))
+            certificates.rsa_key_of("certificate", thing)
+            certificates.check_validity("certificate", thing, warns=True)
     except InvalidRequest as error:
         entry["problem"] = str(error).partition(": ")[2]
     return entry
