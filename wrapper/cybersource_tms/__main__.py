@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, RunAgain) as error:
         say(f"error: {error}", sys.stderr)
         return error.exit_code
-    except OSError:  # stdout is full, or nobody reads it any more, as after `| head`
+    except BrokenPipeError:  # nobody reads any more, as after `| head`
         give_up(stdout)
         return 1
     return exit_code

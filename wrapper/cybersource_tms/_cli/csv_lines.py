@@ -101,7 +101,7 @@ def _column_schemas(header: Sequence[str], line: str, ignored: Collection[str]) 
     """Return what the columns other than `id` hold. No message shows a first line that may be a customer's."""
     if ID not in header:
         others = [each for each in ";\t|," if ID in line.replace('"', "").rstrip().split(each)]
-        hint = f"is something else between the columns? --delimiter {others[0]!r}" if others else "expected their names"
+        hint = f"is it --delimiter {others[0]!r}?" if others else "it should have the names of the columns"
         raise Mismatch(f"no column id; {hint}", "line 1")
     schemas: dict[str, Schema] = {}
     problems: list[str] = []

@@ -45,6 +45,8 @@ class Job:
         self._stopped = False
         self._read()
         self._progress = Progress(self._lines.count(_TO_DO))
+        if _TO_DO not in self._lines:
+            say(f"{rows.path}: there is no customer in it", sys.stderr)
 
     def run(self, start: Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]) -> None:
         """Do what is left; what ends it early is said."""
@@ -94,7 +96,7 @@ class Job:
         for row in self._rows:
             self._signals.check()
             if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in keys:
-                values = hash(json.dumps([row.wanted, row.problem], sort_keys=True))
+                values = hash(json.dumps([row.wanted, str(row.problem)], sort_keys=True))
                 line, other = first.setdefault(row.key, (row.line, values))
                 if values != other:
                     self._same_id |= {row.line: line, line: self._same_id.get(line, row.line)}
@@ -106,7 +108,8 @@ class Job:
             self._signals.check()
             if self._lines[row.line] == _TO_DO:
                 if other := self._same_id.get(row.line):
-                    row = evolve(row, problem=f"the same id as line {other}, with other values")  # noqa: PLW2901
+                    text = f"the same id as line {other}" if other < row.line else f"line {other} has the same id"
+                    row = evolve(row, problem=InvalidRequest(f"{text}, with other values"))  # noqa: PLW2901
                 # The client refuses what is no id and no change, so that all lines go one way.
                 name = f"line {row.line}" if row.problem else str(row.customer_id)
                 self._in_flight[name] = row

@@ -4,8 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +27,7 @@ _LONGEST = 10_000  # bytes of the first line
 
 def describe(row: Row, outcome: UpdateOutcome) -> Line:
     """Return the line of an outcome."""
-    record, error = outcome.record, InvalidRequest(row.problem) if row.problem else outcome.error
+    record, error = outcome.record, row.problem or outcome.error
     ours = error if isinstance(error, CybersourceError) else None  # what others say may quote a value
     is_final = isinstance(error, BadRequest | NotFound | TokenDeleted) and is_from_service(error)
     failed = INVALID if isinstance(error, InvalidRequest) else FAILED
@@ -38,7 +39,7 @@ def describe(row: Row, outcome: UpdateOutcome) -> Line:
         "final": error is None or failed == INVALID or is_final,
         "sent": list(record.sent) if record else [],
         "error": type(error).__name__ if error else None,
-        "message": str(ours).removeprefix(f"{getattr(ours, 'argument', None)}: ") if ours else None,
+        "message": str(ours).removeprefix("desired: ").removeprefix("after: ") if ours else None,
         "refused": _refused_fields(error),
         "correlation_id": correlation_id and printable(correlation_id),
         "may_have_been_applied": ours.may_have_been_applied if ours else None,
@@ -74,21 +75,21 @@ class OutcomesFile:
         self._about = about
 
     def __enter__(self) -> Self:
-        with naming_path(self.path):
+        with naming_path(self.path), ExitStack() as opened:
             if self.path.exists() and not self.path.is_file():
                 raise UsageError(f"{self.path}: it is not a regular file")
-            self._open()
+            opened.enter_context(self._open())
             with self.path.open("rb") as file:
                 first = file.readline(_LONGEST)
             if first and self._parse(1, first)[_ABOUT] != self._about:
                 moved = datetime.now(UTC).strftime(f".%Y%m%dT%H%M%S.%fZ{self.path.suffix}")
                 self.path.rename(self.path.with_suffix(moved))
-                self._file.close()
-                self._open()
+                opened.enter_context(self._open())
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()
+        self._opened.close()
 
     def earlier(self) -> Iterator[Line]:
         """Yield the outcomes of earlier runs, and then cut off a line that was torn at the end."""
@@ -120,16 +121,18 @@ class OutcomesFile:
                 return
         raise RunAgain(f"{self.path}: it was removed or changed while this run wrote to it")
 
-    def _open(self) -> None:
+    def _open(self) -> FileIO:
         self._file, self._size = self.path.open("ab", buffering=0), 0
         try:
             import fcntl  # noqa: PLC0415 - Windows has none
 
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it does
         except BlockingIOError:
+            self._file.close()
             raise RunAgain(f"{self.path}: another run is writing to it; wait until that has ended") from None
         except (ImportError, OSError):
             say(f"{self.path}: cannot be locked here, so take care that no other run writes to it", sys.stderr)
+        return self._file
 
     def _parse(self, number: int, line: bytes) -> Line:
         """Return a line, or an empty one if it was torn at the end."""
@@ -138,7 +141,7 @@ class OutcomesFile:
             return {}
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             found: Line = json.loads(line)
-            is_ours = _ABOUT in found if number == 1 else found["status"] in _STATUSES and type(found["line"]) is int
-            if is_ours and is_whole:
+            names = {_ABOUT: dict} if number == 1 else {"line": int, "status": str, "final": bool}
+            if is_whole and all(type(found[name]) is kind for name, kind in names.items()):
                 return found
         raise UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")

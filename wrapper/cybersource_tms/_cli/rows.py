@@ -33,7 +33,7 @@ class Row:
     text: str = field(repr=False)
     customer_id: str | None = None
     wanted: JSON = field(factory=dict[str, Any], repr=False)
-    problem: str | None = None
+    problem: InvalidRequest | None = None
 
     @property
     def key(self) -> str:
@@ -126,14 +126,16 @@ def _read_json(lines: Iterator[str], ignored: Collection[str]) -> Iterator[Line]
 
 
 def _row(line: int, text: str, customer_id: object, values: Values | Mismatch) -> Row:
-    if isinstance(customer_id, int | float):
-        values = Mismatch("expected text: write the number in quotes", ID)
-    if isinstance(values, Mismatch):
-        return Row(line, text, problem=str(values))
     checked = None
     try:
+        if isinstance(values, Mismatch):
+            raise values
+        if isinstance(customer_id, int | float):
+            raise Mismatch("expected text: write the number in quotes", ID)  # noqa: TRY301
         with naming(customer_id=ID):
             checked = parse_customer_id(customer_id)
         return Row(line, text, checked, to_json(nest(values), update_schema(), sent=True, limits=False))
-    except (InvalidRequest, Mismatch) as error:
-        return Row(line, text, checked, problem=str(error))
+    except InvalidRequest as error:
+        return Row(line, text, checked, problem=error)
+    except Mismatch as mismatch:
+        return Row(line, text, checked, problem=InvalidRequest(str(mismatch), path=mismatch.path or None))
