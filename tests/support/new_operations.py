@@ -21,7 +21,7 @@ from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 
-QUICK = Retries(attempts=3, first_wait=0)
+QUICK = Retries(attempts=3, initial_delay=0)
 ARGUMENTS: dict[str, object] = {"create": NEW_EMAIL, "delete": PAGE_CUSTOMER_ID}
 
 
