@@ -12,7 +12,8 @@ from attrs import field, frozen
 
 from cybersource_tms._calls.requests import JSON, parse_customer_id
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._diff.schema import Mismatch, to_json, update_schema
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 
 from . import RunAgain, UsageError, naming_path
@@ -134,7 +135,7 @@ def _row(line: int, text: str, customer_id: object, values: Values | Mismatch) -
             raise Mismatch("expected text: write the number in quotes", ID)  # noqa: TRY301
         with naming(customer_id=ID):
             checked = parse_customer_id(customer_id)
-        return Row(line, text, checked, to_json(nest(values), update_schema(), sent=True, limits=False))
+        return Row(line, text, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
     except InvalidRequest as error:
         return Row(line, text, checked, problem=error)
     except Mismatch as mismatch:
