@@ -179,7 +179,7 @@ def test_an_error_that_cannot_be_decrypted(
     """The status stands, and is retried as ever."""
     transport = FixedResponse(status, json.dumps({"encryptedResponse": token}).encode())
     encryption = MessageEncryption(response_key=key_pem(rsa_key("response")), response_key_id="1")
-    retries = Retries(attempts=2, first_wait=0)
+    retries = Retries(attempts=2, initial_delay=0)
     client = clients.open(transport=transport, encryption=encryption, retries=retries)
     with pytest.raises(kind) as caught:
         client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)

@@ -248,11 +248,11 @@ def test_asyncio_and_trio(backend: str) -> None:
             connection.send(response(customer_in(request[1]), status))
 
     async def use(url: str, silent: str) -> None:
-        async with async_client(base_url=url, retries=Retries(first_wait=0.001)) as customers:
+        async with async_client(base_url=url, retries=Retries(initial_delay=0.001)) as customers:
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             async with customers.edit(PAGE_CUSTOMER_ID):
                 pass
-        async with async_client(base_url=silent, retries=Retries(total_time=0.2)) as customers:
+        async with async_client(base_url=silent, retries=Retries(total_timeout=0.2)) as customers:
             with pytest.raises(errors.TimedOut):
                 await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
@@ -340,7 +340,7 @@ def test_nothing_is_sent_after_the_deadline(clients: Clients, monkeypatch: pytes
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
         monkeypatch.setattr(socket, "getaddrinfo", slowly)
-        client = clients.open(base_url=url, retries=Retries(attempts=attempts, first_wait=0, total_time=0.1))
+        client = clients.open(base_url=url, retries=Retries(attempts=attempts, initial_delay=0, total_timeout=0.1))
         with pytest.raises(errors.TimedOut, match="nothing was sent") as caught:
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
         listener.settimeout(0)
@@ -377,7 +377,7 @@ def test_the_deadline_bounds_an_async_call(part: bytes) -> None:
     """However slowly a server responds, an async call ends at its deadline."""
 
     async def update(url: str) -> None:
-        async with async_client(base_url=url, retries=Retries(total_time=0.2)) as customers:
+        async with async_client(base_url=url, retries=Retries(total_timeout=0.2)) as customers:
             with anyio.fail_after(LIMIT), pytest.raises(errors.TimedOut) as caught:
                 await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             assert caught.value.may_have_been_applied or not received  # a busy machine may not get as far
@@ -399,7 +399,7 @@ def test_the_deadline_bounds_reading(clients: Clients) -> None:
             time.sleep(0.01)
 
     with serving(drip) as url:
-        client = clients.open(base_url=url, retries=Retries(total_time=0.2))
+        client = clients.open(base_url=url, retries=Retries(total_timeout=0.2))
         with pytest.raises(errors.TimedOut) as caught:
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.may_have_been_applied or not received
@@ -408,7 +408,7 @@ def test_the_deadline_bounds_reading(clients: Clients) -> None:
 def test_the_deadline_bounds_a_retrieve(clients: Clients) -> None:
     """It bounds reading a customer as well as an update."""
     with serving(never_respond) as url:
-        client = clients.open(base_url=url, timeout=LIMIT, retries=Retries(total_time=0.1))
+        client = clients.open(base_url=url, timeout=LIMIT, retries=Retries(total_timeout=0.1))
         with pytest.raises(errors.TimedOut) as caught:
             client.retrieve(PAGE_CUSTOMER_ID)
     assert not caught.value.may_have_been_applied

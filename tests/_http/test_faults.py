@@ -9,12 +9,12 @@ import pytest
 from cybersource_tms import CustomerUpdate, Retries, errors
 from cybersource_tms.errors import CybersourceError
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._customers import merge, new_etag
+from cybersource_tms_sandbox._customers import merge
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.recording import Hook, RecordingTransport, do_nothing, first, refuse
 from support.waiting import HANGS, eventually, shorten_read_timeout
 
-RETRIES = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
+RETRIES = Retries(attempts=3, initial_delay=0.001, max_delay=0.005)
 UPDATED = merge(page_customer(), NEW_EMAIL.to_dict())
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
 TIMES = {"once": 1, "twice": 2, "always": 20}
@@ -23,7 +23,7 @@ TIMES = {"once": 1, "twice": 2, "always": 20}
 class Outcomes(NamedTuple):
     """What comes out if the fault happens once, twice and always: `record`, or the error's class.
 
-    A question mark: it may have been applied. The number: how many PATCHes the stand-in received, and after the plus
+    A question mark: it may have been applied. The number: how many PATCHes the sandbox received, and after the plus
     how many GETs.
     """
 
@@ -123,13 +123,13 @@ def describe(result: Any, sandbox: Sandbox) -> str:
 
 
 def assert_each_attempt_is_signed_anew(sandbox: Sandbox) -> None:
-    """Check that no request was a copy of an earlier one: the stand-in believed each."""
+    """Check that no request was a copy of an earlier one: the sandbox believed each."""
     assert all(received.authenticated for received in sandbox.received)
     assert len({received.claims["jti"] for received in sandbox.received}) == len(sandbox.received)
 
 
 def hook_for(fault: Fault | None, times: int) -> Hook:
-    """Return what the transport does in addition to the stand-in's fault."""
+    """Return what the transport does in addition to the sandbox's fault."""
     if fault is None:
         return refuse(times)
     return first(times, shorten_read_timeout) if fault is HANGS else do_nothing
@@ -168,8 +168,7 @@ def change_between(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> 
 
     def before(reached: int, request: Any) -> None:
         if reached == number:
-            stored = sandbox.customers[PAGE_CUSTOMER_ID]
-            stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
+            sandbox.change(patch)
 
     return before
 
@@ -312,7 +311,7 @@ def test_one_total_time_for_all(clients: Clients, sandbox: Sandbox, url: str) ->
         read_timeouts.append(request.extensions["timeout"].get("read"))
 
     sandbox.fail(Fault(cut="after", delay=0.1))
-    retries = Retries(first_wait=0.001, total_time=60)
+    retries = Retries(initial_delay=0.001, total_timeout=60)
     transport = RecordingTransport(keep_timeout)
     client = clients.open(base_url=url, transport=transport, retries=retries, timeout=100)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())

@@ -1,4 +1,4 @@
-"""The two clients over real HTTP, against the stand-in: what they send, what they return, how they are shared."""
+"""The two clients over real HTTP, against the sandbox: what they send, what they return, how they are shared."""
 
 import asyncio
 import base64

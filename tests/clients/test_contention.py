@@ -27,7 +27,7 @@ from support.recording import RecordingTransport
 from support.waiting import HANGS, LIMIT, eventually
 
 AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-QUICK = Retries(first_wait=0.001, longest_wait=0.005)
+QUICK = Retries(initial_delay=0.001, max_delay=0.005)
 
 TASKS, EDITS_OF_EACH = 20, 10
 
@@ -79,7 +79,7 @@ async def client(url: str, transport: Any, **settings: Any) -> AsyncIterator[Asy
 
 
 async def arrived(sandbox: Sandbox, count: int = 1) -> None:
-    """Wait until the stand-in has received requests."""
+    """Wait until the sandbox has received requests."""
     assert await asyncio.to_thread(eventually, lambda: len(sandbox.received) >= count)
 
 
@@ -100,7 +100,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 # What makes the call wait, and where.
-PATIENT = Retries(first_wait=600, longest_wait=600, total_time=6000)
+PATIENT = Retries(initial_delay=600, max_delay=600, total_timeout=6000)
 WAITS: dict[str, tuple[Fault, Retries]] = {
     "the response": (HANGS, PATIENT),
     "the back-off": (Fault(status=503), PATIENT),

@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from cybersource_tms import Customer, CustomerRecord, CustomersClient, CustomerUpdate, Retries, SharedSecretAuth, errors
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._customers import merge, new_etag
+from cybersource_tms_sandbox._customers import merge
 from support.recording import RecordingTransport
 
-RETRIES = Retries(attempts=3, first_wait=0, longest_wait=0)
+RETRIES = Retries(attempts=3, initial_delay=0, max_delay=0)
 Patch = dict[str, Any]
 
 EDITORS = st.sampled_from(["ann", "bob"])
@@ -103,10 +103,7 @@ class Wire(RecordingTransport):
         """Write as somebody else, and refuse the connection, if this is the time for it."""
         if number in self.others:
             before, etag = self.now()
-            stored = self.sandbox.customers[PAGE_CUSTOMER_ID]
-            customer = merge(before, self.others[number])
-            if customer != before:
-                stored.customer, stored.etag = customer, new_etag()
+            self.sandbox.change(self.others[number])
             self.events.append(Event(OTHER, self.others[number], "", before, etag, self.sandbox.customer()))
         self._before = self.now()
         if number < len(self.faults) and self.faults[number] is None:

@@ -33,7 +33,7 @@ class Clients:
         self._made: list[BlockingClient] = []
 
     def open(self, environment: Any = "test", auth: Any = None, **settings: Any) -> "BlockingClient":
-        """Make a client with the stand-in's shared secret and without retries, unless the test says otherwise."""
+        """Make a client with the sandbox's shared secret and without retries, unless the test says otherwise."""
         auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET) if auth is None else auth
         return self.wrap(self.client_class(environment, auth, **{"retries": None, **settings}))
 

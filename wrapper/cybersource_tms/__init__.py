@@ -10,7 +10,7 @@ credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_s
 tests.
 """
 
-from cybersource_tms_api import models as _models
+import cybersource_tms_api.models as _models  # "from … import" hides the names of the models from pyright
 from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spec is public without a line here
 from cybersource_tms_api.types import UNSET, Unset
 

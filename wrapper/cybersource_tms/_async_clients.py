@@ -18,7 +18,7 @@ from cybersource_tms_api.types import UNSET, Unset
 
 from ._calls.changes import Modify, desired_changes, guarding_etag, modified_changes, parse_function
 from ._calls.environment import Environment
-from ._calls.operations import Operation
+from ._calls.operations import Operation, Result
 from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.requests import (
     JSON,
@@ -292,9 +292,7 @@ class AsyncCustomersClient:
             raise lost_update(refused, missing) from refused
         return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
-    async def _retry(
-        self, operation: Operation[CustomerRecord], deadline: Deadline, job: AsyncJob | None
-    ) -> CustomerRecord:
+    async def _retry(self, operation: Operation[Result], deadline: Deadline, job: AsyncJob | None) -> Result:
         """Make one attempt after another, until one succeeds, none is left, or the time is over."""
         attempts = Attempts(operation, self._settings.retries, deadline)
         async with self._connections.acquire(attempts) as connection:
@@ -302,8 +300,7 @@ class AsyncCustomersClient:
             deadline.postpone(await job.wait_for_turn() if job else 0.0)
             while True:
                 try:
-                    record = await async_attempt(connection, operation, self._settings, deadline, attempts.made + 1)
-                    return evolve(record, requests=attempts.made + 1)
+                    return await async_attempt(connection, operation, self._settings, deadline, attempts.made + 1)
                 except CybersourceError as error:
                     attempts.record(error)
                     delay = attempts.next_delay(error)

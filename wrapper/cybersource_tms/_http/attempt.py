@@ -49,7 +49,7 @@ def attempt(
         operation: What to send.
         settings: The client's settings.
         deadline: When the call is over.
-        number: Which attempt it is, from 1, for the log.
+        number: Which attempt it is, from 1, for the log and the record.
 
     Raises:
         CybersourceError: Of any kind. An exception that is neither the network's nor ours comes out as itself.
@@ -61,7 +61,7 @@ def attempt(
     content = read(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
-    return parse_response(operation, response, plain, expiry_of(settings.auth))
+    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
 
 
 async def async_attempt(
@@ -79,7 +79,7 @@ async def async_attempt(
     content = await async_read(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
-    return parse_response(operation, response, plain, expiry_of(settings.auth))
+    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
 
 
 def build_request(connection: Connection[Any], operation: Operation[Any], settings: Settings) -> httpx.Request:
