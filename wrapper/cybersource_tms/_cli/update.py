@@ -52,7 +52,6 @@ from .rows import RowsFile
 from .signals import Signals
 
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_PACE = ("concurrency", "per_second", "max_failures")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -84,17 +83,16 @@ def run(options: argparse.Namespace) -> int:
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("cybersource_tms").setLevel(logging.INFO)
-    names = {
-        name: f"--{name.replace('_', '-')}" for name in ("concurrency", "per_second", "max_failures", "profile_id")
-    }
-    with Signals() as signals:
+    pace = {name: getattr(options, name) for name in ("concurrency", "per_second", "max_failures")}
+    names = {name: f"--{name.replace('_', '-')}" for name in (*pace, "profile_id")}
+    with Signals().heeded() as signals:
         try:
             with naming(**names, max_connections="--concurrency"), _open_client(options) as customers:
                 rows = RowsFile(options.file, _form(options), options.delimiter, options.ignore)
                 outcomes = None if options.dry_run else _outcomes_file(options, rows, customers)
                 job = Job(rows, signals, outcomes)
                 with outcomes or nullcontext():
-                    job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
+                    job.run(partial(customers.apply_many, **pace))
                 return job.finish(options.failed)
         except InvalidRequest as error:
             raise UsageError(str(error)) from None
@@ -111,16 +109,10 @@ def _outcomes_file(options: argparse.Namespace, rows: RowsFile, customers: Custo
     paths = [each.resolve() for each in (options.file, path, options.failed) if each]
     if len(set(paths)) < len(paths):
         raise UsageError("FILE, --outcomes and --failed have to be different files")
-    about = {
-        "size": rows.version[0],
-        "changed": rows.version[1],
-        "environment": customers.environment.value,
-        "address": customers.base_url,
-        "merchant": [os.environ.get(variables.MERCHANT), os.environ.get(variables.PORTFOLIO)],
-        "profile": options.profile_id,
-        "options": [_form(options), options.delimiter, sorted(options.ignore)],
-    }
-    return OutcomesFile(path, about)
+    file = "{} bytes, changed at {} ns".format(*rows.version)
+    merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
+    account = [customers.environment.value, customers.base_url, *merchant, options.profile_id]
+    return OutcomesFile(path, f"{file}; {account}; {_form(options)}, {options.delimiter!r}, {sorted(options.ignore)}")
 
 
 def _form(options: argparse.Namespace) -> str:
