@@ -234,9 +234,7 @@ WAYS_TO_WRITE: dict[str, tuple[str, str, list[str]]] = {
 
 
 @pytest.mark.parametrize(("name", "content", "options"), WAYS_TO_WRITE.values(), ids=WAYS_TO_WRITE)
-def test_ways_to_write_a_file(
-    fleet: WatchedSandbox, job: Job, name: str, content: str, options: list[str]
-) -> None:
+def test_ways_to_write_a_file(fleet: WatchedSandbox, job: Job, name: str, content: str, options: list[str]) -> None:
     """They make no difference."""
     job.write(content, name)
     assert job.run(*options) == 0
@@ -335,9 +333,7 @@ BAD_LINES = {
 
 
 @pytest.mark.parametrize("row", BAD_LINES.values(), ids=BAD_LINES)
-def test_a_bad_line(
-    fleet: WatchedSandbox, job: Job, row: tuple[str, str, list[str], str, str | None, str]
-) -> None:
+def test_a_bad_line(fleet: WatchedSandbox, job: Job, row: tuple[str, str, list[str], str, str | None, str]) -> None:
     """It has an outcome with its number and the path, it is said, and all the other lines are done, again and again."""
     name, header, good, line, customer_id, problem = row
     job.write("\n".join([header, good[0], line, *good[1:], ""]), name)
@@ -470,7 +466,10 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "no failures": (["--max-failures", "0"], "--max-failures: expected a whole number of 1 or more"),
     "a profile": (["--profile-id", "x"], "--profile-id: expected 36 characters"),
     "a file that is not named by its suffix": ([], "say by --format whether it is csv or jsonl"),
-    "FILE as the outcomes": (["--format=csv", "--outcomes", "link"], "FILE, --outcomes and --failed have to be different"),
+    "FILE as the outcomes": (
+        ["--format=csv", "--outcomes", "link"],
+        "FILE, --outcomes and --failed have to be different",
+    ),
     "FILE as the failed": (["--format=csv", "--failed", "link"], "FILE, --outcomes and --failed have to be different"),
 }
 
@@ -488,7 +487,14 @@ def test_wrong_options(
     assert (fleet.received, job.file.read_text()) == ([], CSV)
 
 
-UNREADABLE_OPTIONS = ["--concurrency=0.5", "--per-second=x", "--fast", "--format=xml", "--delimiter=ab", '--delimiter="']
+UNREADABLE_OPTIONS = [
+    "--concurrency=0.5",
+    "--per-second=x",
+    "--fast",
+    "--format=xml",
+    "--delimiter=ab",
+    '--delimiter="',
+]
 
 
 @pytest.mark.parametrize("option", UNREADABLE_OPTIONS)
@@ -512,7 +518,15 @@ def test_missing_variables(job: Job) -> None:
 # Outcomes
 
 REASONS = json.dumps(
-    {"errors": [{"type": "invalidFields", "message": PRIVATE, "details": [{"name": "email", "location": "/buyerInformation/email"}]}]}
+    {
+        "errors": [
+            {
+                "type": "invalidFields",
+                "message": PRIVATE,
+                "details": [{"name": "email", "location": "/buyerInformation/email"}],
+            }
+        ]
+    }
 ).encode()
 EXPECTED: dict[str, tuple[Fault, str, bool, str | None, bool | None]] = {
     "updated": (Fault(), "updated", True, None, None),
@@ -527,9 +541,7 @@ EXPECTED: dict[str, tuple[Fault, str, bool, str | None, bool | None]] = {
 
 
 @pytest.mark.parametrize("row", EXPECTED.values(), ids=EXPECTED)
-def test_an_outcome(
-    fleet: WatchedSandbox, job: Job, row: tuple[Fault, str, bool, str | None, bool | None]
-) -> None:
+def test_an_outcome(fleet: WatchedSandbox, job: Job, row: tuple[Fault, str, bool, str | None, bool | None]) -> None:
     """It says what became of a customer, and the next run repeats only what is not final."""
     fault, status, final, error, applied = row
     job.write_emails(IDS[:1])
@@ -817,7 +829,10 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "cut": lambda file: os.truncate(file, 100),
     "appended to": lambda file: file.write_text(file.read_text() + f"{IDS[11]},{PRIVATE} new\n"),
     "replaced": lambda file: (file.rename(f"{file}.old"), export(file)),
-    "replaced by the same": lambda file: (file.rename(f"{file}.old"), file.write_bytes(Path(f"{file}.old").read_bytes())),
+    "replaced by the same": lambda file: (
+        file.rename(f"{file}.old"),
+        file.write_bytes(Path(f"{file}.old").read_bytes()),
+    ),
     "removed": lambda file: file.unlink(),
 }
 
@@ -927,12 +942,12 @@ def test_verbose(fleet: WatchedSandbox, job: Job, monkeypatch: pytest.MonkeyPatc
         assert job.run("--verbose") == 0
     finally:
         logger.setLevel(logging.NOTSET)
-    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} attempt 1 failed, the next one is in 0", job.err, re.MULTILINE)
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} attempt 1 failed, the next one is in 0", job.err, re.MULTILINE
+    )
 
 
-def test_nobody_reads_within_this_process(
-    fleet: WatchedSandbox, job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_reads_within_this_process(fleet: WatchedSandbox, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams that are missing, full or unread do not end the job, and its exit code says what became of it."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -988,16 +1003,16 @@ def test_a_signal(
     assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
 
-def test_a_signal_while_the_file_is_checked(
-    fleet: WatchedSandbox, job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_while_the_file_is_checked(fleet: WatchedSandbox, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends that, too."""
     job.write_emails([*IDS, *IDS[:1]])
     for moment in (5, 20):  # in the first look at all lines, and in the second one, at those that are repeated
         numbers = iter(range(moment))
         monkeypatch.setattr(
             "cybersource_tms._cli.lines.islice",
-            lambda *given: islice(*given) if next(numbers, None) else signal.raise_signal(signal.SIGTERM) or islice(*given),
+            lambda *given: (
+                islice(*given) if next(numbers, None) else signal.raise_signal(signal.SIGTERM) or islice(*given)
+            ),
         )
         assert job.run() == 143
     assert fleet.received == []

@@ -9,7 +9,7 @@ from io import StringIO
 from itertools import chain, islice
 from typing import Any
 
-from cybersource_tms._diff.schema import Mismatch, Schema, field_schema
+from cybersource_tms._diff.spec import Mismatch, Schema, field_schema
 
 ID = "id"
 REMOVED = "<null>"  # the cell that removes a field; JSON has null

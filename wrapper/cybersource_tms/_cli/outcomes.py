@@ -11,8 +11,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
+from cybersource_tms._calls.records import UpdateOutcome
 from cybersource_tms._calls.responses import field_path, printable
-from cybersource_tms._many import UpdateOutcome
 from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, StatusError, TokenDeleted
 
 from . import RunAgain, UsageError

@@ -12,7 +12,8 @@ from attrs import field, frozen
 
 from cybersource_tms._calls.requests import JSON, parse_customer_id
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._diff.schema import Mismatch, to_json, update_schema
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 
 from . import RunAgain, UsageError
@@ -118,7 +119,7 @@ def _row(line: int, text: str, parse: Parse) -> Row:
         customer_id, values = parse(text)
         with naming(customer_id=ID):
             checked = parse_customer_id(customer_id)
-        return Row(line, text, checked, to_json(nest(values), update_schema(), sent=True, limits=False))
+        return Row(line, text, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
     except (InvalidRequest, Mismatch) as error:
         more = text.rstrip("\r\n").count("\n")
         place = f" (lines {line} to {line + more})" if more else ""
