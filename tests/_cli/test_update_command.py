@@ -739,7 +739,7 @@ def test_a_torn_last_line(fleet: WatchedSandbox, job: Job, left: int) -> None:
     assert sorted(sent(fleet)) == IDS
 
 
-ABOUT = b'{"cybersource-tms update": {}}\n'
+ABOUT = b'{"cybersource-tms update": []}\n'
 FOREIGN: dict[str, tuple[bytes, int]] = {
     "another file": (b"notes\n", 1),
     "without a line end": (b"notes", 1),

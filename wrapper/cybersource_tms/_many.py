@@ -204,23 +204,30 @@ class SyncJob(_Job):
 
     def _outcomes(self) -> Generator[UpdateOutcome]:
         try:
-            for item in self._pairs:
-                customer_id, wanted = self._parse_pair(item)
-                yield from self._take_while(partial(self._is_in_flight, customer_id))
-                self._in_flight.add(_key(customer_id))
-                self._work.put((copy_context(), customer_id, wanted))
-                yield from self._take_while(lambda: self._finished or self._is_full())
-                if self._has_ended:
-                    break
+            yield from self._begin_all()
+            yield from self._take_rest()
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - raised below
             self._end(error)
+            yield from self._take_rest()
+        if self._error:
+            raise self._error
+
+    def _begin_all(self) -> Generator[UpdateOutcome]:
+        for item in self._pairs:
+            customer_id, wanted = self._parse_pair(item)
+            yield from self._take_while(partial(self._is_in_flight, customer_id))
+            self._in_flight.add(_key(customer_id))
+            self._work.put((copy_context(), customer_id, wanted))
+            yield from self._take_while(lambda: self._finished or self._is_full())
+            if self._has_ended:
+                break
+
+    def _take_rest(self) -> Generator[UpdateOutcome]:
         self._work.put(None)
         # In this order: what has finished is there before its thread has ended.
         yield from self._take_while(lambda: self._running or self._finished)
-        if self._error:
-            raise self._error
 
     def _take_while(self, condition: Callable[[], object]) -> Generator[UpdateOutcome]:
         while condition():

@@ -48,15 +48,14 @@ class Job:
         for line in self._outcomes.earlier() if self._outcomes else ():
             if line["final"] and self._lines[line["line"] :][:1] == bytes([_TO_DO]):
                 self._settle(line, earlier=True)
+        job = start(self._pairs())  # which refuses wrong options
         try:
-            with start(self._pairs()) as outcomes:
+            with job as outcomes:
                 while outcome := self._signals.wait_for(outcomes):
                     self._record(outcome)
             self._rows.check_unchanged()
             if self._outcomes:
                 self._outcomes.check_place()
-        except InvalidRequest:  # an option
-            raise
         except KeyboardInterrupt:
             pass
         except (CybersourceError, RunAgain, OSError) as error:

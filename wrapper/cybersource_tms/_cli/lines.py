@@ -21,8 +21,8 @@ Parse = Callable[[str], tuple[object, Values]]  # returns the id and the values,
 
 
 def csv_records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Yield the records, each with the number of its first line: more than one line while a quote is open."""
-    number = 1
+    """Yield what follows the first line: the number of a line, and all lines up to where its quotes are closed."""
+    number = 2
     while taken := list(islice(lines, 1)):
         if _is_odd(taken[0]):
             for line in islice(lines, _MOST_LINES):

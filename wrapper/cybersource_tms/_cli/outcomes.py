@@ -1,6 +1,5 @@
 """The file of outcomes, in JSON Lines: what it is about, and then an outcome of each customer, without values."""
 
-import errno
 import json
 import os
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cybersource_tms._calls.records import UpdateOutcome
-from cybersource_tms._calls.responses import field_path, printable
+from cybersource_tms._calls.responses import printable
 from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, StatusError, TokenDeleted
 
 from . import RunAgain, UsageError
@@ -40,7 +39,6 @@ def describe(row: Row, outcome: UpdateOutcome) -> Line:
         "sent": list(record.sent) if record else [],
         "error": type(error).__name__ if error else None,
         "message": str(ours).removeprefix("desired: ").removeprefix("after: ") if ours else None,
-        "refused": _refused_fields(error),
         "correlation_id": correlation_id and printable(correlation_id),
         "may_have_been_applied": ours.may_have_been_applied if ours else None,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -52,20 +50,13 @@ def is_from_service(error: BaseException | None) -> bool:
     return isinstance(error, StatusError) and bool(error.correlation_id or error.errors)
 
 
-def _refused_fields(error: BaseException | None) -> list[str]:
-    entries = error.errors if isinstance(error, StatusError) else ()
-    paths = [field_path(detail) for entry in entries for detail in entry.details]
-    return [path for path in dict.fromkeys([*paths, getattr(error, "path", None)]) if path]
-
-
 class OutcomesFile:
-    """The file. A line is written at once and whole: it outlives the process, though not a power failure.
+    """The file. Its first line says what it is `about`; one that is about something else is moved aside.
 
-    Its first line says what it is `about`. A file about something else is moved aside; a file of something else, or one
-    that somebody else writes to, is refused.
+    A line is written at once and whole: it outlives the process, though not a power failure.
     """
 
-    def __init__(self, path: Path, about: str) -> None:
+    def __init__(self, path: Path, about: list[Any]) -> None:
         self.path = path.resolve()
         self._about = about
 
@@ -101,13 +92,12 @@ class OutcomesFile:
         self.check_place()
         lines = [outcome] if self._size else [{_ABOUT: self._about}, outcome]
         content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        try:
+        written = 0
+        with suppress(OSError):
             written = self._file.write(content)
-            if written < len(content):
-                self._file.truncate(self._size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise RunAgain(f"{self.path}: {error.strerror}") from None
+        if written < len(content):
+            self._file.truncate(self._size)
+            raise RunAgain(f"{self.path}: it cannot be written to; is there space left?")
         self._size += written
 
     def check_place(self) -> None:
@@ -138,7 +128,7 @@ class OutcomesFile:
             return {}
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             found: Line = json.loads(line)
-            types = {_ABOUT: str} if number == 1 else {"line": int, "status": str, "final": bool}
+            types = {_ABOUT: list} if number == 1 else {"line": int, "status": str, "final": bool}
             if is_whole and all(type(found[name]) is kind for name, kind in types.items()):
                 return found
         raise UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")

@@ -25,25 +25,21 @@ _BOM = "\ufeff"
 
 @frozen
 class Row:
-    """What a line asks for: part of a customer, as JSON; or what is wrong with it, without values.
+    """What a line asks for: part of a customer, as JSON; or what is wrong with it. `key` stands for the customer.
 
     If a quoted cell has line breaks, the text is more than one line, and the number is that of the first.
     """
 
     line: int
     text: str = field(repr=False)
+    key: str
     customer_id: str | None = None
     wanted: JSON = field(factory=dict[str, Any], repr=False)
     problem: InvalidRequest | None = None
 
-    @property
-    def key(self) -> str:
-        """The customer; ids are case-insensitive. A line without an id stands for itself."""
-        return self.customer_id.casefold() if self.customer_id else f"line {self.line}"
-
 
 class RowsFile:
-    """The file. It raises `UsageError` if it is wrong as a whole, and `RunAgain` before a row of it if it has changed."""
+    """The file. It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed."""
 
     def __init__(self, path: Path, form: str, delimiter: str, ignored: Iterable[str]) -> None:
         self.path, self.version = path, _version(path)
@@ -79,13 +75,14 @@ class RowsFile:
     def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
         self._first = next(lines, "")
         first = self._first.removeprefix(_BOM)
-        records = enumerate(chain([first], lines), 1)
-        parse = partial(parse_json, ignored=self._ignored)
         if self._is_csv:
             parse = csv_parser(first, self._delimiter, self._ignored)
-            records = csv_records(chain(["\n"], lines))
+            records = csv_records(lines)
         elif first.startswith("["):
             raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
+        else:
+            parse = partial(parse_json, ignored=self._ignored)
+            records = enumerate(chain([first], lines), 1)
         for number, text in records:
             if text.strip(f"{self._delimiter}\r\n "):
                 yield _row(number, text, parse)
@@ -114,13 +111,15 @@ def _decode(file: BufferedReader) -> Iterator[str]:
 
 
 def _row(line: int, text: str, parse: Parse) -> Row:
-    checked = None
+    checked, key = None, f"line {line}"  # which is no id
     try:
         customer_id, values = parse(text)
         with naming(customer_id=ID):
             checked = parse_customer_id(customer_id)
-        return Row(line, text, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
+            key = checked.lower()  # ids are case-insensitive
+        return Row(line, text, key, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
     except (InvalidRequest, Mismatch) as error:
         more = text.rstrip("\r\n").count("\n")
         place = f" (lines {line} to {line + more})" if more else ""
-        return Row(line, text, checked, problem=InvalidRequest(f"{error}{place}", path=getattr(error, "path", None)))
+        problem = InvalidRequest(f"{error}{place}", path=getattr(error, "path", None))
+        return Row(line, text, key, checked, problem=problem)

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from threading import Timer
 from types import FrameType
-from typing import Self, TypeVar, cast
+from typing import TypeVar, cast
 
 _Item = TypeVar("_Item")
 
@@ -25,12 +25,12 @@ class Signals:
         self._timer.daemon = True
 
     @contextmanager
-    def heeded(self) -> Generator[Self]:
-        """Receive them in the block, but for those that the process was started to ignore, as by nohup."""
+    def heeded(self) -> Generator[None]:
+        """Receive them in a block, but for those that the process was started to ignore, as by nohup."""
         numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
         before = {each: signal.signal(each, self._receive) for each in numbers}
         try:
-            yield self
+            yield
         finally:
             self._timer.cancel()
             for each, handler in before.items():
