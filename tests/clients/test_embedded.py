@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cybersource_tms import BuyerInformation, Customer, MessageEncryption
+from cybersource_tms import MessageEncryption
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Sandbox, page_customer
-from support.clients import EMAIL, NEW_CODE, Clients
+from support.clients import NEW_CODE, NEW_EMAIL, Clients
 from support.keys import key_pem, public_pem, rsa_key
 
 ADDRESS = {"firstName": "Zoë", "lastName": "Müller-Lüdenscheidt", "company": None, "address2": "", "country": "US"}
@@ -44,22 +44,16 @@ def settings(request: pytest.FixtureRequest, sandbox: Sandbox, url: str) -> dict
     return {"base_url": url} if request.param == "in plain text" else {"base_url": url, "encryption": encryption}
 
 
-def set_email(customer: Customer) -> Customer:
-    """Change the e-mail."""
-    customer.buyer_information = BuyerInformation(email=EMAIL)
-    return customer
-
-
 def test_every_call(clients: Clients, sandbox: Sandbox, settings: dict[str, Any]) -> None:
     """Payment instruments are kept whole and can be read, and nothing of them is sent back."""
     assert 50_000 < len(json.dumps(EMBEDDED)) < 100_000
     client = clients.open(**settings)
-    records = [client.retrieve(PAGE_CUSTOMER_ID), client.modify(PAGE_CUSTOMER_ID, set_email)]
+    records = [client.retrieve(PAGE_CUSTOMER_ID), client.modify(PAGE_CUSTOMER_ID, lambda _: NEW_EMAIL)]
     records += [client.apply(PAGE_CUSTOMER_ID, NEW_CODE), client.update(PAGE_CUSTOMER_ID, {"objectInformation": None})]
     assert [record.customer["_embedded"] for record in records] == [EMBEDDED] * 4
     assert records[-1].customer.to_dict() == sandbox.customer()
     assert [json.loads(request.plain) for request in sandbox.received if request.body] == [
-        {"buyerInformation": {"email": EMAIL}},
+        NEW_EMAIL.to_dict(),
         NEW_CODE.to_dict(),
         {"objectInformation": None},
     ]

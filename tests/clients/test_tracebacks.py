@@ -1,11 +1,10 @@
 """Whatever leaves the package leaves without the frames within, whose locals hold secrets and customers' values."""
 
 import re
-import signal
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRe
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
-from support.keys import PASSWORD, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
+from support.keys import PASSWORD, certificate, p12
 from support.raised import chain
 
 TESTS = str(Path(__file__).parents[1])
@@ -106,26 +105,15 @@ def test_refusals(clients: Clients, make: Callable[[Clients], object]) -> None:
     check(caught.value)
 
 
-SOON = timedelta(days=10)
-WARNED: dict[str, Callable[[Path], object]] = {
-    "CertificateAuth": lambda folder: CertificateAuth(
-        private_key=key_pem(rsa_key()), certificate=pem(certificate(MERCHANT_ID, ends=SOON)), merchant_id=MERCHANT_ID
-    ),
-    "MessageEncryption.requests_from_p12": lambda folder: MessageEncryption.requests_from_p12(
-        written(folder, p12(certificate(MERCHANT_ID), service_certificate(ends=SOON))), PASSWORD
-    ),
-}
-
-
-@pytest.mark.parametrize("make", WARNED.values(), ids=WARNED)
-def test_warnings(make: Callable[[Path], object], tmp_path: Path) -> None:
+def test_warnings() -> None:
     """A warning names the caller's line; as an error it has no frame with a password, key or secret."""
+    store = p12(certificate(MERCHANT_ID, ends=timedelta(days=10)))
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        make(tmp_path)
+        CertificateAuth.from_p12(store, PASSWORD, merchant_id=MERCHANT_ID)
     assert {warning.filename for warning in warned} == {__file__}
     with pytest.raises(Warning) as caught:  # pytest makes them errors
-        make(tmp_path)
+        CertificateAuth.from_p12(store, PASSWORD, merchant_id=MERCHANT_ID)
     check(caught.value)
 
 
@@ -138,27 +126,14 @@ def raise_it(*_: object) -> Any:
     raise Foreign
 
 
-class Signer(httpx.Auth):
-    """Credentials with a fault of their own."""
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        """Raise what is none of ours."""
-        raise_it()
-        yield request
-
-
-class Broken(Mapping[str, Any]):
-    """A mapping with a fault of its own."""
-
-    __getitem__ = __iter__ = __len__ = raise_it
-
-
 NOTED = "the update of customer F2F3ADA770102B51E053A2598D0A9078 "
+SIGNER = type("Signer", (httpx.Auth,), {"auth_flow": raise_it})()
+MAPPING = type("Broken", (dict,), {"items": raise_it})()
 # Whose code raises in a call, and what a note says of the update's fate.
 THEIRS: dict[str, tuple[dict[str, Any], Callable[[Any], object], str]] = {
     "a function": ({}, lambda client: client.modify(PAGE_CUSTOMER_ID, raise_it), ""),
-    "a mapping": ({}, lambda client: client.update(PAGE_CUSTOMER_ID, Broken()), ""),
-    "a signer": ({"auth": Signer()}, CALLS["update"], f"{NOTED}may have been applied"),
+    "a mapping": ({}, lambda client: client.update(PAGE_CUSTOMER_ID, MAPPING), ""),
+    "a signer": ({"auth": SIGNER}, CALLS["update"], f"{NOTED}may have been applied"),
     "a transport": ({"transport": httpx.MockTransport(raise_it)}, CALLS["update"], f"{NOTED}may have been applied"),
     "a transport that reads": ({"transport": httpx.MockTransport(raise_it)}, CALLS["retrieve"], ""),
 }
@@ -178,15 +153,12 @@ def test_what_the_callers_code_raises(
     assert (fate in notes, NOTED in notes) == (True, bool(fate))
 
 
-def test_what_a_signals_handler_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes out of a wait as itself, with the handler's frame; one request was sent (case F3)."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: signal.raise_signal(signal.SIGALRM))
+def test_what_is_raised_in_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a signal's handler: it comes out as itself, with the handler's frame; one request was sent (case F3)."""
+    monkeypatch.setattr(time, "sleep", raise_it)
     transport = FixedResponse(503)
-    customers = Clients("sync", lambda value: value).open(transport=transport, retries=Retries())
-    before = signal.signal(signal.SIGALRM, raise_it)
     with pytest.raises(Foreign) as caught:
-        customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    signal.signal(signal.SIGALRM, before)
+        Clients("sync", lambda _: _).open(transport=transport, retries=Retries()).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     check(caught.value)
     assert functions(caught.value)[-1] == "raise_it"
     assert f"{NOTED}may have been applied" in "\n".join(caught.value.__notes__)
