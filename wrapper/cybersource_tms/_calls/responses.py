@@ -16,7 +16,8 @@ import httpx
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
 from cybersource_tms._diff.changed_fields import customer_json
-from cybersource_tms._diff.schema import Mismatch, api_names, customer_schema, to_json
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 from cybersource_tms_api.models import Customer
 
 from .operations import Operation, Result
