@@ -125,11 +125,8 @@ MAKING: dict[str, Callable[[], object]] = {
     "secret that is not base64": lambda: SharedSecretAuth("a", "b", BAD),
     "secret in bytes": lambda: SharedSecretAuth("a", "b", SECRET.encode()),  # type: ignore[arg-type]
     "P12, another password": lambda: of_p12(keys.p12(None, encryption=keys.protection("x"))),
-    "P12 damaged": lambda: of_p12(keys.p12(keys.certificate("a"))[:-1]),
     "P12 expired": lambda: of_p12(keys.p12(keys.certificate(MERCHANT_ID, ends=-keys.DAY / 2))),
-    "key that is garbage": lambda: of_pem(private_key=GARBAGE),
     "key with a password": lambda: of_pem(private_key=keys.key_pem(keys.rsa_key(), BestAvailableEncryption(b"x"))),
-    "key for merchant": lambda: of_pem(merchant_id=key()),
     "response key garbage": lambda: MessageEncryption(None, GARBAGE, "id"),
     "variables": lambda: variables.settings(VARIABLES),
     "difference": lambda: changed_fields(STORED, STORED | {"_links": EMAIL, "id": VALUE}),
@@ -164,7 +161,6 @@ def test_reprs(clients: Clients, sandbox: Sandbox) -> None:
     record = clients.open(transport=sandbox.transport).update(PAGE_CUSTOMER_ID, CHANGE)
     for thing in [*auths, both(), record, *(clients.open(auth=auth, encryption=both()).wrapped for auth in auths)]:
         assert not leaks(f"{thing!r} {thing} {[thing]} { ({'x': thing}) }")
-    assert str(record.etag) in repr(record)
 
 
 Act = Callable[[Any], Any]
@@ -208,7 +204,6 @@ FAILURES: dict[str, Row] = {
     "no header": ({"error": httpx.LocalProtocolError(f"Illegal header value {SECRET.encode()!r}")}, False, UPDATE),
     "a bug": ({"error": RuntimeError("m")}, False, UPDATE),
     "sends a type": sends(buyerInformation={"email": [EMAIL]}),
-    "sends a group": sends(buyerInformation=EMAIL),
     "sends an entry": sends(merchantDefinedInformation=[VALUE]),
     "sends too much": sends(buyerInformation={"email": EMAIL * 20}),
     "sends a surrogate": sends(buyerInformation={"email": EMAIL + "\ud800"}),
