@@ -133,8 +133,8 @@ def field_schema(path: str, *, sent: bool = False) -> Schema:
 
 @cache
 def api_names() -> AbstractSet[str]:
-    """Return the names of all fields of a customer."""
-    return {path.rpartition(".")[2] for path in _paths(customer_schema())}
+    """Return the names of all fields of a customer, and of the entries of its lists."""
+    return set(_names(customer_schema()))
 
 
 def no_such_field(name: object, schema: Schema) -> Mismatch:
@@ -334,3 +334,10 @@ def _paths(schema: Schema, level: int = 0) -> Iterator[str]:
         yield name
         if level < _LEVELS_OF_GROUPS:
             yield from (f"{name}.{path}" for path in _paths(inner, level + 1))
+
+
+def _names(schema: Schema, level: int = 0) -> Iterator[str]:
+    for name, inner in schema.properties.items():
+        yield name
+        if level < _LEVELS_OF_GROUPS:
+            yield from _names(inner.items or inner, level + 1)
