@@ -7,10 +7,10 @@ to the process and the event loop that made it: after a fork, or in another loop
 import asyncio
 import os
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager, suppress
-from time import monotonic
 from typing import Any, Generic
 
 import anyio
@@ -224,10 +224,10 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
     @asynccontextmanager
     async def acquire(self, attempts: Attempts) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
         """Wait until a call may be in flight, and yield a connection as `SyncConnections.acquire` does."""
-        pool, started = self._pool_of(_this_loop()), monotonic()
+        pool, started = self._pool_of(_this_loop()), time.monotonic()
         async with pool.free:
             connection, reusable = self._take(pool), False
-            connection.waited = monotonic() - started
+            connection.waited = time.monotonic() - started
             try:
                 yield connection
                 reusable = True
