@@ -10,7 +10,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, Generic
 
 import anyio
@@ -182,6 +182,14 @@ class SyncConnections(_Connections[httpx.Client]):
 
     def __init__(self, base_url: str, **options: Any) -> None:
         super().__init__(_SyncHttp, httpx.BaseTransport, base_url, _ignore_location, **options)
+
+    def _open(self) -> httpx.Client:
+        """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
+        http = super()._open()
+        for transport in [] if self._options["transport"] else [http._transport, *http._mounts.values()]:  # noqa: SLF001 - see above
+            if pool := getattr(transport, "_pool", None):
+                pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - see above
+        return http
 
     @contextmanager
     def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
