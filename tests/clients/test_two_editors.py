@@ -197,23 +197,22 @@ class TwoEditors(RuleBasedStateMachine):
             outcome = error
         self.follow(patch, etag, outcome)
 
-    @rule(who=EDITORS, patch=PATCHES, faults=FAULTS, others=OTHERS)
-    def edit(self, who: str, patch: Patch, faults: list[Fault | None], others: dict[int, Patch]) -> None:
-        """Edit: read, change, send what changed."""
+    @rule(who=EDITORS, patch=PATCHES, faults=FAULTS, others=OTHERS, by_function=st.booleans())
+    def edit(
+        self, who: str, patch: Patch, faults: list[Fault | None], others: dict[int, Patch], *, by_function: bool
+    ) -> None:
+        """Make the customer have values, by `apply` or `modify`: each round updates what its read found."""
         self.wire.start(faults, others)
-        edit = self.customers.edit(PAGE_CUSTOMER_ID)
         outcome: Any
         try:
-            with edit as customer:
-                wanted = merge(customer.to_dict(), copy.deepcopy(patch))
-                desired = Customer.from_dict(wanted)
-                for name in ("buyer_information", "client_reference_information", "merchant_defined_information"):
-                    setattr(customer, name, getattr(desired, name) or None)
-            outcome = self.held[who] = edit.record  # type: ignore[assignment]
+            if by_function:
+                outcome = self.customers.modify(PAGE_CUSTOMER_ID, lambda customer: patch)
+            else:
+                outcome = self.customers.apply(PAGE_CUSTOMER_ID, patch)
+            self.held[who] = outcome
         except errors.CybersourceError as error:
             outcome = error
-        changes = edit.changes.to_dict() if edit.changes else None
-        self.follow(changes, edit.read.etag if edit.read and changes else None, outcome)
+        self.follow_rounds(patch, outcome)
 
     @invariant()
     def nothing_is_lost(self) -> None:
