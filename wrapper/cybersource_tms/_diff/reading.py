@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, Mismatch, Schema, field_schema, fields_of
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
 
@@ -47,7 +47,7 @@ def _member(value: Any, name: str) -> Any:
     """Return what a model has under a name of the API."""
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value).get(name)
-    if attribute := (fields_of(type(value)) or {}).get(name):
+    if attribute := MODELS.get(type(value), {}).get(name):
         return getattr(value, attribute)
     return getattr(value, "additional_properties", {}).get(name)
 
