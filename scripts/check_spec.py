@@ -52,7 +52,11 @@ TAKEN = {"additional_keys", "additional_properties", "cast", "cls", "d", "field_
 def mistakes(spec: Any) -> list[str]:
     """Return what is wrong. What one step finds may be the reason for more, so the next one then does not run."""
     for step in (_structure, _references, _vocabulary, _shapes, _rules):
-        if found := list(dict.fromkeys(step(spec))):
+        try:
+            found = list(dict.fromkeys(step(spec)))
+        except RecursionError:
+            found = ["the document: a schema is a part of itself"]
+        if found:
             return found
     return []
 
@@ -66,7 +70,7 @@ def _references(spec: Node) -> Iterator[str]:
     for place, node in find(spec, "$ref"):
         try:
             resolve(spec, node)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             yield f"{place}: there is no {node['$ref']}"
 
 

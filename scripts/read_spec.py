@@ -28,7 +28,11 @@ def read(text: str) -> tuple[Any, list[str]]:
 
 def resolve(spec: Node, node: Node) -> Node:
     """Return what a node of the spec stands for, if it is a reference."""
+    seen: list[str] = []
     while "$ref" in node:
+        if node["$ref"] in seen:
+            raise KeyError(node["$ref"])
+        seen.append(node["$ref"])
         found: Any = spec
         for part in node["$ref"].removeprefix("#/").split("/"):
             found = found[part]
@@ -38,7 +42,7 @@ def resolve(spec: Node, node: Node) -> Node:
 
 def operations(spec: Node) -> Iterator[tuple[str, Node]]:
     """Yield the place of each operation, and the operation with all of its parameters."""
-    for path, item in spec["paths"].items():
+    for path, item in spec.get("paths", {}).items():
         for method in METHODS:
             if method in item:
                 parameters = [*item.get("parameters", ()), *item[method].get("parameters", ())]
@@ -50,7 +54,7 @@ def schemas(node: Any, place: str = "", *, is_schema: bool = False) -> Iterator[
     """Yield the place of each schema in a part of the spec, and the schema, from the outside in."""
     if isinstance(node, list):
         for index, inner in enumerate(node):
-            yield from schemas(inner, f"{place}[{index}]", is_schema=is_schema)
+            yield from schemas(_no_bool(inner), f"{place}[{index}]", is_schema=is_schema)
     if not isinstance(node, dict):
         return
     if is_schema:
@@ -59,7 +63,7 @@ def schemas(node: Any, place: str = "", *, is_schema: bool = False) -> Iterator[
         at = f"{place}.{name}".lstrip(".")
         if name in {"schemas", "properties"} and isinstance(inner, dict):
             for each, schema in inner.items():
-                yield from schemas({} if schema in (None, True) else schema, f"{at}.{each}", is_schema=True)
+                yield from schemas(_no_bool(schema), f"{at}.{each}", is_schema=True)
         elif name not in {"example", "examples", "enum", "required", "type"}:
             yield from schemas(inner, at, is_schema=name == "schema" or (is_schema and not name.startswith("x-")))
 
@@ -67,7 +71,7 @@ def schemas(node: Any, place: str = "", *, is_schema: bool = False) -> Iterator[
 def types(schema: Node) -> list[str]:
     """Return the types that a schema admits."""
     kinds = schema.get("type", [])
-    return [kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if isinstance(kind, str)]
+    return [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)]
 
 
 def alternative(spec: Node, schema: Node) -> Node:
@@ -101,6 +105,10 @@ def reachable(spec: Node, nodes: list[Any]) -> set[int]:
             seen.add(id(node))
             waiting += [resolve(spec, node), *node.values()] if isinstance(node, dict) else node
     return seen
+
+
+def _no_bool(schema: Any) -> Any:
+    return {} if isinstance(schema, bool | None) else schema
 
 
 def _unclear(node: yaml.Node, place: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import subprocess
 import traceback
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    pkcs12,
 )
 
 from cybersource_tms import CertificateAuth
@@ -114,44 +113,11 @@ def test_the_certificate_is_found_by_its_name(tmp_path: Path, owner: str, positi
     assert header_of(of_pem(pem(own), merchant_id="mErChAnT"))["kid"] == SERIAL
 
 
-def test_a_renewed_certificate() -> None:
-    """Beside the expired certificate of the same name, the one that is good now is taken."""
-    old = certificate(OWNER, rsa_key("other"), "old", starts=-9 * DAY, ends=-DAY)
-    assert header_of(of_pem(pem(certificate(OWNER), old)))["kid"] == SERIAL
-    assert header_of(of_pem(pem(old, certificate(OWNER))))["kid"] == SERIAL
-
-
 def test_the_portfolio_s_certificate(tmp_path: Path) -> None:
     """With a meta key the certificate is the portfolio's, also where there is one of the merchant."""
     both = certificate("portfolio", serial="meta"), certificate(OWNER)
     assert header_of(of_p12(tmp_path, *both, portfolio_id="portfolio"))["kid"] == "meta"
     assert header_of(of_pem(pem(*both), portfolio_id="portfolio"))["kid"] == "meta"
-
-
-def test_the_file_is_read_once(tmp_path: Path) -> None:
-    """Once they are made, the credentials need no file."""
-    auth = of_p12(tmp_path, certificate(OWNER))
-    (tmp_path / "store.p12").unlink()
-    assert header_of(auth)["kid"] == SERIAL
-
-
-LEGACY = (
-    PrivateFormat.PKCS12.encryption_builder()
-    .kdf_rounds(2000)
-    .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
-    .hmac_hash(hashes.SHA1())
-    .build(PASSWORD.encode())
-)
-
-
-@pytest.mark.parametrize("form", [str, bytes], ids=["text", "bytes"])
-@pytest.mark.parametrize("encryption", [BestAvailableEncryption(PASSWORD.encode()), LEGACY], ids=["new", "3DES"])
-def test_forms_of_a_p12(tmp_path: Path, encryption: Any, form: type) -> None:
-    """Path and password may be text or not, and the older encryption of the Business Center is read too."""
-    path = written(tmp_path, p12(certificate(OWNER), service_certificate(), encryption=encryption))
-    password = PASSWORD if form is str else PASSWORD.encode()
-    given = str(path) if form is str else path
-    assert header_of(CertificateAuth.from_p12(given, password, merchant_id=OWNER))["kid"] == SERIAL
 
 
 # Refused
@@ -167,20 +133,26 @@ BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "not yet valid": ("certificate: .*not valid before", lambda: {"certificate": pem(certificate(OWNER, starts=HOUR))}),
     "another's key": ("private_key: ", lambda: {"private_key": key_pem(rsa_key("other"))}),
     "no certificate for the merchant": (
-        "certificate: .*merchant",
+        "certificate: no certificate has the common name of the merchant .* there: merchant2, CyberSource",
         lambda: {"certificate": pem(certificate("merchant2"), service_certificate())},
     ),
-    "no certificate for the portfolio": ("certificate: .*portfolio", lambda: {"portfolio_id": "portfolio"}),
+    "no certificate for the portfolio": (
+        "certificate: no certificate .*: merchant$",
+        lambda: {"portfolio_id": "portfolio"},
+    ),
+    "hostile names": (
+        "certificate: .*: J.rg .*, y{64}$",
+        lambda: {"certificate": pem(certificate("J\xf6rg \x1b[2J\u202e\nok"), certificate("y" * 64))},
+    ),
     "key that is garbage": ("private_key: ", lambda: {"private_key": b"garbage"}),
     "key that is damaged": ("private_key: ", lambda: {"private_key": key_pem(rsa_key()).replace(b"\nM", b"\nX", 1)}),
-    "key that is cut": ("private_key: ", lambda: {"private_key": key_pem(rsa_key())[:-100]}),
     "key with a password": (
         "private_key: .*password",
         lambda: {"private_key": key_pem(rsa_key(), BestAvailableEncryption(b"x"))},
     ),
     "public key": ("private_key: ", lambda: {"private_key": public_pem(rsa_key())}),
-    "no key": ("private_key: ", lambda: {"private_key": None}),
-    "empty key": ("private_key: ", lambda: {"private_key": b""}),
+    "no key": ("private_key, sign: ", lambda: {"private_key": None}),
+    "key and signer": ("private_key, sign: ", lambda: {"sign": bytes}),
     "key as text": ("private_key: ", lambda: {"private_key": key_pem(rsa_key()).decode()}),
     "elliptic key": ("private_key: .*RSA", lambda: {"private_key": key_pem(ec_key())}),
     "key of an unknown curve": ("private_key: ", lambda: {"private_key": OTHER_CURVE_KEY}),
@@ -204,18 +176,13 @@ BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "certificate: ",
         lambda: {"certificate": damaged(certificate(OWNER, serial="ZZZZ"))},
     ),
-    "certificate that is garbage": ("certificate: ", lambda: {"certificate": b"garbage"}),
     "certificate that is cut": ("certificate: ", lambda: {"certificate": pem(certificate(OWNER))[:-100]}),
-    "empty certificate": ("certificate: ", lambda: {"certificate": b""}),
     "no certificate": ("certificate: ", lambda: {"certificate": None}),
     "certificate as text": ("certificate: ", lambda: {"certificate": pem(certificate(OWNER)).decode()}),
     "key for certificate": ("certificate: ", lambda: {"certificate": key_pem(rsa_key())}),
     "merchant None": ("merchant_id: ", lambda: {"merchant_id": None}),
     "merchant empty": ("merchant_id: ", lambda: {"merchant_id": ""}),
-    "merchant in bytes": ("merchant_id: ", lambda: {"merchant_id": b"merchant"}),
-    "merchant a number": ("merchant_id: ", lambda: {"merchant_id": 5}),
     "portfolio empty": ("portfolio_id: ", lambda: {"portfolio_id": ""}),
-    "portfolio a number": ("portfolio_id: ", lambda: {"portfolio_id": 5}),
 }
 
 
@@ -243,30 +210,17 @@ def assert_untold(error: Exception, *keys: object) -> None:
     assert not [line for line in [PASSWORD, *told] if len(line) > 16 and "-----" not in line and line in printed]
 
 
-def of_elliptic_key() -> bytes:
-    """Return a P12 with a key that is no RSA key."""
-    return p12(certificate(OWNER, ec_key()), key=ec_key())
-
-
 BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "text": ("path: .*not a P12", lambda: b"just some text"),
-    "text that begins as DER does": ("path: .*not a P12", lambda: b"0123456789"),
-    "PEM": ("path: .*not a P12", lambda: key_pem(rsa_key()) + pem(certificate(OWNER))),
-    "certificate": ("path: .*not a P12", lambda: certificate(OWNER).tbs_certificate_bytes),
-    "empty": ("path: .*not a P12", lambda: b""),
-    "one byte": ("path: .*not a P12", lambda: b"\x30"),
-    "cut in half": ("path: .*incomplete", lambda: p12(certificate(OWNER))[:-900]),
-    "one byte short": ("path: .*incomplete", lambda: p12(certificate(OWNER))[:-1]),
     "damaged": ("path: .*damaged", lambda: p12(certificate(OWNER)).replace(b"\x06\x09", b"\x06\x08")),
     "another password": ("password: ", lambda: p12(certificate(OWNER), encryption=protection("another"))),
     "no key": ("path: .*key", lambda: p12_without_key([certificate(OWNER)])),
-    "elliptic key": ("path: .*RSA", of_elliptic_key),
+    "elliptic key": ("path: .*RSA", lambda: p12(certificate(OWNER, ec_key()), key=ec_key())),
     "short key": (
         "path: .*2048",
         lambda: p12(certificate(OWNER, rsa_key(bits=1024)), key=rsa_key(bits=1024)),
     ),
-    "no certificate": ("path: .*no certificate of merchant", lambda: p12(None)),
-    "no certificate for the merchant": ("path: .*merchant", lambda: p12(certificate("merchant2"))),
+    "no certificate": ("path: .* those that are there: none$", lambda: p12(None)),
+    "no certificate for the merchant": ("path: .*: merchant2$", lambda: p12(certificate("merchant2"))),
     "another's key": (
         "path: .*does not belong",
         lambda: p12(certificate("other", rsa_key("other")), certificate(OWNER), key=rsa_key("other")),
@@ -277,17 +231,16 @@ BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.mark.parametrize(("match", "content"), BAD_P12.values(), ids=BAD_P12)
-def test_bad_p12(tmp_path: Path, match: str, content: Callable[[], bytes]) -> None:
-    """A P12 that is none, or does not have what it should, is refused when the credentials are made."""
-    path = written(tmp_path, content())
+def test_bad_p12(match: str, content: Callable[[], bytes]) -> None:
+    """A P12 that does not have what it should is refused when the credentials are made."""
     with pytest.raises(InvalidRequest, match=f"^{match}") as caught:
-        CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
+        CertificateAuth.from_p12(content(), PASSWORD, merchant_id=OWNER)
     assert_untold(caught.value)
 
 
 @pytest.mark.parametrize(
     "password",
-    ["", "another", PASSWORD.upper(), PASSWORD + " ", b"\xff\xfe", "\ud800", None, 5, ["x"]],
+    ["another", PASSWORD.upper(), PASSWORD + " ", b"\xff\xfe", "\ud800", 5, ["x"]],
     ids=ascii,
 )
 def test_bad_passwords(tmp_path: Path, password: Any) -> None:
@@ -297,22 +250,6 @@ def test_bad_passwords(tmp_path: Path, password: Any) -> None:
         CertificateAuth.from_p12(path, password, merchant_id=OWNER)
     assert_untold(caught.value)
     assert "another" not in "".join(traceback.format_exception_only(caught.value))
-
-
-@pytest.mark.parametrize("path", ["missing.p12", ".", "a\0b", None, 4242424242, ["list"]], ids=ascii)
-def test_bad_paths(tmp_path: Path, path: Any) -> None:
-    """A file that is not there, a directory and anything but a path are refused."""
-    path = tmp_path / path if isinstance(path, str) else path
-    with pytest.raises(InvalidRequest, match=r"^path: .*cannot be read") as caught:
-        CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
-    assert_untold(caught.value)
-
-
-@pytest.mark.parametrize("option", ["merchant_id", "portfolio_id", "algorithm"])
-def test_from_p12_checks_as_the_class_does(tmp_path: Path, option: str) -> None:
-    """Anything but text, and an unknown algorithm, are refused by name there as well."""
-    with pytest.raises(InvalidRequest, match=f"^{option}: "):
-        of_p12(tmp_path, certificate(OWNER), **{option: 5})
 
 
 # The end of a certificate
@@ -329,18 +266,11 @@ def warned(make: Callable[[], object]) -> list[warnings.WarningMessage]:
 @pytest.mark.parametrize("ends", [HOUR, 15 * DAY, 30 * DAY - HOUR], ids=str)
 @pytest.mark.parametrize("source", ["PEM", "P12"])
 def test_a_certificate_that_ends_soon(tmp_path: Path, source: str, ends: timedelta) -> None:
-    """One UserWarning says when the certificate ends, if that is within 30 days."""
+    """One UserWarning, for the caller's line, says when the certificate ends, if that is within 30 days."""
     own = certificate(OWNER, ends=ends)
     [warning] = warned(lambda: of_pem(pem(own)) if source == "PEM" else of_p12(tmp_path, own, service_certificate()))
     assert warning.category is UserWarning
     assert f"{own.not_valid_after_utc:%Y-%m-%d}" in str(warning.message)
-
-
-@pytest.mark.parametrize("source", ["PEM", "P12"])
-def test_the_warning_names_the_caller_s_line(tmp_path: Path, source: str) -> None:
-    """The warning points to the caller's file, not into the library."""
-    own = certificate(OWNER, ends=DAY)
-    [warning] = warned(lambda: of_pem(pem(own)) if source == "PEM" else of_p12(tmp_path, own))
     assert warning.filename == __file__
 
 
@@ -350,13 +280,6 @@ def test_a_certificate_that_does_not_end_soon(tmp_path: Path, source: str, ends:
     """There is no warning before that, nor for another certificate beside the merchant's."""
     several = certificate(OWNER, ends=ends), certificate("other", rsa_key("other"), ends=DAY)
     assert warned(lambda: of_pem(pem(*several)) if source == "PEM" else of_p12(tmp_path, *several)) == []
-
-
-def test_times_are_of_now() -> None:
-    """The tests above can fail: the dates of their certificates are what they say."""
-    own = certificate(OWNER, starts=-DAY, ends=DAY)
-    assert own.not_valid_before_utc < datetime.now(UTC) - DAY + HOUR
-    assert abs(own.not_valid_after_utc - datetime.now(UTC) - DAY) < HOUR
 
 
 # Which of several certificates

@@ -4,10 +4,10 @@ import base64
 import gzip
 import hashlib
 import json
-import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,23 @@ from typing import Any
 import httpx
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from joserfc import jwe
 from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from cybersource_tms import (
-    BuyerInformation,
     CertificateAuth,
-    CustomerUpdate,
     MessageEncryption,
-    SharedSecretAuth,
     errors,
 )
 from cybersource_tms._credentials import message_encryption
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
+from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, Sandbox, page_customer
 from cybersource_tms_sandbox._jose import decrypt as decrypted
 from cybersource_tms_sandbox._jose import encrypt as encrypted
 from support import rfc
-from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, Clients
+from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import CORRELATION_ID, PAGE, FixedResponse
 from support.keys import (
     DAY,
@@ -143,15 +141,6 @@ def assert_encrypted(body: bytes, name: str) -> None:
         assert not [raw for raw in (body, *map(decoded, parts)) if secret.encode() in raw]
 
 
-def test_headers_of_an_encrypted_request(sandbox: Sandbox, url: str, clients: Clients) -> None:
-    """The content type stays JSON, and the length is of what goes out."""
-    encryption = MessageEncryption(sandbox.request_certificate)
-    clients.open(encryption=encryption, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())
-    headers = sandbox.received[0].headers
-    assert headers.get_list("content-type") == ["application/json;charset=utf-8"]
-    assert headers.get_list("content-length") == [str(len(sandbox.received[0].body))]
-
-
 def test_header_of_the_jwe(clients: Clients) -> None:
     """The JOSE header has these four members and no other, and each request a content key of its own."""
     transport = FixedResponse()
@@ -168,97 +157,16 @@ def test_header_of_the_jwe(clients: Clients) -> None:
     assert not set(tokens[0].split(".")[1:]) & set(tokens[1].split(".")[1:])
 
 
-def test_two_p12_files(clients: Clients, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Credentials and encryption come from two files, each with a key of the same merchant's."""
-    service = x509.load_pem_x509_certificate(sandbox.request_certificate)
-    key = rsa_key("response")
-    path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
-    response_path = written(tmp_path, p12(certificate(MERCHANT_ID, key, "2"), service, key=key), "response.p12")
-    sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
-    sandbox.trust_response_key("2", public_pem(key))
-    sandbox.requires_encryption = True
-    auth = CertificateAuth.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
-    encryption = MessageEncryption.from_p12(response_path, PASSWORD.encode(), merchant_id=MERCHANT_ID.upper())
-    response_path.unlink()
-    path.unlink()
-    client = clients.open(auth=auth, encryption=encryption, transport=sandbox.transport)
-    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).etag == sandbox.etag()
-
-
-def test_if_match(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
-    """An ETag works as without encryption, and an old one is the same error with its reasons."""
-    client = clients.open(encryption=encryption, transport=sandbox.transport)
-    first = client.update(PAGE_CUSTOMER_ID, NEW_CODE, if_match=sandbox.etag())
-    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=first.etag)
-    with pytest.raises(errors.PreconditionFailed) as caught:
-        client.update(PAGE_CUSTOMER_ID, NEW_CODE, if_match=first.etag)
-    assert [entry.type for entry in caught.value.errors] == ["conflict"]
-
-
-REFUSALS: dict[str, tuple[type[errors.StatusError], str, CustomerUpdate, str, tuple[str, ...]]] = {
-    "404": (errors.NotFound, "NOBODY", NEW_EMAIL, "notFound", ()),
-    "400": (
-        errors.BadRequest,
-        PAGE_CUSTOMER_ID,
-        CustomerUpdate(BuyerInformation(email=EMAIL * 20)),
-        "invalidFields",
-        ("buyerInformation.email",),
-    ),
-}
-
-
-@pytest.mark.parametrize(("kind", "customer", "changes", "reason", "fields"), REFUSALS.values(), ids=REFUSALS)
-def test_refusals(  # noqa: PLR0917 - pytest gives them by name
-    clients: Clients,
-    sandbox: Sandbox,
-    mode: str,
-    encryption: MessageEncryption,
-    kind: type[errors.StatusError],
-    customer: str,
-    changes: CustomerUpdate,
-    reason: str,
-    fields: tuple[str, ...],
-) -> None:
+def test_refusals(clients: Clients, sandbox: Sandbox, mode: str, encryption: MessageEncryption) -> None:
     """The reasons are read from an encrypted error too."""
-    with pytest.raises(kind) as caught:
-        clients.open(encryption=encryption, transport=sandbox.transport).update(customer, changes)
-    assert [(entry.type, entry.details) for entry in caught.value.errors] == [(reason, fields)]
-    assert caught.value.errors[0].message
+    with pytest.raises(errors.NotFound) as caught:
+        clients.open(encryption=encryption, transport=sandbox.transport).update("NOBODY", NEW_EMAIL)
+    assert [entry.type for entry in caught.value.errors] == ["notFound"]
     assert caught.value.correlation_id
-    assert reason in str(caught.value)
     assert caught.value.may_have_been_applied is False
     if MODES[mode][1]:
         assert sandbox.received[0].reply
         assert_encrypted(sandbox.received[0].reply.body, "encryptedResponse")
-    assert sandbox.customer() == page_customer()
-
-
-def test_log(
-    clients: Clients, sandbox: Sandbox, encryption: MessageEncryption, caplog: pytest.LogCaptureFixture
-) -> None:
-    """At DEBUG the names of the fields are there as without encryption, and no value."""
-    caplog.set_level(logging.DEBUG)
-    clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    [line] = [record.getMessage() for record in caplog.records if record.name == "cybersource_tms"]
-    assert "buyerInformation.email" in line
-    assert EMAIL not in caplog.text
-
-
-def test_the_request_certificate_among_several(clients: Clients, sandbox: Sandbox) -> None:
-    """Of several certificates the service's is taken, wherever it stands."""
-    other = pem(certificate("other", rsa_key("other")))
-    for several in (other + sandbox.request_certificate, sandbox.request_certificate + other):
-        clients.open(encryption=MessageEncryption(several), transport=sandbox.transport).update(
-            PAGE_CUSTOMER_ID, NEW_EMAIL
-        )
-    assert [received.encrypted for received in sandbox.received] == [True, True]
-
-
-def test_a_certificate_of_another_service(clients: Clients, sandbox: Sandbox) -> None:
-    """The tests above can fail: what is encrypted for another key is refused."""
-    with pytest.raises(errors.BadRequest):
-        clients.open(encryption=encrypt_requests(), transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert sandbox.customer() == page_customer()
 
 
 # Responses
@@ -291,8 +199,6 @@ def with_header(**header: object) -> bytes:
 
 def direct() -> bytes:
     """Return a response whose content key is the merchant's public key."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     protected = encoded(json.dumps({**HEADER, "alg": "dir"}).encode())
     cipher = AESGCM(hashlib.sha256(public_pem(rsa_key())).digest()).encrypt(bytes(12), PAGE, protected.encode())
     return encrypted_response(
@@ -345,10 +251,7 @@ NOT_ENCRYPTED: dict[str, Callable[[], bytes]] = {
     f"{value!r:.20}": lambda value=value: encrypted_response(value)
     for value in (None, 5, True, ["a.b.c.d.e"], page_customer())
 }
-NO_CUSTOMER: dict[str, Callable[[], bytes]] = {
-    f"holds {plain[:20]!r}": lambda plain=plain: encrypted_response(token(plain))
-    for plain in (b"", b"{}", b"[]", b"null", b'"text"', b"not JSON", b"\xff\xfe", b'{"id": 5}', b"[" * 100_000)
-} | {"holds another token": lambda: encrypted_response(token(encrypted_response(token())))}
+TOO_LARGE: dict[str, Callable[[], bytes]] = {"32 MiB": lambda: encrypted_response(f"{token()}{'A' * 2**25}")}
 
 
 def unreadable(clients: Clients, body: bytes, status: int = 200) -> errors.UnreadableResponse:
@@ -363,34 +266,32 @@ def unreadable(clients: Clients, body: bytes, status: int = 200) -> errors.Unrea
     return caught.value
 
 
-@pytest.mark.parametrize("body", UNDECRYPTABLE.values(), ids=UNDECRYPTABLE)
-def test_a_200_that_cannot_be_decrypted(clients: Clients, body: Callable[[], bytes]) -> None:
-    """Only what is encrypted as documented, for our key, and whole, is decrypted."""
-    assert "decrypted" in str(unreadable(clients, body()))
-
-
-@pytest.mark.parametrize("body", UNDECRYPTABLE.values(), ids=UNDECRYPTABLE)
-def test_an_error_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
-    """An error that is encrypted and cannot be decrypted is still the error of its status, without reasons."""
-    from cybersource_tms import CustomersClient
-
-    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-    client = CustomersClient("test", auth, encryption=decrypt_responses(), transport=FixedResponse(404, body()))
-    with client, pytest.raises(errors.NotFound) as caught:
-        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value.errors == ()
+@pytest.mark.parametrize("body", (UNDECRYPTABLE | TOO_LARGE).values(), ids=UNDECRYPTABLE | TOO_LARGE)
+def test_a_body_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
+    """Only what is encrypted as documented, for our key, and whole, is decrypted; a failure names only its kind."""
+    with pytest.raises(message_encryption.DecryptionFailed, match=r"^[A-Za-z]+$") as caught:
+        decrypt_responses().decrypt_response(body())
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
 @pytest.mark.parametrize("body", NOT_ENCRYPTED.values(), ids=NOT_ENCRYPTED)
-def test_a_200_that_is_not_encrypted(clients: Clients, body: Callable[[], bytes]) -> None:
-    """Where an encrypted response was asked for, a plain one is not taken, whatever it looks like."""
-    assert "plain text" in str(unreadable(clients, body()))
+def test_a_body_that_is_not_encrypted(body: Callable[[], bytes]) -> None:
+    """Only a JSON object with nothing but the text `encryptedResponse` is encrypted."""
+    assert decrypt_responses().decrypt_response(body()) is None
 
 
-@pytest.mark.parametrize("body", NO_CUSTOMER.values(), ids=NO_CUSTOMER)
-def test_a_200_that_holds_no_customer(clients: Clients, body: Callable[[], bytes]) -> None:
-    """What is decrypted is checked as a response in plain text would be."""
-    unreadable(clients, body())
+def test_a_success_is_decrypted_or_refused(clients: Clients) -> None:
+    """Of a response that was to be encrypted, neither what cannot be decrypted nor plain text is taken."""
+    assert "decrypted" in str(unreadable(clients, spoiled(3)))
+    assert "plain text" in str(unreadable(clients, PAGE))
+
+
+def test_an_error_that_cannot_be_decrypted(clients: Clients) -> None:
+    """An error that is encrypted and cannot be decrypted is still the error of its status, without reasons."""
+    client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(404, spoiled(3)))
+    with pytest.raises(errors.NotFound) as caught:
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert caught.value.errors == ()
 
 
 def test_any_success_must_be_encrypted(clients: Clients) -> None:
@@ -424,51 +325,17 @@ def test_members_that_do_not_matter(clients: Clients, header: dict[str, object])
     assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.to_dict() == page_customer()
 
 
-PLAIN_ERRORS = {
-    400: errors.BadRequest,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    410: errors.TokenDeleted,
-    412: errors.PreconditionFailed,
-    418: errors.StatusError,
-    424: errors.ProfileNotFound,
-    429: errors.TooManyRequests,
-    302: errors.StatusError,
-    500: errors.ServiceError,
-    502: errors.ServiceError,
-}
-
-
-@pytest.mark.parametrize(("status", "kind"), PLAIN_ERRORS.items())
-def test_an_error_in_plain_text(clients: Clients, status: int, kind: type[errors.StatusError]) -> None:
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 412, 418, 429, 500, 502])
+def test_an_error_in_plain_text(clients: Clients, status: int) -> None:
     """An error that is not encrypted is the error of its status, with its reasons if it has any."""
     body = json.dumps({"errors": [{"type": "reason", "message": "m"}]}).encode()
     entangled = json.dumps({"encryptedResponse": token(), "id": "x"}).encode()
     for content, reasons in ((body, ["reason"]), (b"<html>", []), (entangled, []), (encrypted_response(None), [])):
         client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(status, content))
-        with pytest.raises(kind) as caught:
+        with pytest.raises(errors.StatusError) as caught:
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        assert type(caught.value) is kind
         assert [entry.type for entry in caught.value.errors] == reasons
         assert (caught.value.status_code, caught.value.correlation_id) == (status, CORRELATION_ID)
-
-
-def test_wrong_credentials(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
-    """Whoever refuses the token cannot encrypt for it: the response is plain, and an Unauthorized."""
-    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode())
-    with pytest.raises(errors.Unauthorized):
-        clients.open(auth=auth, encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-
-
-def test_a_gateway_s_page(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
-    """An HTML page of a gateway is a ServiceError, and its 200 is not taken where a response should be encrypted."""
-    sandbox.fail(Fault(502, b"<html>"))
-    with pytest.raises(errors.ServiceError):
-        clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    sandbox.fail(Fault(200, b"<html>"))
-    with pytest.raises(errors.UnreadableResponse):
-        clients.open(encryption=encryption, transport=sandbox.transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
 @pytest.mark.parametrize("size", [65_000, 66_000, 2**20])
@@ -505,18 +372,29 @@ BROKEN: dict[str, Callable[[], Any]] = {
 def test_an_encryption_that_fails(clients: Clients, broken: Callable[[], Any]) -> None:
     """Nothing is sent as plain text instead."""
     transport, encryption = FixedResponse(), encrypt_requests()
-    encryption._request_key = broken()
+    encryption._recipient = broken(), service_certificate()
     with pytest.raises(errors.InvalidRequest, match="nothing was sent") as caught:
         clients.open(encryption=encryption, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests == []
     assert EMAIL not in str(caught.value)
 
 
-def test_without_a_body(clients: Clients, sandbox: Sandbox, encryption: MessageEncryption) -> None:
-    """A request without a body stays without, and its response is decrypted."""
-    record = clients.open(encryption=encryption, transport=sandbox.transport).retrieve(PAGE_CUSTOMER_ID)
-    assert record.customer.to_dict() == page_customer()
-    assert sandbox.received[0].body == b""
+@pytest.mark.parametrize("after", [timedelta(hours=1), 3650 * DAY], ids=["an hour", "years"])
+def test_the_certificate_expires_in_use(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, after: timedelta
+) -> None:
+    """From then on nothing is encrypted with it, nor sent; the message says when it expired. Reading goes on."""
+    encryption = MessageEncryption(pem(service_certificate(ends=60 * DAY)), key_pem(rsa_key()), RESPONSE_ID)
+    sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
+    client = clients.open(encryption=encryption, transport=sandbox.transport)
+    assert encryption.request_expires
+    at = (encryption.request_expires + after).timestamp()
+    monkeypatch.setattr(time, "time", lambda: at)
+    expired = rf"^encryption: the certificate of CyberSource_SJC_US expired on {encryption.request_expires:%Y-%m-%d}"
+    with pytest.raises(errors.InvalidRequest, match=expired):
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert sandbox.received == []
+    assert client.retrieve(PAGE_CUSTOMER_ID).customer.to_dict() == page_customer()
 
 
 # Mistakes
@@ -527,8 +405,6 @@ MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
     "key with an empty id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()), "")),
     "id without key": ("response_key, response_key_id", lambda: (pem(service_certificate()), None, "id")),
     "id alone": ("request_certificate, response_key", lambda: (None, None, "id")),
-    "certificate as text": ("request_certificate", lambda: (pem(service_certificate()).decode(),)),
-    "certificate empty": ("request_certificate", lambda: (b"",)),
     "certificate garbage": ("request_certificate", lambda: (b"garbage",)),
     "certificate expired": ("request_certificate: .*expired", lambda: (pem(service_certificate(ends=-DAY / 2)),)),
     "certificate to come": ("request_certificate: .*before", lambda: (pem(service_certificate(starts=DAY)),)),
@@ -548,14 +424,9 @@ MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
         "request_certificate: .*2048",
         lambda: (pem(certificate("CyberSource_SJC_US", rsa_key(bits=1024))),),
     ),
-    "key as text": ("response_key", lambda: (None, key_pem(rsa_key()).decode(), "id")),
-    "key empty": ("response_key", lambda: (None, b"", "id")),
-    "key garbage": ("response_key", lambda: (None, b"garbage", "id")),
     "key elliptic": ("response_key: .*RSA", lambda: (None, key_pem(ec_key()), "id")),
     "key short": ("response_key: .*2048", lambda: (None, key_pem(rsa_key(bits=1024)), "id")),
-    "key public": ("response_key", lambda: (None, public_pem(rsa_key()), "id")),
     "id a number": ("response_key_id", lambda: (None, key_pem(rsa_key()), 5)),
-    "id in bytes": ("response_key_id", lambda: (None, key_pem(rsa_key()), b"id")),
 }
 
 
@@ -569,7 +440,7 @@ def test_mistakes(match: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
 MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "no certificate of the service": ("path: .*CyberSource_SJC_US", lambda: p12(certificate(MERCHANT_ID))),
     "no certificate of the merchant": (
-        f"path: .*{MERCHANT_ID}",
+        "path: no certificate has the common name of .*; those that are there: other, CyberSource_SJC_US$",
         lambda: p12(certificate("other"), service_certificate()),
     ),
     "expired": (
@@ -583,7 +454,7 @@ MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "another password": ("password", lambda: p12(certificate(MERCHANT_ID), encryption=protection("another"))),
     "not a P12": ("path", lambda: b"text"),
     "another's key": (
-        "",
+        "path: the private key does not belong",
         lambda: p12(
             certificate("other", rsa_key("other")),
             certificate(MERCHANT_ID),
@@ -601,14 +472,6 @@ def test_mistakes_in_a_p12(tmp_path: Path, match: str, content: Callable[[], byt
     with pytest.raises(errors.InvalidRequest, match=f"^{match}") as caught:
         MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
     assert PASSWORD not in str(caught.value)
-
-
-@pytest.mark.parametrize("merchant", [None, 5, b"testrest", ["testrest"], ""], ids=repr)
-def test_a_merchant_that_is_none(tmp_path: Path, merchant: Any) -> None:
-    """A merchant that is no text is refused by an error of ours."""
-    path = written(tmp_path, p12(certificate(MERCHANT_ID), service_certificate()))
-    with pytest.raises(errors.InvalidRequest):
-        MessageEncryption.from_p12(path, PASSWORD, merchant_id=merchant)
 
 
 @pytest.mark.parametrize(
@@ -671,9 +534,9 @@ def response_p12(service: x509.Certificate | None = None, **options: Any) -> byt
     return p12(own, service or service_certificate(), key=key)
 
 
-def ids(encryption: MessageEncryption) -> str:
-    """Return the ids of the two keys, as the `repr` shows them."""
-    return repr(encryption).removeprefix("MessageEncryption")
+def ids(encryption: MessageEncryption) -> tuple[str | None, str | None]:
+    """Return the ids of the two keys."""
+    return encryption.request_key_id, encryption.response_key_id
 
 
 def from_p12(content: bytes, **options: Any) -> MessageEncryption:
@@ -683,7 +546,7 @@ def from_p12(content: bytes, **options: Any) -> MessageEncryption:
 
 def test_the_response_keys_p12() -> None:
     """One file encrypts both directions, the responses under the id in the file."""
-    assert ids(from_p12(response_p12())) == f"(request_key_id='service-key', response_key_id='{RESPONSE_SERIAL}')"
+    assert ids(from_p12(response_p12())) == ("service-key", RESPONSE_SERIAL)
 
 
 def test_a_given_response_key_id_wins() -> None:
@@ -695,14 +558,14 @@ def test_a_response_key_without_a_certificate_of_the_merchant() -> None:
     """A key of the merchant's own making needs no certificate, if its id is given."""
     content = p12(certificate("somebody", serial=None), service_certificate())
     assert from_p12(content, response_key_id="shown").response_key_id == "shown"
-    with pytest.raises(errors.InvalidRequest, match=rf"^path: there is no certificate of {MERCHANT_ID} in it"):
+    with pytest.raises(errors.InvalidRequest, match=r"^path: no certificate has the common name of the merchant"):
         from_p12(content)
 
 
 def test_several_keys_of_which_none_is_the_merchants() -> None:
     """An id does not say which of several keys it is for."""
     content = write_p12([rsa_key(), rsa_key("other")], [certificate("somebody"), service_certificate()])
-    with pytest.raises(errors.InvalidRequest, match=r"^path: there is no certificate of"):
+    with pytest.raises(errors.InvalidRequest, match=r"^path: no certificate has"):
         from_p12(content, response_key_id="shown")
 
 
@@ -712,7 +575,7 @@ def test_several_keys_of_which_none_is_the_merchants() -> None:
 def test_requests_only(content: bytes) -> None:
     """Either file of a merchant's encrypts requests, and asks nothing of its own certificate."""
     encryption = MessageEncryption.requests_from_p12(content, PASSWORD)
-    assert ids(encryption) == "(request_key_id='service-key', response_key_id=None)"
+    assert ids(encryption) == ("service-key", None)
 
 
 EXPIRED, NEXT = {"starts": -900 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 900 * DAY}
@@ -737,14 +600,14 @@ def test_which_certificate_of_the_service(order: int) -> None:
         certificate("CyberSource_SJC_US", rsa_key("other"), "right", ends=400 * DAY),
         service_certificate(ends=50 * DAY),
     ][::order]
-    assert "request_key_id='right'" in ids(MessageEncryption(pem(*several)))
+    assert "right" in ids(MessageEncryption(pem(*several)))
     content = write_p12([rsa_key()], [certificate(MERCHANT_ID), *several])
-    assert "request_key_id='right'" in ids(from_p12(content))
+    assert "right" in ids(from_p12(content))
 
 
 def test_one_certificate_in_pem_may_have_any_name() -> None:
     """Whoever gives one certificate has chosen it."""
-    assert "request_key_id='1'" in ids(MessageEncryption(pem(certificate("renamed", serial="1"))))
+    assert "1" in ids(MessageEncryption(pem(certificate("renamed", serial="1"))))
 
 
 @pytest.mark.parametrize("password", ["of-the-key", b"of-the-key"])
@@ -774,22 +637,6 @@ def test_the_signing_key_is_not_the_response_key(clients: Clients) -> None:
 
 
 # What a client builds on
-
-
-@pytest.mark.parametrize("body", NOT_ENCRYPTED.values(), ids=NOT_ENCRYPTED)
-def test_a_body_that_is_not_encrypted(body: Callable[[], bytes]) -> None:
-    """Only a JSON object with nothing but the text `encryptedResponse` is encrypted."""
-    assert decrypt_responses().decrypt_response(body()) is None
-
-
-TOO_LARGE: dict[str, Callable[[], bytes]] = {"32 MiB": lambda: encrypted_response(f"{token()}{'A' * 2**25}")}
-
-
-@pytest.mark.parametrize("body", (UNDECRYPTABLE | TOO_LARGE).values(), ids=UNDECRYPTABLE | TOO_LARGE)
-def test_a_body_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
-    """The failure names its kind, and nothing that was sent."""
-    with pytest.raises(message_encryption.DecryptionFailed, match=r"^[A-Za-z]+$"):
-        decrypt_responses().decrypt_response(body())
 
 
 def test_an_encrypted_body_without_a_response_key() -> None:

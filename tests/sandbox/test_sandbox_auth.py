@@ -216,7 +216,7 @@ BAD_SIGNERS: dict[str, tuple[Signer, dict[str, object], str]] = {
     "crit": (CERTIFICATE, {"crit": ["exp"]}, "crit is wrong"),
     **{
         f"kid {key_id}": (CERTIFICATE, {"kid": key_id}, "kid is wrong")
-        for key_id in ("1", X509_SERIAL, f"{X509_SERIAL:x}", [SHOP_SERIAL], ABSENT)
+        for key_id in ("1", int(SHOP_SERIAL), X509_SERIAL, f"{X509_SERIAL:x}", [SHOP_SERIAL], ABSENT)
     },
     "another owner's certificate": (CERTIFICATE, {"kid": META_SERIAL}, "iss is wrong"),
 }

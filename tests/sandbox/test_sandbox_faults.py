@@ -52,16 +52,16 @@ def test_a_number_has_the_example_of_the_spec(sandbox: Sandbox, caller: Caller, 
 
 def test_a_response_instead(sandbox: Sandbox, caller: Caller) -> None:
     """A fault's status, body and headers are sent as they are, once, and nothing is applied."""
-    sandbox.fail(Fault(404, b"<html>", {"content-type": "text/html", "Retry-After": "7"}), Fault(status=204), 503)
+    sandbox.fail(Fault(404, b"<html>", {"content-type": "text/html", "Retry-After": "7"}), Fault(status=204), 503, 200)
     response = caller.send()
     assert (response.status_code, response.content, response.headers["retry-after"]) == (404, b"<html>", "7")
     assert response.headers.get_list("content-type") == ["text/html"]
-    for status in (204, 503):
+    for status in (204, 503, 200):
         response = caller.send()
         assert (response.status_code, response.content, "content-type" in response.headers) == (status, b"", False)
     assert sandbox.customer() == PAGE
     assert caller.send().status_code == 200
-    assert [received.status for received in sandbox.received] == [404, 204, 503, 200]
+    assert [received.status for received in sandbox.received] == [404, 204, 503, 200, 200]
 
 
 def test_every_response_has_its_ids_and_date(sandbox: Sandbox, caller: Caller) -> None:
@@ -163,6 +163,7 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "status as text": (lambda: Fault(status="503"), "status is '503'"),  # type: ignore[arg-type]
     "status as a bool": (lambda: Fault(status=True), "status is True"),
     "unknown cut": (lambda: Fault(cut="now"), "cut is 'now', not one of before, after, middle"),  # type: ignore[arg-type]
+    "delay as a bool": (lambda: Fault(delay=True), "delay is True"),
     "negative delay": (lambda: Fault(delay=-1), "delay is -1"),
     "endless delay": (lambda: Fault(delay=float("inf")), "delay is inf"),
     "delay that is no number": (lambda: Fault(delay=float("nan")), "delay is nan"),

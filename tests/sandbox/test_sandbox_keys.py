@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -20,7 +21,7 @@ from support.clients import Clients
 @pytest.mark.parametrize(
     ("credential", "encryption"), [*product(["secret", "p12"], ["off", "request", "response", "both"])]
 )
-def test_variables(clients: Clients, monkeypatch: pytest.MonkeyPatch, credential: str, encryption: str) -> None:
+def test_variables(clients: Clients, monkeypatch: pytest.MonkeyPatch, credential: Any, encryption: Any) -> None:
     """They are all that `from_env` needs, and the one transport serves either client, which signs for the service."""
     sandbox = Sandbox(credential=credential, encryption=encryption)
     for name, value in sandbox.variables.items():

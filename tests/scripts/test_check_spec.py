@@ -155,6 +155,11 @@ OTHERS: dict[str, tuple[str, str, str]] = {
         "eMail: {",
         f"{PATCH}.requestBody.content.application/json.examples.shown.email: the example has a field that its schema",
     ),
+    "a part of itself": (
+        'allOf:\n        - $ref: "#/components/schemas/CustomerUpdate"',
+        'allOf:\n        - $ref: "#/components/schemas/Customer"',
+        "the document: a schema is a part of itself",
+    ),
     "a required field": (
         "required: [id]",
         "required: [id, links]",

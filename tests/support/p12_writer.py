@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from cryptography import x509
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from support.keys import PASSWORD, Key
 
@@ -16,6 +16,7 @@ INTEGER, OCTETS, NULL, SEQUENCE, CONTEXT = 0x02, 0x04, 0x05, 0x30, 0xA0
 OIDS = {
     "data": "2a864886f70d010701",
     "encryptedData": "2a864886f70d010706",
+    "keyBag": "2a864886f70d010c0a0101",
     "shroudedKeyBag": "2a864886f70d010c0a0102",
     "certBag": "2a864886f70d010c0a0103",
     "x509Certificate": "2a864886f70d01091601",
@@ -28,11 +29,23 @@ OIDS = {
 PIECE = 1000  # bytes; Bouncy Castle writes long octet strings in such pieces
 
 
+class Encoded:
+    """What takes the place of a certificate in a file: any bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def public_bytes(self, encoding: Encoding) -> bytes:
+        """Return the bytes."""
+        return self._content
+
+
 class Writer:
     """Writes ASN.1: DER, or BER with indefinite lengths and octet strings in pieces."""
 
-    def __init__(self, *, ber: bool) -> None:
+    def __init__(self, *, ber: bool, password: str = PASSWORD) -> None:
         self._ber = ber
+        self._password = password
 
     def value(self, tag: int, *parts: bytes) -> bytes:
         """Write a value."""
@@ -69,7 +82,7 @@ class Writer:
     def encrypted_data(self, content: bytes) -> bytes:
         """Write a ContentInfo that is encrypted: PBES2 of RFC 8018 with AES-256."""
         salt, iv = os.urandom(8), os.urandom(16)
-        key = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt, 1)
+        key = hashlib.pbkdf2_hmac("sha256", self._password.encode(), salt, 1)
         padder, encryptor = PKCS7(128).padder(), Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()
         encrypted = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
         der = Writer(ber=False)
@@ -85,7 +98,7 @@ class Writer:
     def mac(self, content: bytes, *, explicit: bool) -> bytes:
         """Write the MacData of RFC 7292 appendix B with SHA-256 and one iteration, which is the default."""
         salt = os.urandom(64)
-        text = PASSWORD.encode("utf-16-be") + b"\0\0"
+        text = self._password.encode("utf-16-be") + b"\0\0"
         key = hashlib.sha256(b"\3" * 64 + salt + (text * 64)[: -(-len(text) // 64) * 64]).digest()
         algorithm = self.sequence(self.oid("sha256"), self.value(NULL))
         info = self.sequence(algorithm, self.octets(hmac.digest(key, content, "sha256")))
@@ -94,8 +107,9 @@ class Writer:
 
 def write_p12(
     keys: Iterable[Key],
-    certificates: Iterable[x509.Certificate],
+    certificates: Iterable[x509.Certificate | Encoded],
     *,
+    password: str = PASSWORD,
     explicit: bool = False,
     outer: bool = False,
     safes: bool = False,
@@ -106,16 +120,17 @@ def write_p12(
     Args:
         keys: Private keys; the first one is the one that `cryptography` returns.
         certificates: Certificates.
+        password: The password; without one, keys are not encrypted.
         explicit: Write out a value that is the default, as CyberSource's files do.
         outer: Write the file as such in BER.
         safes: Write what the MAC covers in BER.
         within: Write what is encrypted in BER.
     """
-    file, safe, bags = Writer(ber=outer), Writer(ber=safes), Writer(ber=within)
-    encryption = BestAvailableEncryption(PASSWORD.encode())
+    file, safe, bags = (Writer(ber=ber, password=password) for ber in (outer, safes, within))
+    encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
     key_bags = [
         bags.sequence(
-            bags.oid("shroudedKeyBag"),
+            bags.oid("shroudedKeyBag" if password else "keyBag"),
             bags.value(CONTEXT, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)),
         )
         for key in keys

@@ -10,21 +10,20 @@ credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_s
 tests.
 """
 
-from cybersource_tms_api import models as _models
+import cybersource_tms_api.models as _models  # "from … import" hides the names of the models from pyright
 from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spec is public without a line here
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
 from ._async_clients import AsyncCustomersClient
 from ._calls.environment import Environment
-from ._calls.records import CustomerRecord
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.retries import Retries
 from ._clients import CustomersClient
 from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._diff.changed_fields import changed_fields
 from ._diff.reading import MerchantData
-from ._many import UpdateOutcome
 from ._version import __version__
 
 __all__ = [

@@ -1,12 +1,11 @@
 """Whatever leaves the package leaves without the frames within.
 
-Their locals hold secrets and customers' values, and crash reporters record the locals of each frame. A note
-says where the error was raised. The causes stay, without their frames, bodies and requests. What the caller was
-handling
-before the call is the caller's. An error of the caller's own code, such as a function for `modify`, keeps the frames of
-that code.
+Their locals hold secrets and customers' values, and crash reporters record the locals of each frame. A note says which
+frames they were. The causes stay, without their frames, bodies and requests. What the caller was handling before the
+call is the caller's. An error of the caller's own code, such as a function for `modify`, keeps the frames of that code.
 """
 
+import re
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -25,9 +24,10 @@ _Returned = TypeVar("_Returned")
 
 _OURS = ("cybersource_tms", "cybersource_tms_api")
 # What runs below the caller's code in a call of ours: frames of these hold requests, bodies and keys.
-_LIBRARIES = ("httpx", "httpcore", "h11", "anyio", "joserfc", "cryptography", "attr", "attrs")
+_LIBRARIES = ("httpx", "httpcore", "h11", "anyio", "trio", "outcome", "joserfc", "cryptography", "attr", "attrs")
 _BELOW_THE_CALLER = {*_OURS, *_LIBRARIES, *sys.stdlib_module_names}
 _MOST_PLACES = 6
+_BYTES = re.compile(r"""b(['"]).*\1""", re.DOTALL)  # as `repr` writes them
 
 
 def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
@@ -90,16 +90,28 @@ def drop_frames(error: BaseException, before: BaseException | None = None) -> Ba
     Each error of the chain gets a note about where it was raised. Bodies and requests in it are removed.
     """
     for each in _chain(error, before):
-        kept, left_out = each.__traceback__, list[str]()
-        while kept and _top_level_module(kept) in _BELOW_THE_CALLER:
-            if kept.tb_frame.f_code.co_filename != __file__:
-                left_out.append(_place(kept))
-            kept = kept.tb_next
-        each.__traceback__ = kept
-        if left_out:
-            each.add_note(f"cybersource_tms: raised in {' > '.join(left_out[-_MOST_PLACES:])}")
+        each.__traceback__, places = _callers_part(each.__traceback__)
+        if places:
+            how = "passed through" if each.__traceback__ else "raised in"
+            each.add_note(f"cybersource_tms: {how} {' > '.join(places[-_MOST_PLACES:])}")
         _empty(each)
     return error
+
+
+def _callers_part(traceback: TracebackType | None) -> tuple[TracebackType | None, list[str]]:
+    """Return a traceback without our frames and those of what we call, and the places of these."""
+    kept, places, is_below = list[TracebackType](), list[str](), True
+    while traceback:
+        module = _top_level_module(traceback)
+        is_below = module in _OURS or (is_below and module in _BELOW_THE_CALLER)
+        if not is_below:
+            kept.append(traceback)
+        elif traceback.tb_frame.f_code.co_filename != __file__:
+            places.append(_place(traceback))
+        traceback = traceback.tb_next
+    for each in reversed(kept):
+        each.tb_next, traceback = traceback, each
+    return traceback, places
 
 
 def _top_level_module(traceback: TracebackType) -> str:
@@ -112,13 +124,17 @@ def _place(traceback: TracebackType) -> str:
 
 
 def _empty(error: BaseException) -> None:
-    """Remove the body or the request, with its token, that an error of the layers below holds."""
+    """Remove the body, the value or the request, with its token, that an error of the layers below holds."""
     if isinstance(error, JSONDecodeError):
         error.doc = ""
     elif isinstance(error, UnicodeDecodeError):
-        error.object = b""
+        error.object, error.args = b"", (error.encoding, b"", error.start, error.end, error.reason)
+    elif isinstance(error, UnicodeEncodeError):
+        error.object, error.args = "", (error.encoding, "", error.start, error.end, error.reason)
     elif isinstance(error, httpx.RequestError):
         error._request = None  # noqa: SLF001 - there is no other way  # pyright: ignore[reportPrivateUsage]
+    if type(error).__name__ in {"LocalProtocolError", "RemoteProtocolError"}:  # h11's, and what is made of them
+        error.args = (_BYTES.sub("...", str(error)),)
 
 
 def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:

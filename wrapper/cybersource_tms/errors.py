@@ -22,12 +22,12 @@ customer's value, and every error can be pickled.
 What is guaranteed:
 
 - If `may_have_been_applied` is False, none of the call's attempts has changed anything.
-- With `if_match`, `apply` and `modify`, an update is applied at most once, and never over a change that the caller has
-  not read. If a response is lost and the retry is refused with 412, the customer is read: if it has the requested
-  values, that is success; otherwise a `PreconditionFailed` names the fields that do not have them.
+- With `if_match`, `apply` and `modify`, an update is applied at most once, and only to the state that was read. If a
+  response is lost and the retry is refused with 412, the customer is read: if it has the requested values, that is
+  success; otherwise a `PreconditionFailed` names the fields that do not have them, unless that read fails.
 - A record is about the requested customer. A response about another one is an `UnreadableResponse`, and its connection
   is closed. What follows a response on its connection is never taken for the next call's response.
-- Nothing is sent after a call's `total_timeout`.
+- Nothing is sent after a call's `total_timeout`; waiting for a turn of a job or for a connection is not part of it.
 - Cancelling a call, or an exception of a signal's handler, never breaks another call's connection.
 
 What is not:
@@ -37,9 +37,12 @@ What is not:
   compare: `changed_fields` tells what is still missing.
 - Without `if_match`, an update overwrites what somebody else wrote to the same fields in between, and an attempt that
   timed out can still be applied later. Sending the same merge patch twice is harmless otherwise (RFC 7396).
-- With a custom `transport` nobody knows that nothing was sent, because its errors prove nothing.
+- `apply` overwrites what somebody else wrote to the desired fields before it read them.
+- With a custom `transport` nobody knows that nothing was sent, because its errors prove nothing. What it sends after
+  the deadline, and what its calls share, is up to it.
 - An exception that is not in this tree comes out as itself: a bug of this library, an exception of a signal's handler,
-  of a signer or of a function given to `modify`. A note on it says whether the update may have been applied.
+  of a signer or of a function given to `modify`. If an update was under way, a note says whether it may have been
+  applied.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -54,7 +57,7 @@ class CybersourceError(Exception):
     Attributes:
         may_have_been_applied: Whether the update may have reached the customer, in any of the attempts. If True, read
             the customer before deciding. If False, nothing has changed.
-        attempts: How many attempts were made.
+        attempts: How many attempts were made, of the read or update that failed.
         is_transient: Whether a retry could succeed.
     """
 
@@ -91,8 +94,8 @@ class InvalidRequest(CybersourceError, ValueError):
 
     def __init__(self, message: str, *, argument: str | None = None, path: str | None = None) -> None:
         super().__init__(message)
-        name, colon, _ = message.partition(":")
-        self.argument = argument or (name if colon and name.isidentifier() else None)
+        name, colon, _ = (argument or message).partition(":")
+        self.argument = name if (argument or colon) and name.isidentifier() else None
         self.path = path
 
 

@@ -17,8 +17,8 @@ A test says what the service knows, and what goes wrong, and looks at what was r
     assert sandbox["0" * 32]["objectInformation"] == {"title": "Gold"}
     assert len(sandbox.received) == 3
 
-A client waits before it retries, in a test too, unless it is made with `retries=Retries(initial_delay=0)`. The logger
-`cybersource_tms_sandbox` has a line for each request, also for a test that fails: `pytest --log-level=INFO`.
+With `sandbox.tell = print`, pytest shows a line for each request of a failing test: its status, and why it was refused.
+A client waits before it retries, in a test too, unless it is made with `retries=Retries(initial_delay=0)`.
 
 **Production's credentials**, a P12 and encryption both ways, need no file and no key of your own:
 

@@ -5,7 +5,6 @@ refused.
 """
 
 import argparse
-import logging
 import shlex
 import signal
 import sys
@@ -14,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ._customers import PAGE_CUSTOMER_ID, make_up, merge
 from ._json import is_object, parse_json
-from ._keys import CREDENTIALS, ENCRYPTIONS
+from ._keys import Credential, Encryption
 from ._sandbox import Sandbox
 
 
@@ -28,9 +27,14 @@ def read_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
     add("--customers", type=Path, metavar="FILE", help="JSON Lines with a customer each, or with rows for an update")
-    add("--made-up", type=int, default=0, metavar="N", help="know so many further customers")
-    add("--credential", choices=CREDENTIALS, default="secret", help="what the variables sign with")
-    add("--encryption", choices=ENCRYPTIONS, default="off", help="what they encrypt (default: %(default)s)")
+    add("--made-up", type=int, default=0, metavar="N", help="know so many more")
+    add(
+        "--credential",
+        choices=get_args(Credential),
+        default="secret",
+        help="what the variables sign with (default: %(default)s)",
+    )
+    add("--encryption", choices=get_args(Encryption), default="off", help="what they encrypt (default: %(default)s)")
     return parser.parse_args()
 
 
@@ -68,16 +72,22 @@ def announce(url: str, sandbox: Sandbox, made_up: int) -> None:
     sys.stdout.flush()
 
 
+def tell(line: str) -> None:
+    """Print a comment, for a shell. Who serves does not end because nobody reads any more."""
+    with suppress(OSError):
+        print(f"# {line}", flush=True)
+
+
 def main() -> None:
     """Run the command."""
     given = read_arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="# %(message)s")  # comments, for a shell
     try:
         customers = chain(read_customers(given.customers) if given.customers else (), make_up(given.made_up))
         sandbox = Sandbox(credential=given.credential, encryption=given.encryption, customers=customers)
     except (OSError, ValueError) as error:
         sys.exit(f"cannot read the customers: {error}")
+    sandbox.tell = tell
     try:
         with sandbox.running(port=given.port) as url, suppress(KeyboardInterrupt):
             announce(url, sandbox, given.made_up)

@@ -1,14 +1,12 @@
 """The service as a test has it: it keeps what it receives, and fails as told."""
 
-import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from ._faults import Fault
 from ._messages import Received, Reply, build_reply, summarize
 from ._service import Service
-
-log = logging.getLogger("cybersource_tms_sandbox")
 
 
 class FailingService(Service):
@@ -16,10 +14,12 @@ class FailingService(Service):
 
     received: list[Received]
     faults: deque[Fault]
+    tell: Callable[[str], object]
 
     def __init__(self, etag_format: str) -> None:
         super().__init__(etag_format)
         self._lock = threading.RLock()
+        self.tell = lambda _: None
 
     def reset(self) -> None:
         """Go back to the initial state, but for the keys: these stay trusted."""
@@ -50,7 +50,7 @@ class FailingService(Service):
                 return None
             reply = self._reply_to(request, fault)
             request.reply = None if fault.cut else reply
-        log.info("%s", summarize(request, "as a fault says" if fault.status or fault.cut else request.reason))
+        self.tell(summarize(request, "as a fault says" if fault.status or fault.cut else request.reason))
         return reply
 
     def _reply_to(self, request: Received, fault: Fault) -> Reply | None:

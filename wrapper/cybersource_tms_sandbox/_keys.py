@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -28,8 +28,9 @@ MERCHANT_ID = "testrest"
 KEY_ID = "08c94330-f618-42a3-b09d-e1e43be5efda"
 SECRET = base64.b64encode(bytes(range(32))).decode()
 P12_PASSWORD = "everybody knows it"  # noqa: S105 - as everybody may
-CREDENTIALS = ("secret", "p12")
-ENCRYPTIONS = ("off", "request", "response", "both")
+
+Credential = Literal["secret", "p12"]
+Encryption = Literal["off", "request", "response", "both"]
 
 # The RSA keys by their ids, and the common names of their certificates.
 SIGNING, RESPONSE, SERVICE = "2611250000000000001", "2611250000000000002", "2611250000000000003"

@@ -5,12 +5,12 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ._customers import LONGEST_ETAG, PAGE_CUSTOMER_ID, Stored, new_etag, page_customer
 from ._failing import FailingService
 from ._json import dump_json
-from ._keys import CREDENTIALS, ENCRYPTIONS, P12_PASSWORD, RESPONSE, SERVICE, SIGNING, key_pair, make_variables, p12
+from ._keys import P12_PASSWORD, RESPONSE, SERVICE, SIGNING, Credential, Encryption, key_pair, make_variables, p12
 from ._server import serve
 from ._transport import SandboxTransport
 
@@ -30,6 +30,8 @@ class Sandbox(FailingService):
         transport: An `httpx` transport for a client of either kind, within this process.
         profiles: The values of `profile-id` that are known.
         forbidden_profiles: Those that get a 403.
+        tell: Called with a line for each request: its status, and why it was refused. It does nothing, until a test
+            sets it to `print`, say.
         requires_encryption: Whether an update has to be encrypted.
         p12_password: The password of `signing_p12` and `response_p12`.
 
@@ -42,15 +44,15 @@ class Sandbox(FailingService):
     def __init__(
         self,
         *,
-        credential: str = "secret",
-        encryption: str = "off",
+        credential: Credential = "secret",
+        encryption: Encryption = "off",
         customers: Iterable[Mapping[str, Any]] = (),
         etag_format: str = "{}",
     ) -> None:
-        if credential not in CREDENTIALS:
-            raise ValueError(f"credential is {credential!r}, not one of {', '.join(CREDENTIALS)}")
-        if encryption not in ENCRYPTIONS:
-            raise ValueError(f"encryption is {encryption!r}, not one of {', '.join(ENCRYPTIONS)}")
+        if credential not in get_args(Credential):
+            raise ValueError(f"credential is {credential!r}, not one of {', '.join(get_args(Credential))}")
+        if encryption not in get_args(Encryption):
+            raise ValueError(f"encryption is {encryption!r}, not one of {', '.join(get_args(Encryption))}")
         if etag_format.count("{}") != 1 or len(new_etag(etag_format)) > LONGEST_ETAG:
             raise ValueError(f"etag_format has {{}} once, and an ETag at most {LONGEST_ETAG} characters")
         super().__init__(etag_format)

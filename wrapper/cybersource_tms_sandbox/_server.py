@@ -95,7 +95,7 @@ class Server:
             try:
                 await self._serve_requests(connection)
             except h11.RemoteProtocolError as error:
-                log.info("400: no HTTP")
+                self._service.tell("400: no HTTP")
                 body = dump_json({"errors": [{"type": "invalidRequest", "message": str(error)}]})
                 await connection.send(None, build_json_reply(400, body, {}), whole=True)
 
@@ -109,7 +109,7 @@ class Server:
         try:
             if reply := control(self._service, request):
                 request.reply = reply
-                log.info("%s", summarize(request, ""))
+                self._service.tell(summarize(request, ""))
                 return reply, True
             fault = self._service.receive(request)
             if fault.delay:

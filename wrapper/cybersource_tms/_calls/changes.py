@@ -23,11 +23,7 @@ def desired_changes(desired: JSON, read: CustomerRecord) -> JSON:
 
 
 def parse_function(function: object) -> Modify:
-    """Return a function that a caller gives to `modify`.
-
-    Raises:
-        InvalidRequest: It is not a function.
-    """
+    """Return a function that a caller gives to `modify`, or raise `InvalidRequest` if it is none."""
     if callable(function) and not isinstance(function, type):
         return cast("Modify", function)
     raise InvalidRequest("function: expected a function that takes the Customer and returns the changes")
@@ -57,11 +53,7 @@ def modified_changes(function: Modify, read: CustomerRecord) -> JSON:
 
 
 def guarding_etag(read: CustomerRecord) -> str:
-    """Return the ETag that guards an update of what was read.
-
-    Raises:
-        UnreadableResponse: It has none that can be sent as `if-match`.
-    """
+    """Return the ETag that guards an update of what was read, or raise `UnreadableResponse` if none can."""
     if read.etag is not None and is_usable_etag(read.etag):
         return read.etag
     problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
@@ -83,7 +75,5 @@ def _refuse_awaitable(returned: object) -> None:
 
 def _describe(returned: object) -> str:
     if isinstance(returned, Customer):
-        return (
-            "is another Customer than its argument, and may be older: return the argument itself, or only the changes"
-        )
+        return "is another Customer than its argument, and may be older: return the argument itself or the changes"
     return f"has to be the Customer, a CustomerUpdate, a mapping or None, not {type(returned).__name__}"

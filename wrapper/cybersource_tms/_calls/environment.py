@@ -1,5 +1,7 @@
 """The service's environments, and where a client sends its requests."""
 
+from contextlib import suppress
+from difflib import get_close_matches
 from enum import Enum
 from ipaddress import ip_address
 
@@ -8,6 +10,7 @@ import httpx
 from cybersource_tms.errors import InvalidRequest
 
 _LAST_PORT = 65535
+_CLOSE = 0.5  # prod is to production; no secret can be shown, only a name that is known
 
 
 class Environment(Enum):
@@ -48,11 +51,13 @@ def resolve_environment(environment: Environment | str) -> Environment:
     Raises:
         InvalidRequest: There is no such environment.
     """
-    try:
-        return Environment(environment)
-    except ValueError as error:
-        known = ", ".join(each.value for each in Environment)
-        raise InvalidRequest(f"environment: not one of the service's environments, which are {known}") from error
+    chosen = next((each for each in Environment if environment in (each, each.value)), None)
+    if chosen is None:
+        known = [each.value for each in Environment]
+        near = get_close_matches(environment.lower(), known, 1, _CLOSE) if isinstance(environment, str) else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InvalidRequest(f"environment: not one of the service's environments, which are {', '.join(known)}{hint}")
+    return chosen
 
 
 def resolve_base_url(environment: Environment, base_url: str | None) -> str:
@@ -66,11 +71,14 @@ def resolve_base_url(environment: Environment, base_url: str | None) -> str:
 
 
 def _parse_base_url(base_url: str) -> str:
-    try:
-        url = httpx.URL(base_url)
-        url.host.encode("idna")  # as the system will, to look it up
-    except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise InvalidRequest("base_url: not a URL") from error
+    url = None
+    # Raised after it: what httpx raises has the text, in which a password may stand.
+    with suppress(httpx.InvalidURL, TypeError, ValueError):
+        parsed = httpx.URL(base_url)
+        parsed.host.encode("idna")  # as the system will, to look it up
+        url = parsed
+    if url is None:
+        raise InvalidRequest("base_url: not a URL")
     if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > _LAST_PORT:
         raise InvalidRequest("base_url: give an absolute URL such as https://proxy.example")
     if url.userinfo or {"?", "#"} & set(base_url):

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from cybersource_tms._diff.changed_fields import field_paths
 from cybersource_tms._diff.schema import to_json
-from cybersource_tms._diff.spec import Mismatch, customer_schema
+from cybersource_tms._diff.spec import ONLY_THE_SERVICE, Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -25,6 +25,7 @@ _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 # RFC 9110 section 8.8.3 has quoted and weak tags; the service's are bare. `*` would match any state of the customer,
 # and a comma outside of quotes is what two tags look like.
 _ETAG = re.compile(r'[!#-+\--~]+|(W/)?"[!#-~]*"')
+_ONLY_CHANGES = "give only the fields to write, or use update(id, changed_fields(before, after), if_match=record)"
 _LONGEST_ETAG = 256  # the service's are 32 characters; a proxy may make them weak or quote them
 
 
@@ -39,11 +40,7 @@ class _Body:
 
 
 def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[CustomerRecord]:
-    """Check the arguments of a read.
-
-    Raises:
-        InvalidRequest: The customer id is wrong.
-    """
+    """Return a read of a customer, or raise `InvalidRequest` if the id is none."""
     checked = parse_customer_id(customer_id)
     request = customers.retrieve_customer_request(checked, profile_id=profile_id or UNSET)
     return Operation(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
@@ -52,11 +49,7 @@ def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[C
 def update_request(
     customer_id: object, changes: JSON, etag: str | None, profile_id: str | None
 ) -> Operation[CustomerRecord]:
-    """Check the customer id of an update, whose changes and ETag were checked.
-
-    Raises:
-        InvalidRequest: The customer id is wrong.
-    """
+    """Return an update with changes and an ETag that were checked, or raise `InvalidRequest` if the id is none."""
     checked = parse_customer_id(customer_id)
     body = cast("CustomerUpdate", _Body(changes))
     request = customers.update_customer_request(
@@ -66,11 +59,7 @@ def update_request(
 
 
 def parse_customer_id(customer_id: object) -> str:
-    """Return a customer's token id.
-
-    Raises:
-        InvalidRequest: It cannot be one.
-    """
+    """Return a customer's token id, or raise `InvalidRequest` if it cannot be one."""
     if isinstance(customer_id, str) and _CUSTOMER_ID.fullmatch(customer_id):
         return customer_id
     raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
@@ -82,46 +71,38 @@ def is_same_customer(one: str, other: str) -> bool:
 
 
 def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
-    """Return the JSON of what a caller wants to write.
+    """Return the JSON of a `CustomerUpdate` or a mapping with the API's names, given as the argument of that name.
 
-    Args:
-        argument: The name of the argument.
-        changes: A `CustomerUpdate` or a mapping with the API's names.
-        limits: Whether values are held to the spec's limits, or only to its names and types.
+    Without `limits`, it is held to the spec's names and types only.
 
     Raises:
         InvalidRequest: It is something else, a field is wrong, or there is no field; the message has the path.
     """
     if not isinstance(changes, CustomerUpdate | Mapping):
-        raise InvalidRequest(f"{argument}: {_advice(argument, changes)}", argument=argument)
+        raise InvalidRequest(f"{argument}: {_advice(argument, changes)}")
     try:
         json: JSON = to_json(changes, customer_schema(), sent=True, limits=limits)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+        advice = f"; {_ONLY_CHANGES}" if mismatch.problem == ONLY_THE_SERVICE else ""
+        raise InvalidRequest(f"{argument}: {mismatch}{advice}", path=mismatch.path) from mismatch
     if not field_paths(json):
-        raise InvalidRequest(f"{argument}: there is no field in it, so there is nothing to send", argument=argument)
+        raise InvalidRequest(f"{argument}: there is no field in it, so there is nothing to send")
     return json
 
 
 def _advice(argument: str, changes: object) -> str:
     if isinstance(changes, Customer | CustomerRecord):
-        return (
-            f"a {type(changes).__name__} holds what was read earlier, and would undo what others have changed since; "
-            "give only the fields to write, or use update(id, changed_fields(before, after), if_match=record)"
-        )
+        read = f"a {type(changes).__name__} holds what was read earlier, and would undo what others have changed since"
+        return f"{read}; {_ONLY_CHANGES}"
     if changes is None and argument == "changes":
         return "it is None, which changed_fields returns if nothing differs; then there is nothing to send"
-    if callable(changes):
+    if callable(changes) and not isinstance(changes, type):
         return "a function goes to modify(id, function)"
     return f"expected a CustomerUpdate or a mapping with the API's names, not {type(changes).__name__}"
 
 
 def parse_if_match(if_match: object, customer_id: str) -> str | None:
-    """Return the ETag that guards an update.
-
-    Raises:
-        InvalidRequest: It is no single ETag, or the record is about another customer.
-    """
+    """Return the ETag that guards an update, or raise `InvalidRequest` if it cannot."""
     if if_match is None:
         return None
     if isinstance(if_match, CustomerRecord):

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -14,21 +15,23 @@ import httpx
 
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._diff.changed_fields import customer_json, difference, field_paths
+from cybersource_tms._diff.changed_fields import customer_json
 from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 from cybersource_tms_api.models import Customer
 
 from .operations import Operation, Result
 from .records import CustomerRecord
-from .requests import is_same_customer
+from .requests import JSON, is_same_customer
 
 log = logging.getLogger("cybersource_tms")
 
 _CLASSES = {status: each for each in errors.StatusError.__subclasses__() for status in each.statuses}
 
-# What may stand in a message as the service's reason: a name such as notFound.
-_REASON = re.compile("[A-Za-z]{1,40}")
+# What may stand in a message as the service's reason: a name such as notFound or INVALID_DATA.
+_REASON = re.compile("[A-Za-z_]{1,40}")
+_SEPARATORS = re.compile(r"[/.\[\]]")  # in the location of a field: /a/0/b, a.b or a[0].b
+_INDEX = re.compile("[0-9]{1,3}")  # a longer number could be a value
 _LONGEST_TEXT = 64  # characters of what a peer sent, in a message or a log line
 _MOST_ENTRIES = 100  # reasons of one error, and fields of one reason
 _MOST_FIELDS = 10  # in a message
@@ -119,28 +122,35 @@ def _parse_json(content: bytes) -> Any:
 
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:
     """Return the paths of the fields that the current customer does not have as an update requested them."""
-    changes = difference(customer_json(current.customer, "customer"), operation.body or {}, "changes")
-    return tuple(field_paths(changes))
+    return tuple(_missing(operation.body or {}, customer_json(current.customer, "customer")))
+
+
+def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    # Not by `difference`, which holds entries of arrays to the limits: an update may have sent others.
+    for name, value in wanted.items():
+        has = found.get(name)
+        if isinstance(value, Mapping):
+            yield from _missing(cast("JSON", value), has if isinstance(has, Mapping) else {}, f"{prefix}{name}.")
+        elif has != value:
+            yield prefix + name
 
 
 def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
     """Return the error for an update that was refused after a lost response, and is not found in the customer."""
-    found = f"{refused.args[0]}; read back, these fields do not have the requested values: {', '.join(paths)}"
-    error = _with_message(refused, found)
+    error = _and(refused, f"read back, these fields do not have the requested values: {', '.join(paths)}")
     error.not_applied = paths
     return error
 
 
 def conflict(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    return _with_message(refused, f"{refused.args[0]}; others changed it in all {rounds} rounds of this call")
+    return _and(refused, f"others changed it in all {rounds} rounds of this call")
 
 
-def _with_message(error: errors.PreconditionFailed, message: str) -> errors.PreconditionFailed:
-    changed = errors.PreconditionFailed.__new__(errors.PreconditionFailed)
-    changed.__dict__.update(error.__dict__)
-    changed.args = (message,)
-    return changed
+def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
+    error = copy(refused)
+    error.args = (f"{refused.args[0]}; {more}",)
+    return error
 
 
 def status_error(
@@ -188,11 +198,11 @@ def _more_advice(
 
 def field_path(detail: errors.ErrorDetail) -> str | None:
     """Return where a refused field is, such as `defaultPaymentInstrument.id`; None if the spec has no such names."""
-    names = [name for name in (detail.location or "").replace("/", ".").split(".") if name]
-    if names[-1:] != [detail.name]:
-        names.append(detail.name)
+    names, last = (_SEPARATORS.sub(" ", text or "").split() for text in (detail.location, detail.name))
+    if names[-len(last) :] != last:
+        names += last
     known = api_names()
-    return ".".join(names) if all(name in known or name.isdigit() for name in names) else None
+    return ".".join(names) if all(name in known or _INDEX.fullmatch(name) for name in names) else None
 
 
 def unreadable(

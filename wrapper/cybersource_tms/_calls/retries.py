@@ -15,7 +15,7 @@ from .operations import Operation
 _log = logging.getLogger("cybersource_tms")
 
 _MOST_ATTEMPTS = 1000
-_A_DAY = 86_400  # seconds
+A_DAY = 86_400  # seconds
 _SHORTEST = 0.001  # seconds
 
 
@@ -50,8 +50,8 @@ class Retries:
             raise InvalidRequest(f"attempts: expected a whole number from 1 to {_MOST_ATTEMPTS}")
         for name, least in {"initial_delay": 0, "max_delay": 0, "total_timeout": _SHORTEST}.items():
             seconds = getattr(self, name)
-            if type(seconds) not in {int, float} or not least <= seconds <= _A_DAY:
-                raise InvalidRequest(f"{name}: expected a number of seconds from {least:g} to {_A_DAY}")
+            if type(seconds) not in {int, float} or not least <= seconds <= A_DAY:
+                raise InvalidRequest(f"{name}: expected a number of seconds from {least:g} to {A_DAY}")
 
 
 class Deadline:
@@ -117,5 +117,5 @@ class Attempts:
         if isinstance(error, CybersourceError) or self._operation.is_safe:
             return
         applied = self._may_have_been_applied or request_sent
-        fate = "may have been applied: read the customer before deciding" if applied else "was not sent"
+        fate = "may have been applied: read the customer before deciding" if applied else "was not applied"
         error.add_note(f"cybersource_tms: the update of customer {self._operation.customer_id} {fate}")

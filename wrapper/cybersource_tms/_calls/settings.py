@@ -14,13 +14,12 @@ from cybersource_tms._version import __version__
 from cybersource_tms.errors import InvalidRequest
 
 from .environment import Environment, resolve_base_url, resolve_environment
-from .retries import Retries
+from .retries import A_DAY, Retries
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 DEFAULT_RETRIES = Retries()
 DEFAULT_CONNECTIONS = 100
 
-_A_DAY = 86_400  # seconds
 _MEDIA_TYPE = "application/json;charset=utf-8"
 _HEADERS = {
     "Accept": _MEDIA_TYPE,
@@ -65,11 +64,7 @@ def parse_settings(
     base_url: str | None,
     headers: object,
 ) -> Settings:
-    """Check the arguments of a client.
-
-    Raises:
-        InvalidRequest: An argument is wrong; the message names it.
-    """
+    """Return the checked arguments of a client, or raise `InvalidRequest`, which names the one that is wrong."""
     if not isinstance(auth, httpx.Auth):
         raise InvalidRequest("auth: expected credentials such as SharedSecretAuth, or another httpx.Auth")
     if not isinstance(encryption, MessageEncryption | None):
@@ -92,34 +87,22 @@ def parse_settings(
 
 
 def parse_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
-    """Return the time-outs of an argument.
-
-    Raises:
-        InvalidRequest: It is out of range.
-    """
+    """Return the time-outs of an argument, or raise `InvalidRequest` if one is out of range."""
     steps: list[Any] = list(timeout.as_dict().values()) if isinstance(timeout, httpx.Timeout) else [timeout]
-    if all(type(seconds) in {int, float} and 0 < seconds <= _A_DAY for seconds in steps):
+    if all(type(seconds) in {int, float} and 0 < seconds <= A_DAY for seconds in steps):
         return httpx.Timeout(timeout)
     raise InvalidRequest("timeout: connect, read, write and pool each need seconds, above 0 and at most a day")
 
 
 def parse_retries(retries: object) -> Retries | None:
-    """Return an argument that has to be a `Retries` or None.
-
-    Raises:
-        InvalidRequest: It is something else.
-    """
+    """Return a `Retries` or None, or raise `InvalidRequest` if it is something else."""
     if isinstance(retries, Retries | None):
         return retries
     raise InvalidRequest("retries: expected a Retries, or None")
 
 
 def parse_count(argument: str, value: object, least: int = 1) -> int:
-    """Return a whole number.
-
-    Raises:
-        InvalidRequest: It is no whole number, or less than `least`.
-    """
+    """Return a whole number, or raise `InvalidRequest` if it is none or less than `least`."""
     if type(value) is int and value >= least:
         return value
     raise InvalidRequest(f"{argument}: expected a whole number of {least} or more")

@@ -6,28 +6,29 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
+import httpx
+
 from cybersource_tms._calls.environment import Environment
-from cybersource_tms._calls.responses import printable
 from cybersource_tms._credentials import variables
-from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._credentials.certificates import key_and_certificate
-from cybersource_tms._credentials.message_encryption import MessageEncryption
+from cybersource_tms._credentials.arguments import naming, read_file, show
+from cybersource_tms._credentials.certificates import key_and_certificate, key_id_of
 from cybersource_tms._credentials.p12 import P12, read_p12
 from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
 from .one_request import FINDINGS, retrieve
-from .p12_contents import SIGNING, WHICH_KEY, find_problems, list_contents
+from .p12_contents import SIGNING, WHICH_KEY, describe_validity, find_problems, list_contents
 from .report import Report, noting, print_report
 
 _PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
 _NOT_ASKED = "the service was not asked; --customer ID reads a customer"
+_PLAIN = f"from March 2027 the service sends no response that is not encrypted: set {variables.MLE} to both or response"
 _NAMES = (
-    *("environment", "host", "base_url", "merchant", "portfolio", "credential", "key_id", "algorithm", "key_expires"),
-    *("encryption", "request_key_id", "request_key_expires", "response_key_id", "response_key_expires"),
+    *("environment", "host", "base_url", "merchant", "portfolio", "credential", "key_id", "algorithm"),
+    *("key_valid_from", "key_expires", "key_likely", "encryption", "request_key_id", "request_key_expires"),
+    *("response_key_id", "response_key_valid_from", "response_key_expires", "response_key_likely"),
 )
 
 
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 def _check_p12(path: str, given: Mapping[str, str]) -> Report:
     report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
     with noting(report):
-        report["entries"] = list_contents(_open_p12(path, given))
+        report["entries"] = list_contents(_open_p12(path, given), given)
         report["problems"] += find_problems(report["entries"])
         if any(SIGNING in entry["can_serve_as"] for entry in report["entries"]):
             report["note"] = WHICH_KEY
@@ -59,34 +60,40 @@ def _check_p12(path: str, given: Mapping[str, str]) -> Report:
 
 
 def _open_p12(path: str, given: Mapping[str, str]) -> P12:
-    """Open the file with the password of either variable, or with one that is asked for."""
+    """Open the file without a password, with the password of either variable, or with one that is asked for."""
     names = [name for name in _PASSWORDS if name in given]
-    if not names:
-        with naming(path="--p12"):
-            return read_p12(path, _ask_password())
-    with suppress(InvalidRequest):
-        return read_p12(path, given[names[0]])
     with naming(path="--p12", password=", ".join(names)):
-        return read_p12(path, given[names[-1]])
+        content = read_file("path", path)
+        try:
+            return read_p12(content, None)
+        except InvalidRequest as error:
+            if not str(error).startswith("password"):
+                raise
+        if not names:
+            return read_p12(content, _ask_password())
+        with suppress(InvalidRequest):
+            return read_p12(content, given[names[0]])
+        return read_p12(content, given[names[-1]])
 
 
 def _ask_password() -> str:
-    problem = f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password"
-    if not sys.stdin.isatty():
-        raise UsageError(problem)
-    try:
-        return getpass.getpass()
-    except (EOFError, KeyboardInterrupt):
-        raise UsageError(problem) from None
+    with suppress(EOFError, KeyboardInterrupt):
+        if sys.stdin.isatty():
+            return getpass.getpass()
+    raise UsageError(f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password")
 
 
 def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Report:
     report: Report = {**dict.fromkeys((*_NAMES, *FINDINGS, "note")), "warnings": [], "problems": []}
     report["note"] = _NOT_ASKED if customer_id is None else None
     report |= _describe_account(given)
+    for name, meant in variables.unknown(given).items():
+        report["warnings"].append(f"{name} is not known" + (f"; is it {meant}?" if meant else ""))
     with noting(report):
         settings = variables.settings(given)
         report |= _describe_keys(given, **settings)
+        if not (settings["encryption"] and settings["encryption"].response_key_id):
+            report["warnings"].append(_PLAIN)
         if customer_id is not None:
             retrieve(customer_id, settings, report)
     return report
@@ -95,10 +102,7 @@ def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Repor
 def _describe_account(given: Mapping[str, str]) -> Report:
     """Return what is known even where the variables do not fit together."""
     ids = {"merchant": given.get(variables.MERCHANT), "portfolio": given.get(variables.PORTFOLIO)}
-    secret = given.get(variables.SECRET[1])
-    # The secret may have been pasted there, or be swapped with the id: it is base64, with `=` at its end.
-    shown = {name: value for name, value in ids.items() if value and value.strip() != secret and "=" not in value}
-    account: Report = {name: printable(value) for name, value in shown.items()}
+    account: Report = {name: value and show(value) for name, value in ids.items()}
     with suppress(ValueError):
         environment = Environment(given.get(variables.ENVIRONMENT, Environment.TEST.value))
         account |= {"environment": environment.value, "host": environment.host}
@@ -106,31 +110,28 @@ def _describe_account(given: Mapping[str, str]) -> Report:
 
 
 def _describe_keys(given: Mapping[str, str], **settings: Any) -> Report:
-    auth, encryption = settings["auth"], settings["encryption"]
+    auth, encryption, base_url = settings["auth"], settings["encryption"], settings["base_url"]
     keys: Report = {
-        "base_url": settings["base_url"],
+        "base_url": base_url and str(httpx.URL(base_url).join("/")).rstrip("/"),  # its path could be a secret
         "credential": "P12 certificate" if auth.expires else "shared secret",
-        "key_id": printable(auth.key_id),
+        "key_id": show(auth.key_id),
         "algorithm": auth.algorithm,
-        "key_expires": _date(auth.expires),
         "encryption": given.get(variables.MLE, "off"),
-    }
-    return keys | (_describe_encryption(given, encryption) if encryption else {})
-
-
-def _describe_encryption(given: Mapping[str, str], encryption: MessageEncryption) -> Report:
-    keys: Report = {
-        "request_key_id": encryption.request_key_id,
-        "request_key_expires": _date(encryption.request_expires),
-        "response_key_id": encryption.response_key_id,
-    }
-    if variables.RESPONSE_P12[0] in given:
-        owner = given.get(variables.PORTFOLIO, given[variables.MERCHANT])
-        with suppress(InvalidRequest):  # a key of the merchant's own making needs no certificate
-            p12 = read_p12(*(given[name] for name in variables.RESPONSE_P12))
-            keys["response_key_expires"] = _date(key_and_certificate(owner, *p12)[1].not_valid_after_utc)
+    } | _describe_certificate(given, variables.SIGNING_P12, "key")
+    if encryption:
+        expires, key_id = encryption.request_expires, encryption.response_key_id
+        keys |= {"request_key_id": encryption.request_key_id, "request_key_expires": expires and f"{expires:%Y-%m-%d}"}
+        found = _describe_certificate(given, variables.RESPONSE_P12, "response_key")
+        keys |= found | ({"response_key_id": show(key_id)} if key_id and key_id != found.get("response_key_id") else {})
     return keys
 
 
-def _date(time: datetime | None) -> str | None:
-    return f"{time:%Y-%m-%d}" if time else None
+def _describe_certificate(given: Mapping[str, str], names: tuple[str, str], label: str) -> Report:
+    """Return what the certificate of a P12's key says and confirms. A response key of one's own making has none."""
+    whose = ("portfolio", variables.PORTFOLIO) if variables.PORTFOLIO in given else ("merchant", variables.MERCHANT)
+    with suppress(InvalidRequest, KeyError):
+        p12 = read_p12(given[names[0]], given.get(names[1]))
+        certificate = key_and_certificate(given[whose[1]], *p12)[1]
+        found = {f"{label}_{name}": value for name, value in describe_validity(certificate).items()}
+        return found | {whose[0]: given[whose[1]], f"{label}_id": key_id_of("certificate", certificate)}
+    return {}

@@ -1,6 +1,7 @@
 """What credentials and encryption are given, checked, and what an error calls it."""
 
 import base64
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 from cybersource_tms.errors import InvalidRequest
 
 _MINIMUM_KEY = 32  # bytes; RFC 7518 section 3.2: an HS256 key is at least as long as the hash
+_LARGEST_FILE = 2**20  # bytes
+_LONGEST_SHOWN = 64  # characters
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def check_id(name: str, value: object) -> str:
@@ -21,8 +25,8 @@ def check_id(name: str, value: object) -> str:
     return value
 
 
-def check_signer(merchant_id: object, portfolio_id: object) -> str:
-    """Return who signs, with a meta key the portfolio and otherwise the merchant, or raise `InvalidRequest`."""
+def check_owner(merchant_id: object, portfolio_id: object) -> str:
+    """Return whose key it is: with a meta key the portfolio's, otherwise the merchant's. Or raise `InvalidRequest`."""
     merchant = check_id("merchant_id", merchant_id)
     return merchant if portfolio_id is None else check_id("portfolio_id", portfolio_id)
 
@@ -40,11 +44,26 @@ def decode_secret(secret: object) -> bytes:
 
 
 def read_file(name: str, path: str | Path) -> bytes:
-    """Return what a file holds, or raise `InvalidRequest`."""
+    """Return what a file holds, or raise `InvalidRequest`. It never waits, as reading a pipe or a device would."""
     try:
-        return Path(path).read_bytes()
+        problem = "there is none, or it is a folder, a pipe or a device"
+        if Path(path).is_file():
+            with Path(path).open("rb") as file:
+                content = file.read(_LARGEST_FILE + 1)
+            if len(content) <= _LARGEST_FILE:
+                return content
+            problem = f"it is larger than {_LARGEST_FILE} bytes"
     except (OSError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"{name}: the file cannot be read ({type(error).__name__})") from error
+        problem = type(error).__name__
+    # Not within `except`: the system's error has the path, where a password may have been put.
+    raise InvalidRequest(f"{name}: the file cannot be read: {problem}")
+
+
+def show(text: str, *, confirmed: bool = False) -> str:
+    """Return an id if a certificate or the form of a UUID confirms it, else only its length: it may be a secret."""
+    if confirmed or _UUID.fullmatch(text):
+        return re.sub("[^ -~]", "?", text[:_LONGEST_SHOWN])
+    return f"set, {len(text)} characters"
 
 
 @contextmanager

@@ -1,6 +1,11 @@
 """Certificates and RSA keys: which one to take, and whether it is good before anything is signed or encrypted."""
 
-from collections.abc import Iterable, Sequence
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -12,14 +17,38 @@ from cryptography.x509.oid import NameOID
 from cybersource_tms._tracebacks import warn
 from cybersource_tms.errors import InvalidRequest
 
+SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
+
+_Given = TypeVar("_Given")
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
+_one_at_a_time = threading.Lock()  # `catch_warnings` changes the whole process
 _SOON = timedelta(days=30)
 _RENEW = "get a new P12 from the Business Center, which also holds the service's current certificate"
+_LONGEST_NAME = 64  # characters
 _MINIMUM_BITS = 2048  # RFC 7518 sections 3.3 and 4.3
 
 
+@contextmanager
+def without_warnings() -> Generator[None]:
+    """Ignore warnings about what is read."""
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def parse_certificates(given: Iterable[_Given], load: Callable[[_Given], x509.Certificate]) -> list[x509.Certificate]:
+    """Return those of several certificates that can be parsed; nobody may need the others."""
+    found: list[x509.Certificate] = []
+    for each in given:
+        with suppress(ValueError, x509.InvalidVersion), without_warnings():
+            certificate = load(each)
+            _ = certificate.subject  # which is parsed only now
+            found.append(certificate)
+    return found
+
+
 def key_and_certificate(
-    owner: str, keys: Sequence[RSAPrivateKey], certificates: Iterable[x509.Certificate]
+    owner: str, keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate]
 ) -> tuple[RSAPrivateKey, x509.Certificate]:
     """Return the key that belongs to a certificate of the owner, and the best such certificate.
 
@@ -31,34 +60,31 @@ def key_and_certificate(
     if not pairs:
         rsa_key_of("certificate", named[0])
         which = "the private key does not belong" if len(keys) == 1 else "none of the private keys belongs"
-        raise InvalidRequest(f"private_key: {which} to the certificate of {owner}")
+        raise InvalidRequest(f"private_key: {which} to the certificate of {name_of(named[0])}")
     return max(pairs, key=lambda pair: _preference(pair[1]))
 
 
-def certificates_of(name: str, owner: str, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
     """Return the certificates whose common name is the owner's, without case, or raise `InvalidRequest`.
 
     Those that are valid now come first, and of those the last to expire.
     """
-    found = [
-        certificate
-        for certificate in certificates
-        if owner.casefold() in {each.casefold() for each in common_names(certificate)}
-    ]
+    found = [each for each in certificates if owner.casefold() in map(str.casefold, _common_names(each))]
     if not found:
-        raise InvalidRequest(f"{name}: there is no certificate of {owner} in it")
+        names = ", ".join(dict.fromkeys(map(name_of, certificates))) or "none"
+        whose = SERVICE if owner == SERVICE else "the merchant or portfolio"  # whose id may be a secret by mistake
+        raise InvalidRequest(f"{name}: no certificate has the common name of {whose}; those that are there: {names}")
     return sorted(found, key=_preference, reverse=True)
 
 
-def check_validity(name: str, owner: str, certificate: x509.Certificate) -> None:
-    """Raise `InvalidRequest` if a certificate is not valid now, and warn if it expires within 30 days."""
-    now = datetime.now(UTC)
-    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now < starts:
+def check_validity(name: str, certificate: x509.Certificate, *, warns: bool = False) -> None:
+    """Raise `InvalidRequest` if a certificate is not valid now, or warn if it expires within 30 days."""
+    starts, ends, owner = certificate.not_valid_before_utc, certificate.not_valid_after_utc, name_of(certificate)
+    if _now() < starts:
         raise InvalidRequest(f"{name}: the certificate of {owner} is not valid before {starts:%Y-%m-%d}")
-    if now > ends:
+    if _now() > ends:
         raise InvalidRequest(f"{name}: the certificate of {owner} expired on {ends:%Y-%m-%d}; {_RENEW}")
-    if now > ends - _SOON:
+    if warns and _now() > ends - _SOON:
         warn(f"the certificate of {owner} expires on {ends:%Y-%m-%d}; {_RENEW}", UserWarning)
 
 
@@ -93,9 +119,9 @@ def check_size(name: str, key: _Key) -> _Key:
     return key
 
 
-def common_names(certificate: x509.Certificate) -> list[str]:
-    """Return whose certificate it is; usually one name."""
-    return _subject(certificate, NameOID.COMMON_NAME)
+def name_of(certificate: x509.Certificate) -> str:
+    """Return whose certificate it is, in short printable ASCII."""
+    return re.sub("[^ -~]", "?", ", ".join(_common_names(certificate))[:_LONGEST_NAME])
 
 
 def public_key(certificate: x509.Certificate) -> object:
@@ -106,9 +132,17 @@ def public_key(certificate: x509.Certificate) -> object:
         return None
 
 
+def _now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
 def _preference(certificate: x509.Certificate) -> tuple[bool, datetime]:
     starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return starts <= datetime.now(UTC) <= ends, ends
+    return starts <= _now() <= ends, ends
+
+
+def _common_names(certificate: x509.Certificate) -> list[str]:
+    return _subject(certificate, NameOID.COMMON_NAME)
 
 
 def _subject(certificate: x509.Certificate, attribute: x509.ObjectIdentifier) -> list[str]:

@@ -1,75 +1,67 @@
 """Credentials that sign each request with a JSON Web Token. Each is an `httpx.Auth`, so it works with any client."""
 
 import base64
+import hmac
 import json
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Self
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from joserfc import jws
-from joserfc.jwk import OctKey, RSAKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
-from .arguments import check_id, check_signer, decode_secret, naming
-from .certificates import check_validity, key_and_certificate, key_id_of
+from .arguments import check_id, check_owner, decode_secret, naming, show
+from .certificates import certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
 from .p12 import read_p12
-from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
+from .pem import certificate_pem, read_pem_certificates, read_pem_key
+
+Sign = Callable[[bytes], bytes]
 
 _LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
 _BACKDATED = 5  # seconds; the service refuses tokens from the future, and clocks differ
-_RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-_REGISTRY = jws.JWSRegistry(algorithms=["HS256", *_RSA_ALGORITHMS])
+_HASHES = (SHA256(), SHA384(), SHA512())
+# RFC 7518 sections 3.3 and 3.5
+_SCHEMES: dict[str, tuple[PKCS1v15 | PSS, SHA256 | SHA384 | SHA512]] = {
+    **{f"RS{each.digest_size * 8}": (PKCS1v15(), each) for each in _HASHES},
+    **{f"PS{each.digest_size * 8}": (PSS(MGF1(each), each.digest_size), each) for each in _HASHES},
+}
 
 
 class JsonWebTokenAuth(httpx.Auth):
-    """Signs each request with a JSON Web Token of its own, which covers a digest of the body as it is sent."""
+    """Signs each request with a JSON Web Token of its own, which covers a digest of the body as it is sent.
+
+    Attributes:
+        key_id: The service's id of the signing key.
+        algorithm: The signature's algorithm, such as HS256 (RFC 7518 section 3.1).
+        expires: When the signing key's certificate expires; None where the key is a shared secret.
+        public_key: The public half of the signing key; None where that is a shared secret.
+    """
 
     requires_request_body = True
+    expires: datetime | None = None
+    public_key: RSAPublicKey | None = None
 
-    def __init__(
-        self,
-        header: dict[str, str],
-        key: OctKey | RSAKey,
-        merchant_id: str,
-        issuer: str,
-        expires: datetime | None = None,
-    ) -> None:
-        self._header = {**header, "typ": "JWT"}
-        self._key = key
+    def __init__(self, sign: Sign, algorithm: str, key_id: str, merchant_id: str, issuer: str) -> None:
+        self.algorithm = algorithm
+        self.key_id = key_id
+        self._sign = sign
         self._merchant_id = merchant_id
         self._issuer = issuer
-        self._expires = expires
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(merchant_id={self._merchant_id!r}, key_id={self.key_id!r})"
-
-    @property
-    def key_id(self) -> str:
-        """The service's id of the signing key."""
-        return self._header["kid"]
-
-    @property
-    def algorithm(self) -> str:
-        """The signature's algorithm, such as HS256 (RFC 7518 section 3.1)."""
-        return self._header["alg"]
-
-    @property
-    def expires(self) -> datetime | None:
-        """When the signing key's certificate expires; None where the key is a shared secret."""
-        return self._expires
-
-    @property
-    def public_key(self) -> RSAPublicKey | None:
-        """The public half of the signing key; None where that is a shared secret."""
-        return self._key.public_key if isinstance(self._key, RSAKey) else None
+        return f"{type(self).__name__}(key_id={show(self.key_id, confirmed=self.public_key is not None)!r})"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign the request for the host and path of its URL; any `httpx` client calls this for each request."""
@@ -84,10 +76,15 @@ class JsonWebTokenAuth(httpx.Auth):
             host: The service's host, which is not the URL's where a proxy forwards the request.
             path: The path at the service.
             response_key_id: The id of the key to encrypt the response for; None asks for a response in plain text.
+
+        Raises:
+            InvalidRequest: The `sign` of a `CertificateAuth` returned no signature by the certificate's key.
         """
-        payload = json.dumps(self._claims(request, host, path, response_key_id))
-        token = jws.serialize_compact(self._header, payload, self._key, registry=_REGISTRY)
-        request.headers["Authorization"] = f"Bearer {token}"
+        header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
+        claims = self._claims(request, host, path, response_key_id)
+        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+        token = b".".join((signed, _base64url(self._sign(signed))))
+        request.headers["Authorization"] = f"Bearer {token.decode()}"
 
     def _claims(self, request: httpx.Request, host: str, path: str, response_key_id: str | None) -> dict[str, object]:
         issued = int(time.time()) - _BACKDATED
@@ -128,9 +125,12 @@ class SharedSecretAuth(JsonWebTokenAuth):
 
     @raise_without_frames
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
-        header = {"alg": "HS256", "kid": check_id("key_id", key_id)}
-        signer = check_signer(merchant_id, portfolio_id)
-        super().__init__(header, OctKey.import_key(decode_secret(secret)), merchant_id, signer)
+        issuer = check_owner(merchant_id, portfolio_id)
+        key = decode_secret(secret)
+        ids = {"merchant_id": merchant_id, "key_id": check_id("key_id", key_id), "portfolio_id": portfolio_id}
+        if pasted := [name for name, value in ids.items() if value == secret]:
+            raise InvalidRequest(f"{', '.join(pasted)}: it holds the secret; give the id")
+        super().__init__(lambda content: hmac.digest(key, content, "sha256"), "HS256", key_id, merchant_id, issuer)
 
 
 class CertificateAuth(JsonWebTokenAuth):
@@ -139,11 +139,14 @@ class CertificateAuth(JsonWebTokenAuth):
     Source: the service's guide, "JSON Web Token with a P12 certificate". See `from_p12` for a P12 file.
 
     Args:
+        certificate: The key's certificate as PEM. Of several, it is one whose common name is the signer's and whose key
+            is the private key's: one that is valid now, and of those the last to expire.
+        merchant_id: The merchant that the requests are for.
         private_key: The RSA key of 2048 bits or more, as PEM.
         private_key_password: Its password, if it has one.
-        certificate: Its certificate as PEM. Of several, it is one whose common name is the signer's and whose key is
-            the private key's: one that is valid now, and of those the last to expire.
-        merchant_id: The merchant that the requests are for.
+        sign: In place of `private_key`, a function that signs bytes by `algorithm`, for a key in an HSM or a cloud. It
+            is called once for each request, in the thread or the event loop that sends it. What it returns is verified
+            with the certificate, and what it raises reaches the client's caller.
         portfolio_id: With a meta key, the portfolio that owns the key and signs for the merchant.
         algorithm: RS256, RS384, RS512, PS256, PS384 or PS512.
 
@@ -158,28 +161,37 @@ class CertificateAuth(JsonWebTokenAuth):
     def __init__(
         self,
         *,
-        private_key: bytes,
         certificate: bytes,
         merchant_id: str,
+        private_key: bytes | None = None,
         private_key_password: str | bytes | None = None,
+        sign: Sign | None = None,
         portfolio_id: str | None = None,
         algorithm: str = "RS256",
     ) -> None:
-        signer = check_signer(merchant_id, portfolio_id)
-        if algorithm not in _RSA_ALGORITHMS:
-            raise InvalidRequest(f"algorithm: expected one of {', '.join(_RSA_ALGORITHMS)}")
-        keys = [read_pem_key("private_key", private_key, private_key_password)]
-        key, signing = key_and_certificate(signer, keys, read_pem_certificates("certificate", certificate))
-        check_validity("certificate", signer, signing)
-        header = {"alg": algorithm, "kid": key_id_of("certificate", signing)}
-        super().__init__(header, RSAKey.import_key(key), merchant_id, signer, signing.not_valid_after_utc)
+        owner = check_owner(merchant_id, portfolio_id)
+        if algorithm not in tuple(_SCHEMES):
+            raise InvalidRequest(f"algorithm: expected one of {', '.join(_SCHEMES)}")
+        if (private_key is None) == (sign is None):
+            raise InvalidRequest("private_key, sign: give one of them")
+        certificates = read_pem_certificates("certificate", certificate)
+        if sign is None:
+            keys = [read_pem_key("private_key", private_key, private_key_password)]
+            key, own = key_and_certificate(owner, keys, certificates)
+            sign = _signing_with(key, algorithm)
+        else:
+            own = certificates_of("certificate", owner, certificates)[0]
+        self.public_key, self.expires = rsa_key_of("certificate", own), own.not_valid_after_utc
+        check_validity("certificate", own, warns=True)
+        verified = _verified(sign, self.public_key, algorithm)
+        super().__init__(verified, algorithm, key_id_of("certificate", own), merchant_id, owner)
 
     @classmethod
     @raise_without_frames
     def from_p12(
         cls,
         path: str | Path | bytes,
-        password: str | bytes,
+        password: str | bytes | None = None,
         *,
         merchant_id: str,
         portfolio_id: str | None = None,
@@ -189,7 +201,7 @@ class CertificateAuth(JsonWebTokenAuth):
 
         Args:
             path: The file, or its content as bytes.
-            password: Its password.
+            password: Its password; None or empty if it has none.
             merchant_id: As for the class.
             portfolio_id: As for the class.
             algorithm: As for the class.
@@ -198,12 +210,36 @@ class CertificateAuth(JsonWebTokenAuth):
             InvalidRequest: As for the class; also: the file cannot be read, is not a P12, or has another password.
         """
         with naming(private_key="path", certificate="path"):
-            signer = check_signer(merchant_id, portfolio_id)
-            key, certificate = key_and_certificate(signer, *read_p12(path, password))
+            key, certificate = key_and_certificate(check_owner(merchant_id, portfolio_id), *read_p12(path, password))
             return cls(
-                private_key=key_pem(key),
-                certificate=certificate_pem([certificate]),
+                certificate=certificate_pem(certificate),
+                sign=_signing_with(key, algorithm),
                 merchant_id=merchant_id,
                 portfolio_id=portfolio_id,
                 algorithm=algorithm,
             )
+
+
+def _signing_with(key: RSAPrivateKey, algorithm: str) -> Sign:
+    return lambda content: key.sign(content, *_SCHEMES[algorithm])
+
+
+def _verified(sign: object, key: RSAPublicKey, algorithm: str) -> Sign:
+    """Return a function that signs and verifies: the service would not say what is wrong with a signature."""
+    if not callable(sign) or iscoroutinefunction(sign):
+        raise InvalidRequest("sign: expected a function that takes bytes and returns their signature, and is not async")
+
+    def sign_and_verify(content: bytes) -> bytes:
+        signature: object = sign(content)
+        if isinstance(signature, bytes):
+            with suppress(InvalidSignature):
+                key.verify(signature, content, *_SCHEMES[algorithm])
+                return signature
+        found = f"{len(signature)} bytes" if isinstance(signature, bytes) else type(signature).__name__
+        raise InvalidRequest(f"sign: it returned {found}, and no {algorithm} signature by the certificate's key")
+
+    return sign_and_verify
+
+
+def _base64url(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,13 +18,11 @@ from joserfc.registry import HeaderParameter
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
-from .arguments import check_id, naming
-from .certificates import certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .arguments import check_id, check_owner, naming, show
+from .certificates import SERVICE, certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
 from .json_web_token import JsonWebTokenAuth
 from .p12 import P12, read_p12
 from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
-
-SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
 
 # What to say to those who have the signing key's P12 only.
 OTHER_P12 = 'the response key has a P12 of its own: see "REST - API Response MLE" in the Business Center'
@@ -54,12 +52,25 @@ class MessageEncryption:
         response_key_id: The id that the Business Center shows for that key.
         response_key_password: The password of `response_key`, if it has one.
 
+    Attributes:
+        request_key_id: The id of the service's key that requests are encrypted for; None if they are not encrypted.
+        request_expires: When the service's certificate expires; None if requests are not encrypted.
+        response_key_id: The id of the key that responses are encrypted for; None if they are not encrypted.
+        response_public_key: The public half of that key.
+
     Raises:
         InvalidRequest: One of them is wrong, the certificate is not valid now, or neither direction is encrypted.
 
     Warns:
         UserWarning: The certificate expires within 30 days.
     """
+
+    request_key_id: str | None = None
+    request_expires: datetime | None = None
+    response_key_id: str | None = None
+    response_public_key: RSAPublicKey | None = None
+    _recipient: tuple[RSAKey, x509.Certificate] | None = None
+    _response_key: RSAKey | None = None
 
     @raise_without_frames
     def __init__(
@@ -74,18 +85,22 @@ class MessageEncryption:
             raise InvalidRequest("request_certificate, response_key: give one of them, or no encryption at all")
         if (response_key is None) != (response_key_id is None or response_key_id == ""):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
-        self._request_header, self._request_key, self._request_expires = _recipient(request_certificate)
-        self._response_key = self._response_key_id = None
+        if request_certificate is not None:
+            certificate = _certificate("request_certificate", request_certificate)
+            self._recipient = RSAKey.import_key(rsa_key_of("request_certificate", certificate)), certificate
+            self.request_key_id = key_id_of("request_certificate", certificate)
+            self.request_expires = certificate.not_valid_after_utc
         if response_key is not None:
-            self._response_key = RSAKey.import_key(read_pem_key("response_key", response_key, response_key_password))
-            self._response_key_id = check_id("response_key_id", response_key_id)
+            key = read_pem_key("response_key", response_key, response_key_password)
+            self._response_key, self.response_public_key = RSAKey.import_key(key), key.public_key()
+            self.response_key_id = check_id("response_key_id", response_key_id)
 
     @classmethod
     @raise_without_frames
     def from_p12(
         cls,
         path: str | Path | bytes,
-        password: str | bytes,
+        password: str | bytes | None = None,
         *,
         merchant_id: str,
         response_key_id: str | None = None,
@@ -97,7 +112,7 @@ class MessageEncryption:
 
         Args:
             path: The file, or its content as bytes.
-            password: Its password.
+            password: Its password; None or empty if it has none.
             merchant_id: Whose key it is: the common name of its certificate; with a meta key, the portfolio's id.
             response_key_id: The id that the Business Center shows for the key, if it is not the one in the file.
 
@@ -106,59 +121,42 @@ class MessageEncryption:
                 or holds one that is not valid now.
         """
         with naming(private_key="path", certificate="path", request_certificate="path", response_key="path"):
-            owner, p12 = check_id("merchant_id", merchant_id), read_p12(path, password)
-            return cls(service_certificates("path", p12[1]), *response_key(p12, owner, response_key_id))
+            owner, p12 = check_owner(merchant_id, None), read_p12(path, password)
+            return cls(service_certificate("path", p12[1]), *response_key(p12, owner, response_key_id))
 
     @classmethod
     @raise_without_frames
-    def requests_from_p12(cls, path: str | Path | bytes, password: str | bytes) -> Self:
+    def requests_from_p12(cls, path: str | Path | bytes, password: str | bytes | None = None) -> Self:
         """Encrypt requests only, with the service's certificate, which each P12 from the Business Center holds.
 
         Args:
             path: The file, or its content as bytes.
-            password: Its password.
+            password: Its password; None or empty if it has none.
 
         Raises:
             InvalidRequest: The file cannot be read, is not a P12, has another password, or lacks a valid certificate of
                 the service.
         """
         with naming(certificate="path", request_certificate="path"):
-            return cls(service_certificates("path", read_p12(path, password)[1]))
+            return cls(service_certificate("path", read_p12(path, password)[1]))
 
     def __repr__(self) -> str:
-        return f"MessageEncryption(request_key_id={self.request_key_id!r}, response_key_id={self._response_key_id!r})"
-
-    @property
-    def request_key_id(self) -> str | None:
-        """The id of the service's key that requests are encrypted for; None if they are not encrypted."""
-        return self._request_header.get("kid")
-
-    @property
-    def request_expires(self) -> datetime | None:
-        """When the service's certificate expires; None if requests are not encrypted."""
-        return self._request_expires
-
-    @property
-    def response_key_id(self) -> str | None:
-        """The id of the key that responses are encrypted for; None if they are not encrypted."""
-        return self._response_key_id
-
-    @property
-    def response_public_key(self) -> RSAPublicKey | None:
-        """The public half of the response key; None if responses are not encrypted."""
-        return self._response_key.public_key if self._response_key else None
+        response_key_id = self.response_key_id and show(self.response_key_id)
+        return f"MessageEncryption(request_key_id={self.request_key_id!r}, response_key_id={response_key_id!r})"
 
     def encrypt_request(self, content: bytes) -> bytes:
         """Return the body to send: `content` in a compact JWE, or unchanged if requests are not encrypted.
 
         Raises:
-            InvalidRequest: It cannot be encrypted.
+            InvalidRequest: It cannot be encrypted, or the service's certificate has expired in the meantime.
         """
-        if not self._request_key:
+        if not self._recipient:
             return content
-        header = {**self._request_header, "iat": int(time.time())}
+        key, certificate = self._recipient
+        check_validity("encryption", certificate)
+        header = {**_ALGORITHMS, "kid": self.request_key_id, "iat": int(time.time())}
         try:
-            token = jwe.encrypt_compact(header, content, self._request_key, registry=_REQUESTS)
+            token = jwe.encrypt_compact(header, content, key, registry=_REQUESTS)
         except (JoseError, ValueError) as error:
             raise InvalidRequest("encryption: the request cannot be encrypted, so nothing was sent") from error
         return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping
@@ -176,11 +174,13 @@ class MessageEncryption:
             raise DecryptionFailed("there is no response key")
         try:
             decrypted = jwe.decrypt_compact(token, self._response_key, registry=_RESPONSES)
-        except Exception as error:
-            raise DecryptionFailed(type(error).__name__) from error
-        if "crit" in decrypted.protected:  # RFC 7516 section 4.1.13; joserfc lets b64 pass, which is not for encryption
-            raise DecryptionFailed("crit")
-        return decrypted.plaintext
+        except Exception as error:  # noqa: BLE001 - of many kinds
+            problem = type(error).__name__
+        else:
+            if "crit" not in decrypted.protected:  # RFC 7516 section 4.1.13; joserfc lets `b64` pass
+                return decrypted.plaintext
+            problem = "crit"
+        raise DecryptionFailed(problem)  # not within `except`: some errors hold the token's content
 
 
 def refuse_signing_key(auth: httpx.Auth, encryption: MessageEncryption) -> None:
@@ -199,24 +199,20 @@ def response_key(p12: P12, owner: str, key_id: str | None) -> tuple[bytes, str]:
         if key_id is None or len(keys) > 1:
             raise
         return key_pem(keys[0]), key_id  # a key that the merchant has made, with any certificate or none
-    check_validity("certificate", owner, certificate)
+    check_validity("certificate", certificate)
     return key_pem(key), key_id_of("certificate", certificate) if key_id is None else key_id
 
 
-def service_certificates(name: str, certificates: Iterable[x509.Certificate]) -> bytes:
-    """Return the service's certificates, as PEM, or raise `InvalidRequest`."""
-    return certificate_pem(certificates_of(name, SERVICE, certificates))
+def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> bytes:
+    """Return the service's certificate, as PEM, or raise `InvalidRequest`."""
+    return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
 
 
-def _recipient(pem: bytes | None) -> tuple[dict[str, str], RSAKey | None, datetime | None]:
-    if pem is None:
-        return {}, None, None
-    found = read_pem_certificates("request_certificate", pem)
-    certificate = found[0] if len(found) == 1 else certificates_of("request_certificate", SERVICE, found)[0]
-    check_validity("request_certificate", SERVICE, certificate)
-    key = RSAKey.import_key(rsa_key_of("request_certificate", certificate))
-    header = {**_ALGORITHMS, "kid": key_id_of("request_certificate", certificate)}
-    return header, key, certificate.not_valid_after_utc
+def _certificate(name: str, pem: bytes) -> x509.Certificate:
+    found = read_pem_certificates(name, pem)
+    certificate = found[0] if len(found) == 1 else certificates_of(name, SERVICE, found)[0]
+    check_validity(name, certificate, warns=True)
+    return certificate
 
 
 def _encrypted_in(content: bytes) -> str | None:

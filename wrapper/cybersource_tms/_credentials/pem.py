@@ -1,6 +1,7 @@
 """Keys and certificates in PEM."""
 
-from collections.abc import Iterable
+import re
+from contextlib import suppress
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -9,7 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cybersource_tms.errors import InvalidRequest
 
-from .certificates import check_size
+from .certificates import check_size, parse_certificates
+
+_CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def read_pem_key(name: str, pem: object, password: str | bytes | None = None) -> RSAPrivateKey:
@@ -19,13 +22,14 @@ def read_pem_key(name: str, pem: object, password: str | bytes | None = None) ->
     encrypted = b"ENCRYPTED" in pem
     if encrypted and password is None:
         raise InvalidRequest(f"{name}: the key has a password; give that too")
-    try:
+    key = None
+    with suppress(TypeError, ValueError, UnsupportedAlgorithm):  # and raise after it: some of them hold the password
         secret = password.encode() if isinstance(password, str) else password
         key = load_pem_private_key(pem, secret if encrypted else None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        if encrypted:
-            raise InvalidRequest(f"{name}_password: it does not open the key, or the key is damaged") from None
-        raise InvalidRequest(f"{name}: expected a private RSA key as PEM") from None
+    if key is None and encrypted:
+        raise InvalidRequest(f"{name}_password: it does not open the key, or the key is damaged")
+    if key is None:
+        raise InvalidRequest(f"{name}: expected a private RSA key as PEM")
     if not isinstance(key, RSAPrivateKey):
         raise InvalidRequest(f"{name}: expected an RSA key")
     return check_size(name, key)
@@ -35,11 +39,9 @@ def read_pem_certificates(name: str, pem: object) -> list[x509.Certificate]:
     """Read one or more certificates, or raise `InvalidRequest`; `name` is the argument."""
     if not isinstance(pem, bytes):
         raise InvalidRequest(f"{name}: expected a certificate as PEM in bytes, not {type(pem).__name__}")
-    try:
-        found = x509.load_pem_x509_certificates(pem)
-        _ = [each.subject for each in found]  # older versions of cryptography parse it only now
-    except ValueError as error:
-        raise InvalidRequest(f"{name}: expected a certificate as PEM") from error
+    found = parse_certificates(_CERTIFICATE.findall(pem), x509.load_pem_x509_certificate)
+    if not found:
+        raise InvalidRequest(f"{name}: expected a certificate as PEM")
     return found
 
 
@@ -48,6 +50,6 @@ def key_pem(key: RSAPrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def certificate_pem(certificates: Iterable[x509.Certificate]) -> bytes:
-    """Return certificates in PEM, one after the other."""
-    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    """Return a certificate in PEM."""
+    return certificate.public_bytes(Encoding.PEM)

@@ -119,8 +119,8 @@ def customer_schema() -> Schema:
 
 @cache
 def api_names() -> AbstractSet[str]:
-    """Return the names of all fields of a customer."""
-    return {path.rpartition(".")[2] for path in _paths(customer_schema())}
+    """Return the names of all fields of a customer, and of the entries of its lists."""
+    return set(_names(customer_schema()))
 
 
 def field_schema(path: str, *, sent: bool = False) -> Schema:
@@ -148,6 +148,13 @@ def unknown_field(name: object, schema: Schema, *, is_known: bool = False) -> st
     known = {_squash(path.rpartition(".")[2]): path for path in _paths(schema)}
     nearest = get_close_matches(_squash(str(name)[:64]), known, n=1)
     return "no such field" + "".join(f", did you mean {known[each]}?" for each in nearest)
+
+
+def _names(schema: Schema, levels: int = 5) -> Iterator[str]:
+    for name, inner in schema.properties.items() if levels else ():
+        yield name
+        yield from _names(inner, levels - 1)
+        yield from _names(inner.items or ANYTHING, levels - 1)
 
 
 def _paths(schema: Schema, levels: int = 5) -> Iterator[str]:

@@ -1,0 +1,188 @@
+"""A key that lives elsewhere: what a `sign` function is given, and what comes of what it returns or raises."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from joserfc import jws
+from joserfc.jwk import RSAKey
+
+from cybersource_tms import CertificateAuth, MessageEncryption
+from cybersource_tms.errors import InvalidRequest
+from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, Sandbox
+from support import rfc
+from support.clients import NEW_EMAIL, Clients
+from support.keys import DAY, SERIAL, certificate, ec_key, key_pem, pem, public_pem, rsa_key, service_certificate
+
+HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+ALGORITHMS = [kind + size for kind in ("RS", "PS") for size in HASHES]
+Sign = Callable[[bytes], Any]
+
+
+class OutOfReach(Exception):
+    """What a token of somebody's raises."""
+
+
+def signing(algorithm: str = "RS256", key: RSAPrivateKey | None = None, salt: int | None = None) -> Sign:
+    """Return a signer as an HSM would be one, written apart from the library."""
+    used = HASHES[algorithm[2:]]
+    padding = PKCS1v15() if algorithm[0] == "R" else PSS(MGF1(used), used.digest_size if salt is None else salt)
+    return lambda content: (key or rsa_key()).sign(content, padding, used)
+
+
+def auth(sign: Any, **options: Any) -> CertificateAuth:
+    """Return credentials that sign elsewhere."""
+    given = {"certificate": pem(certificate(MERCHANT_ID)), "merchant_id": MERCHANT_ID}
+    return CertificateAuth(sign=sign, **(given | options))
+
+
+def signed(credentials: CertificateAuth) -> str:
+    """Return the token of a request."""
+    request = next(credentials.sync_auth_flow(httpx.Request("PATCH", "https://a.example/", content=b"{}")))
+    return request.headers["Authorization"].removeprefix("Bearer ")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("where", ["elsewhere", "here"])
+def test_algorithms(algorithm: str, where: str) -> None:
+    """Each algorithm's signature, of a signer's or of a key's in PEM, is good in another implementation's eyes."""
+    given = {"sign": signing(algorithm)} if where == "elsewhere" else {"sign": None, "private_key": key_pem(rsa_key())}
+    token = signed(auth(algorithm=algorithm, **given))
+    registry, public = jws.JWSRegistry(algorithms=[algorithm]), RSAKey.import_key(rsa_key().public_key())
+    assert jws.deserialize_compact(token, public, registry=registry).headers() == {
+        "alg": algorithm,
+        "kid": SERIAL,
+        "typ": "JWT",
+    }
+
+
+def test_what_is_signed() -> None:
+    """The signer gets the header and the claims of one request, as they are sent, once for each request."""
+    given: list[bytes] = []
+
+    def sign(content: bytes) -> Any:
+        given.append(content)
+        return signing()(content)
+
+    credentials = auth(sign)
+    assert given == []
+    tokens = [signed(credentials), signed(credentials)]
+    assert [content.decode() for content in given] == [token.rpartition(".")[0] for token in tokens]
+    header, claims = (json.loads(base64.urlsafe_b64decode(part + b"==")) for part in given[0].split(b"."))
+    assert (header["alg"], claims["request-method"]) == ("RS256", "patch")
+
+
+def test_the_example_of_rfc_7515() -> None:
+    """The RFC's RS256 signature is taken for the RFC's text, which shows that the text is signed as it stands."""
+    key: Any = RSAKey.import_key(rfc.RS256_KEY).private_key
+    text, _, signature = rfc.RS256_TOKEN.rpartition(".")
+    credentials = auth(
+        lambda _: base64.urlsafe_b64decode(signature + "=="), certificate=pem(certificate(MERCHANT_ID, key))
+    )
+    assert credentials._sign(text.encode()) == base64.urlsafe_b64decode(signature + "==")
+
+
+WRONG: dict[str, tuple[Sign, str]] = {
+    "another key's": (signing(key=rsa_key("other")), "256 bytes"),
+    "another algorithm's": (signing("PS256"), "256 bytes"),
+    "another hash's": (signing("RS512"), "256 bytes"),
+    "of something else": (lambda _: signing()(b"else"), "256 bytes"),
+    "of the digest": (lambda content: signing()(hashes_of(content)), "256 bytes"),
+    "in base64": (lambda content: base64.b64encode(signing()(content)), "344 bytes"),
+    "cut": (lambda content: signing()(content)[:-1], "255 bytes"),
+    "longer": (lambda content: signing()(content) + b"\0", "257 bytes"),
+    "empty": (lambda _: b"", "0 bytes"),
+    "text": (lambda content: signing()(content).hex(), "str"),
+    "bytearray": (lambda content: bytearray(signing()(content)), "bytearray"),
+    "nothing": (lambda _: None, "NoneType"),
+    "number": (int.from_bytes, "int"),
+}
+
+
+def hashes_of(content: bytes) -> bytes:
+    """Return the digest of what is to be signed, which some services sign instead."""
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(content)
+    return digest.finalize()
+
+
+@pytest.mark.parametrize(("sign", "found"), WRONG.values(), ids=WRONG)
+def test_a_signature_that_is_none(sign: Sign, found: str) -> None:
+    """What is no signature by the certificate's key and the algorithm is refused, and said to be what it is."""
+    expected = rf"^sign: it returned {found}, and no RS256 signature by the certificate's key"
+    with pytest.raises(InvalidRequest, match=expected) as caught:
+        signed(auth(sign))
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("salt", [0, 20])
+def test_the_salt_of_ps256(salt: int) -> None:
+    """It is as long as the hash: RFC 7518 section 3.5."""
+    with pytest.raises(InvalidRequest, match=r"^sign: .*no PS256 signature"):
+        signed(auth(signing("PS256", salt=salt), algorithm="PS256"))
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "no function": ({"sign": b"key"}, "sign: expected a function"),
+    "an async function": ({"sign": httpx.AsyncClient.get}, "sign: expected a function"),
+    "nothing": ({"sign": None}, "private_key, sign: give one of them"),
+    "both": ({"private_key": key_pem(rsa_key())}, "private_key, sign: give one of them"),
+    "no certificate": ({"certificate": b""}, "certificate: expected a certificate"),
+    "expired": ({"certificate": pem(certificate(MERCHANT_ID, ends=-DAY / 2))}, "certificate: .*expired"),
+    "another's": ({"certificate": pem(certificate("x"))}, "certificate: .*that are there: x"),
+    "elliptic": ({"certificate": pem(certificate(MERCHANT_ID, ec_key()))}, "certificate: .*not an RSA key"),
+    "short": ({"certificate": pem(certificate(MERCHANT_ID, rsa_key(bits=1024)))}, "certificate: .*2048"),
+    "algorithm": ({"algorithm": "HS256"}, "algorithm: expected one of RS256"),
+}
+
+
+@pytest.mark.parametrize(("options", "problem"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes(options: dict[str, Any], problem: str) -> None:
+    """What can be known beforehand is refused when the credentials are made."""
+    with pytest.raises(InvalidRequest, match=f"^{problem}"):
+        auth(**({"sign": signing()} | options))
+
+
+def test_the_best_certificate() -> None:
+    """Of several of the merchant's, it is one that is valid now, and of those the last to expire."""
+    several = [certificate(MERCHANT_ID, serial=f"{days}", ends=days * DAY) for days in (-1, 90, 50)]
+    assert auth(signing(), certificate=pem(*several)).key_id == "90"
+
+
+@pytest.mark.parametrize("error", [OutOfReach, KeyboardInterrupt, ValueError, TimeoutError])
+def test_a_signer_that_raises(error: type[BaseException]) -> None:
+    """Its exception comes out as itself."""
+    raised = error("the token is not plugged in")
+
+    def fail(_: bytes) -> bytes:
+        raise raised
+
+    with pytest.raises(error) as caught:
+        auth(fail).sign(httpx.Request("GET", "https://a.example/"), "a.example", "/")
+    assert caught.value is raised
+
+
+def test_a_client_that_signs_elsewhere(clients: Clients, sandbox: Sandbox) -> None:
+    """The service believes the signature, beside encryption in both directions, and the key is not the response key."""
+    sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
+    sandbox.trust_response_key("response", public_pem(rsa_key("response")))
+    encryption = MessageEncryption(sandbox.request_certificate, key_pem(rsa_key("response")), "response")
+    client = clients.open(auth=auth(signing()), encryption=encryption, transport=sandbox.transport)
+    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).etag == sandbox.etag()
+    assert (sandbox.received[0].encrypted, sandbox.received[0].claims["v-c-response-mle-kid"]) == (True, "response")
+    wrong = MessageEncryption(pem(service_certificate()), key_pem(rsa_key()), "response")
+    with pytest.raises(InvalidRequest, match=r"^encryption: the response key is the signing key"):
+        clients.open(auth=auth(signing()), encryption=wrong)
+
+
+def test_a_wrong_signature_is_not_sent(clients: Clients, sandbox: Sandbox) -> None:
+    """The tests above can fail: with another key's signature nothing is sent."""
+    with pytest.raises(InvalidRequest, match=r"^sign: "):
+        clients.open(auth=auth(signing(key=rsa_key("other"))), transport=sandbox.transport).retrieve(PAGE_CUSTOMER_ID)
+    assert sandbox.received == []
