@@ -113,6 +113,48 @@ def read_schemas(path: Path) -> Any:
 
 
 SPEC = Spec(read_schemas(ROOT / "spec/customers.yaml")["components"]["schemas"])
+
+
+def _texts_in(schema: Wire) -> list[str]:
+    """Return the fields of a group that can hold any text or null."""
+    fields = SPEC.plain(schema)["properties"].items()
+    return [
+        name for name, field in fields if field.get("type") == ["string", "null"] and not {"format", "enum"} & {*field}
+    ]
+
+
+def _lists() -> list[tuple[str, ...]]:
+    """Return the lists of groups, with the first two fields of an entry, of which the first has a pattern."""
+    found = []
+    for name, field in SPEC.schemas["CustomerUpdate"]["properties"].items():
+        inner = SPEC.plain(SPEC.plain(field).get("items", {}))["properties"]
+        if any("pattern" in each for each in inner.values()):
+            found.append((name, *inner))
+    return found
+
+
+_GROUPS = [(name, *_texts_in(each)) for name, each in SPEC.schemas["CustomerUpdate"]["properties"].items()]
+# Fields that the spec has, whatever they are called: a group with two texts, another group, and a list of entries.
+GROUP, A, B, *_ = next(each for each in _GROUPS if len(each) > 2)
+OTHER_GROUP, C, *_ = next(each for each in _GROUPS if len(each) > 1 and each[0] != GROUP)
+LIST, NAME, VALUE, *_ = _lists()[0]
+
+
+def group(**fields: Any) -> Wire:
+    """Return a customer that has only the first group: `group(a=1)` has its first field, `b` is its second."""
+    return {GROUP: {{"a": A, "b": B}.get(name, name): value for name, value in fields.items()}}
+
+
+def other(value: Any) -> Wire:
+    """Return a customer that has only one field of another group."""
+    return {OTHER_GROUP: {C: value}}
+
+
+def entries(*texts: str) -> Wire:
+    """Return a customer that has only the list, with entries such as `data1=x`."""
+    return {LIST: [dict(zip((NAME, VALUE), text.split("="), strict=True)) for text in texts]}
+
+
 RESPONSES = SPEC.named("Customer", extras=True, limits=False)
 UPDATES = SPEC.named("CustomerUpdate")
 CUSTOMERS = RESPONSES | UPDATES

@@ -34,7 +34,7 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
             writes, such as `id`. The message has the field's path.
     """
     wanted = customer_json(after, "after")
-    patch = _patch(customer_json(before, "before", only=wanted), wanted, "after")
+    patch = _patch(customer_json(before, "before", only={"id", *wanted}), wanted, "after")
     update: CustomerUpdate | None = _build(patch, customer_schema(), CustomerUpdate) if patch else None
     return update
 
