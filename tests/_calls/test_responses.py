@@ -3,8 +3,9 @@
 import json
 import logging
 import math
+import re
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
@@ -61,8 +62,6 @@ def parse(body: object, operation: Operation[Any] = UPDATE, status: int = 200) -
     return record
 
 
-# Statuses
-
 STATUSES: dict[int, type[StatusError]] = {
     400: errors.BadRequest,
     401: errors.Unauthorized,
@@ -86,15 +85,10 @@ def test_every_status() -> None:
         assert error.is_transient == (status in {429, 500, 502, 503, 504})
         assert error.may_have_been_applied == (status < 300 or status >= 500)
         end = "; the update may have been applied: read the customer before deciding" * error.may_have_been_applied
-        assert str(error).startswith(f"{status} {EXCHANGE}: {error.advice}")
-        assert str(error).endswith(end)
-
-
-def test_a_gateways_response() -> None:
-    """A response without the service's ids makes an error without them."""
-    error = status_error(UPDATE, httpx.Response(502), HTML)
-    assert (error.correlation_id, error.unique_transaction_id) == (None, None)
-    assert "correlation id none" in str(error)
+        assert str(error) == f"{status} {EXCHANGE}: {error.advice}{end}"
+    gateways = status_error(UPDATE, httpx.Response(502), HTML)
+    assert (gateways.correlation_id, gateways.unique_transaction_id) == (None, None)
+    assert "correlation id none" in str(gateways)
 
 
 def test_what_is_success_is_the_operations() -> None:
@@ -106,39 +100,36 @@ def test_what_is_success_is_the_operations() -> None:
             parse(PAGE, operation, status)
 
 
-# Bodies of errors
-
 ENTRY = {"type": "invalidFields", "message": "m"}
+NOTHING: dict[str, object] = {
+    "empty": b"",
+    "HTML": HTML,
+    "cut": b'{"errors": [{"type": "notFou',
+    "not UTF-8": b'{"errors": [{"type": "\xff\xfe"}]}',
+    "array": [ENTRY],
+    "no errors": {},
+    "errors is null": {"errors": None},
+    "errors is an object": {"errors": ENTRY},
+    "entries that are none": {"errors": ["notFound", None, {}, {"type": 5, "message": []}]},
+    "nested beyond reason": b'{"errors": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "a number beyond reason": b'{"errors": ' + b"1" * 10_000 + b"}",
+}
 BODIES: dict[str, tuple[object, tuple[ErrorEntry, ...]]] = {
-    **dict.fromkeys(("empty", ""), (b"", ())),
-    "HTML": (HTML, ()),
-    "cut": (b'{"errors": [{"type": "notFou', ()),
-    "not UTF-8": (b'{"errors": [{"type": "\xff\xfe"}]}', ()),
-    "array": ([ENTRY], ()),
-    "text": ('"notFound"', ()),
-    "no errors": ({}, ()),
-    "errors is null": ({"errors": None}, ()),
-    "errors is an object": ({"errors": ENTRY}, ()),
-    "errors is empty": ({"errors": []}, ()),
-    "entries that are none": ({"errors": ["notFound", None, {}, {"type": 5, "message": []}]}, ()),
-    "nested beyond reason": (b'{"errors": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", ()),
-    "a number beyond reason": (b'{"errors": ' + b"1" * 10_000 + b"}", ()),
+    **{name: (body, ()) for name, body in NOTHING.items()},
     "unknown fields": ({"errors": [ENTRY | {"x": [1]}], "z": None}, (ErrorEntry("invalidFields", "m"),)),
-    "no type": ({"errors": [{"message": "m"}]}, (ErrorEntry("", "m"),)),
-    "no message": ({"errors": [{"type": "a"}]}, (ErrorEntry("a", ""),)),
-    "two": ({"errors": [{"type": "a"}, {}, {"type": "b"}]}, (ErrorEntry("a", ""), ErrorEntry("b", ""))),
+    "two": ({"errors": [{"type": "a"}, {}, {"message": "b"}]}, (ErrorEntry("a", ""), ErrorEntry("", "b"))),
     "details": (
-        {"errors": [{"details": [{"name": "id", "location": "/a/id"}, {"name": "b"}, {"location": "c"}, 5, {}]}]},
-        (ErrorEntry("", "", tuple(ErrorDetail(*each) for each in (("id", "/a/id"), ("b",), ("", "c"), ("",)))),),
+        {"errors": [{"details": [{"name": "id", "location": "/a/id"}, {"name": 5, "location": "c"}, 5, {}]}]},
+        (ErrorEntry("", "", (ErrorDetail("id", "/a/id"), ErrorDetail("", "c"), ErrorDetail(""))),),
     ),
     "details of another type": ({"errors": [{"type": "a", "details": "email"}]}, (ErrorEntry("a", ""),)),
-    "names of another type": ({"errors": [{"details": [{"name": 5}]}]}, (ErrorEntry("", "", (ErrorDetail(""),)),)),
+    # Other forms that were seen (case I2).
     "a message alone": ({"id": "1", "message": "m"}, (ErrorEntry("", "m"),)),
     "of the layer in front": ({"response": {"rmsg": "m"}}, (ErrorEntry("", "m"),)),
     "an error alone": ({"error": {"type": "a", "message": "m"}}, (ErrorEntry("a", "m"),)),
     "of other operations": (
-        {"reason": "INVALID_DATA", "message": "m", "details": [{"field": "a.b", "reason": "MISSING_FIELD"}]},
-        (ErrorEntry("INVALID_DATA", "m", (ErrorDetail("a.b"),)),),
+        {"reason": "INVALID_DATA", "details": [{"field": "a.b"}]},
+        (ErrorEntry("INVALID_DATA", "", (ErrorDetail("a.b"),)),),
     ),
 }
 
@@ -162,22 +153,13 @@ def test_large_bodies_of_errors() -> None:
         parse(b'{"id": "%b", "x": [%b0]}' % (PAGE_CUSTOMER_ID.encode(), b"0," * 500_000))
 
 
-@pytest.mark.parametrize(("size", "read"), [(2**20, True), (2**20 + 1, False)])
-def test_the_largest_error(clients: Clients, size: int, *, read: bool) -> None:
+def test_the_largest_error(clients: Clients) -> None:
     """The body of an error is read up to 1 MiB; of a larger one the status stands."""
-    body = encoded({"errors": [{"type": "notFound"}]}).ljust(size)
-    with pytest.raises(NotFound) as caught:
-        clients.open(transport=FixedResponse(404, body)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value.errors == (ErrorEntry("notFound", ""),) * read
-
-
-# Messages
-
-
-def test_a_message() -> None:
-    """A message says what happened, to which call, with the correlation id, and what to do."""
-    message = f"404 notFound {EXCHANGE}: no customer has this token id"
-    assert str(refusal(404, {"errors": [{"type": "notFound", "message": EMAIL}]})) == message
+    for size, entries in ((2**20, (ErrorEntry("notFound", ""),)), (2**20 + 1, ())):
+        body = encoded({"errors": [{"type": "notFound"}]}).ljust(size)
+        with pytest.raises(NotFound) as caught:
+            clients.open(transport=FixedResponse(404, body)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert caught.value.errors == entries
 
 
 FIELDS: dict[str, tuple[list[tuple[str, str | None]], str]] = {
@@ -209,28 +191,20 @@ def test_fields_in_a_message(details: list[tuple[str, str | None]], named: str) 
     assert EMAIL not in str(error)
 
 
-NO_REASONS = [
-    "notFound\nERROR",
-    "\x1b[31mred",
-    "<script>",
-    "no such customer",
-    EMAIL,
-    "%s{0}",
-    "\u202ea",
-    "\ud800",
-    "a" * 41,
-]
+NO_REASONS = ["notFound\nERROR", "\x1b[31mred", "<script>", "no such customer", EMAIL, "\u202ea", "a" * 41]
 
 
 @pytest.mark.parametrize("kind", NO_REASONS, ids=ascii)
 def test_what_is_no_short_name_is_in_no_message(kind: str) -> None:
-    """What does not look like one of the service's short names is kept in `.errors`, and is not printed."""
+    """A message has the service's reason if that looks like one of its short names; else only `.errors` has it."""
+    message = f"404 notFound {EXCHANGE}: no customer has this token id"
+    assert str(refusal(404, {"errors": [{"type": "notFound", "message": EMAIL}]})) == message
     error = refusal(404, {"errors": [{"type": kind}]})
     assert str(error) == f"404 {EXCHANGE}: {NotFound.advice}"
     assert error.errors == (ErrorEntry(kind, ""),)
 
 
-NOW = 1_800_000_000.0
+NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 EXPIRED, VALID = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
 # The status, how far the service's clock is from ours, when the certificate expires, and what the message ends with.
 MORE: dict[str, tuple[int, float | None, datetime | None, str]] = {
@@ -255,69 +229,41 @@ def test_the_cause_of_a_401(
     assert str(refusal(status, b"", expires, **headers)).endswith(said)
 
 
-@pytest.mark.parametrize(("etag", "quoted"), [('"E1"', True), ("E1", False)])
-def test_an_etag_with_quotes(etag: str, *, quoted: bool) -> None:
+def test_an_etag_with_quotes() -> None:
     """After a 412, an ETag that was sent with quotes is told: the service's have none."""
-    operation = update_request(PAGE_CUSTOMER_ID, {"buyerInformation": {"email": EMAIL}}, etag, None)
-    assert (
-        "has quotes: send it as record.etag has it" in str(status_error(operation, httpx.Response(412), b""))
-    ) == quoted
+    for etag, end in (('"E1"', "has quotes: send it as record.etag has it"), ("E1", errors.PreconditionFailed.advice)):
+        operation = update_request(PAGE_CUSTOMER_ID, {"buyerInformation": None}, etag, None)
+        assert str(status_error(operation, httpx.Response(412), b"")).endswith(end)
 
 
 ASKED: dict[str, float | None] = {
     "0": 0,
     "007": 7,
     "9" * 400: math.inf,
-    formatdate(0, usegmt=True): 0,
-    "": None,
-    "-1": None,
-    "1.5": None,
-    "soon": None,
-    "\u0665": None,
-    "Wed, 99 Oct 2015 07:28:00 GMT": None,
-    "Mon, 01 Jan 10000 00:00:00 GMT": None,
+    "Fri, 15 Jan 2027 09:00:00 GMT": 3600,
+    "Friday, 15-Jan-27 09:00:00 GMT": 3600,  # the older forms of RFC 9110 section 5.6.7
+    "Fri Jan 15 09:00:00 2027": 3600,
     "Mon, 01 Jan 0001 00:00:00 +0000": 0,
-    "Mon, 01 Jan 2024 00:00:00 +99999999999": None,
-}
-DATES: dict[str, Callable[[float], str]] = {
-    "IMF-fixdate": lambda when: formatdate(when, usegmt=True),
-    "RFC 850": lambda when: time.strftime("%A, %d-%b-%y %H:%M:%S GMT", time.gmtime(when)),
-    "asctime": lambda when: time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(when)),
+    **dict.fromkeys(["", "-1", "1.5", "soon", "\u0665", "Wed, 99 Oct 2015 07:28:00 GMT"]),
+    **dict.fromkeys(["Mon, 01 Jan 10000 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +99999999999"]),
 }
 
 
 @pytest.mark.parametrize(("value", "seconds"), ASKED.items(), ids=lambda value: ascii(value)[:30])
-def test_retry_after(value: str, seconds: float | None) -> None:
-    """Seconds and dates are read and said, anything else is as if nothing was asked for."""
-    error = status_error(UPDATE, httpx.Response(429, headers=[(b"Retry-After", value.encode())]), b"")
+def test_retry_after(value: str, seconds: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds and dates are read and said, in any time zone; anything else is as if nothing was asked for."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-5")
+        time.tzset()
+        error = status_error(UPDATE, httpx.Response(429, headers=[(b"Retry-After", value.encode())]), b"")
+    time.tzset()
     assert error.retry_after == seconds
     assert str(error).endswith(error.advice if seconds is None else f"; the service asks to wait {seconds:.0f} s")
 
 
-@pytest.mark.parametrize("zone", ["UTC", "UTC-5"])
-@pytest.mark.parametrize("form", DATES)
-def test_retry_after_as_a_date(form: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A date in each of HTTP's three forms is so far ahead, whatever the zone of this machine is."""
-    monkeypatch.setattr(time, "time", lambda: NOW)
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", zone)
-        time.tzset()
-        assert refusal(503, Retry_After=DATES[form](NOW + 3600)).retry_after == 3600
-    time.tzset()
-
-
-def test_what_is_printable() -> None:
-    """What a peer sent is cut to 64 characters and to printable ASCII; a difference of clocks has words."""
-    assert printable("a\nb\x1b\x7fé" + "c" * 100) == "a?b???" + "c" * 58
-    assert printable(None) == "none"
-    assert [describe_seconds_ahead(ahead) for ahead in (7, -7)] == ["7 s ahead of", "7 s behind"]
-
-
-# Success
-
-
 def test_a_record() -> None:
-    """A record has the whole customer, the ids and what was sent; it cannot be changed, and hides the customer."""
+    """A record has the whole customer, the ids and what was sent, and hides the customer."""
     record = parse(page_customer() | {"new": {"deep": [None, 1.25]}})
     assert record.customer.to_dict() == page_customer() | {"new": {"deep": [None, 1.25]}}
     assert (record.sent, record.requests, record.get("buyerInformation.email")) == (UPDATE.fields, 1, "test@cybs.com")
@@ -325,8 +271,6 @@ def test_a_record() -> None:
         f"CustomerRecord(etag='etag', correlation_id='{CORRELATION_ID}', unique_transaction_id='{TRANSACTION_ID}', "
         "sent=('buyerInformation.email',), requests=1)"
     )
-    with pytest.raises(AttributeError):
-        record.etag = "x"  # type: ignore[misc]
     bare = parse_response(READ, httpx.Response(200), PAGE)
     assert (bare.etag, bare.correlation_id, bare.unique_transaction_id, bare.sent) == (None, None, None, ())
 
@@ -335,22 +279,14 @@ UNREADABLE: dict[str, tuple[object, str]] = {
     "empty": (b"", "is not JSON that can be read"),
     "HTML": (HTML, "is not JSON that can be read"),
     "cut": (PAGE[:-1], "is not JSON that can be read"),
-    "two values": (b"{}{}", "is not JSON that can be read"),
-    "not UTF-8": (b'{"id": "\xff"}', "is not JSON that can be read"),
     "nested beyond reason": (b'{"x":' * 200_000 + b"1" + b"}" * 200_000, "is not JSON that can be read"),
-    "a number beyond reason": (b'{"id": ' + b"1" * 10_000 + b"}", "is not JSON that can be read"),
     "text": (f'"{EMAIL}"'.encode(), "does not fit the spec: expected an object, not text"),
     "no id": ({}, "does not fit the spec: id: is missing"),
     "a number for the id": ({"id": 424242}, "does not fit the spec: id: expected text, not a whole number"),
-    "a list for a group": (
-        page_customer() | {"buyerInformation": [EMAIL]},
-        "does not fit the spec: buyerInformation: ",
-    ),
+    "a list for a group": ({"buyerInformation": [EMAIL]}, "does not fit the spec: buyerInformation: expected "),
     "101 levels": (b'{"id": "x", "x": ' + b"[" * 101 + b"]" * 101 + b"}", "does not fit the spec: x[0]"),
     "encrypted": ({"encryptedResponse": EMAIL}, "is encrypted, and this client has no response key"),
     "another customer": ({"id": PAGE_CUSTOMER_ID[:-1]}, "is about another customer"),
-    "another customer, Kelvin sign": ({"id": "\u212a"}, "is about another customer"),
-    "another customer, surrogate": ({"id": "\ud800"}, "is about another customer"),
 }
 
 
@@ -366,8 +302,6 @@ def test_a_success_that_cannot_be_understood(body: object, problem: str) -> None
     assert not [value for value in (EMAIL, "424242") if value in str(error)]
 
 
-# Encryption
-
 KEY = rsa_key("response")
 RESPONSES = MessageEncryption(response_key=key_pem(KEY), response_key_id="id")
 HEADER = {"alg": "RSA-OAEP-256", "enc": "A256GCM"}
@@ -375,8 +309,13 @@ TOKEN = jwe.encrypt_compact(HEADER, PAGE, RSAKey.import_key(key_pem(KEY)), algor
 ENCRYPTED, BROKEN = encoded({"encryptedResponse": TOKEN}), encoded({"encryptedResponse": TOKEN[:-9]})
 DECRYPTED: dict[str, tuple[Operation[Any], int, bytes, bytes | str]] = {
     "a success": (UPDATE, 200, ENCRYPTED, PAGE),
-    "a success in plain text": (UPDATE, 200, PAGE, "is in plain text, but an encrypted response was requested"),
-    "a success that cannot be decrypted": (UPDATE, 200, BROKEN, "cannot be decrypted ("),
+    "a success in plain text": (
+        UPDATE,
+        200,
+        PAGE,
+        "response is in plain text, but an encrypted response was requested",
+    ),
+    "a success that cannot be decrypted": (UPDATE, 200, BROKEN, "the response cannot be decrypted ("),
     "a success without a body": (DELETE, 204, b"", b""),
     "another success": (DELETE, 200, b"{}", b"{}"),
     "an error": (UPDATE, 404, ENCRYPTED, PAGE),
@@ -390,33 +329,24 @@ def test_decryption(operation: Operation[Any], status: int, content: bytes, plai
     """A success has to be encrypted if that was requested; an error stands, whatever its body is."""
     response = httpx.Response(status, headers=HEADERS)
     assert decrypt_response(operation, response, content, None) == content
-    if isinstance(plain, bytes):
+    with nullcontext() if type(plain) is bytes else pytest.raises(UnreadableResponse, match=re.escape(str(plain))):
         assert decrypt_response(operation, response, content, RESPONSES) == plain
-    else:
-        with pytest.raises(UnreadableResponse) as caught:
-            decrypt_response(operation, response, content, RESPONSES)
-        assert f"the response {plain}" in str(caught.value)
 
 
-# After a lost update
-
-NOT_APPLIED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "applied": ({"buyerInformation": {"email": EMAIL}, "clientReferenceInformation": None}, ()),
-    "another value": ({"buyerInformation": {"email": "x", "merchantCustomerID": "m"}}, ("buyerInformation.email",)),
-    "not removed": ({"buyerInformation": {"merchantCustomerID": None}}, ("buyerInformation.merchantCustomerID",)),
-    "a group that is gone": ({"clientReferenceInformation": {"code": "c"}}, ("clientReferenceInformation.code",)),
-    "an entry beyond the limits": (
-        {"merchantDefinedInformation": [{"name": "data9", "value": "v" * 101}]},
-        ("merchantDefinedInformation",),
-    ),
+NOT_APPLIED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "applied": ({"buyerInformation": {"email": EMAIL}, "clientReferenceInformation": None}, []),
+    "another value": ({"buyerInformation": {"email": "x", "merchantCustomerID": "m"}}, ["buyerInformation.email"]),
+    "not removed": ({"buyerInformation": {"merchantCustomerID": None}}, ["buyerInformation.merchantCustomerID"]),
+    "a group that is gone": ({"clientReferenceInformation": {"code": "c"}}, ["clientReferenceInformation.code"]),
+    "beyond the limits": ({"merchantDefinedInformation": [{"name": "data9"}]}, ["merchantDefinedInformation"]),
 }
 
 
 @pytest.mark.parametrize(("body", "paths"), NOT_APPLIED.values(), ids=NOT_APPLIED)
-def test_what_was_not_applied(body: dict[str, Any], paths: tuple[str, ...]) -> None:
+def test_what_was_not_applied(body: dict[str, Any], paths: list[str]) -> None:
     """The fields that are not as the update requested them are named, even those that were sent beyond the limits."""
     current = parse({"id": PAGE_CUSTOMER_ID, "buyerInformation": {"email": EMAIL, "merchantCustomerID": "m"}}, READ)
-    assert not_applied(current, update_request(PAGE_CUSTOMER_ID, body, "etag", None)) == paths
+    assert [*not_applied(current, update_request(PAGE_CUSTOMER_ID, body, "etag", None))] == paths
 
 
 def test_errors_after_a_412() -> None:
@@ -426,14 +356,9 @@ def test_errors_after_a_412() -> None:
     refused.attempts, refused.may_have_been_applied = 2, True
     lost, changed = lost_update(refused, ("a.b", "c")), conflict(refused, 4)
     assert "; read back, these fields do not have the requested values: a.b, c; the update may" in str(lost)
-    assert "; others changed it each time (rounds: 4); the update may" in str(changed)
-    assert (lost.not_applied, changed.not_applied, refused.not_applied) == (("a.b", "c"), (), ())
-    assert (
-        vars(lost) | {"not_applied": ()} == vars(changed) | {"not_applied": ()} == vars(refused) | {"not_applied": ()}
-    )
-
-
-# The log
+    assert "; others changed it in all 4 rounds of this call; the" in str(changed)
+    assert vars(lost) == vars(refused) | {"not_applied": ("a.b", "c")}
+    assert vars(changed) == vars(refused)
 
 
 def test_what_is_logged_of_a_response(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -455,3 +380,5 @@ def test_what_is_logged_of_a_response(caplog: pytest.LogCaptureFixture, monkeypa
         f"PATCH {path} -> 200 in 1000 ms, correlation id id?x, fields buyerInformation.email",
         f"GET {path} -> 404 in 1 ms, correlation id none, fields none",
     ]
+    assert printable("a\nb\x1b\x7fé" + "c" * 100) == "a?b???" + "c" * 58
+    assert [describe_seconds_ahead(ahead) for ahead in (7, -7)] == ["7 s ahead of", "7 s behind"]

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import NoEncryption
 from pytest_httpx import HTTPXMock
 
 from cybersource_tms.__main__ import main
@@ -50,10 +51,20 @@ SHARED = {
     "CYBERSOURCE_SECRET_KEY": SECRET,
 }
 SECRETS = [SECRET, ANOTHER_SECRET, PASSWORD, ANOTHER_PASSWORD, "PRIVATE KEY"]
-VALID_UNTIL = f"{datetime.now(UTC) + 365 * DAY:%Y-%m-%d}"
 RESPONSE_SERIAL = "1716240386523033000"
+YEAR = 365 * DAY
+PLAIN = "from March 2027 the service sends no response that is not encrypted: set CYBERSOURCE_MLE to both or response"
 
 Run = Callable[..., tuple[int, str, str]]
+Report = Callable[..., dict[str, Any]]
+
+
+def day(time: timedelta) -> str:
+    """Return the date of a time that is counted from now."""
+    return f"{datetime.now(UTC) + time:%Y-%m-%d}"
+
+
+FROM, UNTIL = day(-DAY), day(YEAR)
 
 
 def assert_readable(out: str, err: str) -> None:
@@ -80,7 +91,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
-def report(run: Run) -> Callable[..., dict[str, Any]]:
+def report(run: Run) -> Report:
     """Return a function that runs the command twice, as text and as JSON, and returns the JSON."""
 
     def report(*arguments: str, **variables: str) -> dict[str, Any]:
@@ -108,26 +119,23 @@ def values_in(report: Mapping[str, Any]) -> Iterator[object]:
                 yield part
 
 
-Report = Callable[..., dict[str, Any]]
-
-
 # What the variables amount to
 
 
 @pytest.mark.parametrize("empty", [[], ["ENVIRONMENT", "PORTFOLIO_ID", "P12_PASSWORD", "MLE", "BASE_URL"]])
 def test_a_shared_secret(report: Report, empty: list[str]) -> None:
-    """Environment and host, merchant, credential, key id and algorithm are reported; an empty variable is unset."""
+    """What is set is reported; of the merchant, which nothing confirms, only how long it is. Empty means unset."""
     found = report(**SHARED, **{f"CYBERSOURCE_{name}": "" for name in empty})
     assert {name: value for name, value in found.items() if value is not None} == {
         "environment": "test",
         "host": "apitest.cybersource.com",
-        "merchant": MERCHANT_ID,
+        "merchant": "set, 8 characters",
         "credential": "shared secret",
         "key_id": KEY_ID,
         "algorithm": "HS256",
         "encryption": "off",
         "note": "the service was not asked; --customer ID reads a customer",
-        "warnings": [],
+        "warnings": [PLAIN],
         "problems": [],
         "ok": True,
     }
@@ -140,95 +148,120 @@ def test_the_text(run: Run) -> None:
     assert out == (
         "environment           test\n"
         "host                  apitest.cybersource.com\n"
-        "merchant              testrest\n"
-        "portfolio             portfolio\n"
+        "merchant              set, 8 characters\n"
+        "portfolio             set, 9 characters\n"
         "credential            shared secret\n"
         f"key id                {KEY_ID}\n"
         "algorithm             HS256\n"
         "encryption            off\n"
         "note                  the service was not asked; --customer ID reads a customer\n"
-        "warnings              none\n"
+        "warnings              from March 2027 the service sends no response that is not\n"
+        "                      encrypted: set CYBERSOURCE_MLE to both or response\n"
         "problems              none\n"
         "ok                    yes\n"
     )
 
 
-def p12_variables(folder: Path, own: x509.Certificate | None = None, mode: str = "both") -> dict[str, str]:
+def p12_variables(
+    folder: Path, own: x509.Certificate | None = None, mode: str = "both", response: x509.Certificate | None = None
+) -> dict[str, str]:
     """Return variables with a P12 to sign with, and one for responses."""
     key = rsa_key("response")
-    response = p12(certificate(MERCHANT_ID, key, RESPONSE_SERIAL), service_certificate(), key=key)
+    response = response or certificate(MERCHANT_ID, key, RESPONSE_SERIAL)
+    response_file = written(folder, p12(response, service_certificate(), key=key), "response.p12")
     return {
         "CYBERSOURCE_ENVIRONMENT": "production",
         "CYBERSOURCE_MERCHANT_ID": MERCHANT_ID,
         "CYBERSOURCE_P12_PATH": str(written(folder, p12(own or certificate(MERCHANT_ID), service_certificate()))),
         "CYBERSOURCE_P12_PASSWORD": PASSWORD,
         "CYBERSOURCE_MLE": mode,
-        "CYBERSOURCE_MLE_RESPONSE_P12_PATH": str(written(folder, response, "response.p12")),
+        "CYBERSOURCE_MLE_RESPONSE_P12_PATH": str(response_file),
         "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD": PASSWORD,
     }
 
 
 def test_p12_files_and_encryption(report: Report, tmp_path: Path) -> None:
-    """With P12 files and encryption, each key's id is reported, and when its certificate expires."""
+    """With P12 files and encryption, the certificates confirm the ids, and tell the first and the last day."""
     found = report(**p12_variables(tmp_path))
     assert (found["environment"], found["host"]) == ("production", "api.cybersource.com")
     assert (found["credential"], found["key_id"], found["algorithm"]) == ("P12 certificate", SERIAL, "RS256")
     assert (found["encryption"], found["request_key_id"]) == ("both", "service-key")
-    assert found["response_key_id"] == RESPONSE_SERIAL
-    assert {found[f"{key}expires"] for key in ("key_", "request_key_", "response_key_")} == {VALID_UNTIL}
+    assert (found["merchant"], found["response_key_id"]) == (MERCHANT_ID, RESPONSE_SERIAL)
+    assert {found[f"{key}expires"] for key in ("key_", "request_key_", "response_key_")} == {UNTIL}
+    assert {found[f"{key}valid_from"] for key in ("key_", "response_key_")} == {FROM}
+    assert (found["warnings"], found["ok"]) == ([], True)
+
+
+@pytest.mark.parametrize(("signs", "responds"), [(3, 1), (1, 3)], ids=["right", "swapped"])
+def test_which_kind_of_key(report: Report, tmp_path: Path, signs: int, responds: int) -> None:
+    """How long the certificates are valid shows whether the two files are swapped."""
+    kinds = {1: "response", 3: "signing"}
+    own = certificate(MERCHANT_ID, ends=signs * YEAR)
+    response = certificate(MERCHANT_ID, rsa_key("response"), ends=responds * YEAR)
+    found = report(**p12_variables(tmp_path, own, response=response))
+    assert (found["key_likely"], found["response_key_likely"]) == (kinds[signs], kinds[responds])
 
 
 def test_a_meta_key(report: Report, tmp_path: Path) -> None:
-    """With a meta key, the certificates are the portfolio's."""
-    key = rsa_key("response")
-    variables = p12_variables(tmp_path, certificate("portfolio"), mode="response")
-    written(tmp_path, p12(certificate("portfolio", key, RESPONSE_SERIAL), key=key), "response.p12")
+    """With a meta key, the certificates are the portfolio's, and confirm its id."""
+    response = certificate("portfolio", rsa_key("response"), RESPONSE_SERIAL)
+    variables = p12_variables(tmp_path, certificate("portfolio"), "response", response)
     found = report(**variables, CYBERSOURCE_PORTFOLIO_ID="portfolio")
-    assert (found["merchant"], found["portfolio"], found["ok"]) == (MERCHANT_ID, "portfolio", True)
-    assert (found["key_expires"], found["response_key_expires"]) == (VALID_UNTIL, VALID_UNTIL)
+    assert (found["merchant"], found["portfolio"], found["ok"]) == ("set, 8 characters", "portfolio", True)
+    assert (found["key_expires"], found["response_key_expires"]) == (UNTIL, UNTIL)
 
 
-@pytest.mark.parametrize("mode", ["request", "response"])
-def test_one_direction(report: Report, tmp_path: Path, mode: str) -> None:
-    """Of the direction that is not encrypted there is no key."""
-    unused = "" if mode == "request" else "x"
-    given = {
-        name: value for name, value in p12_variables(tmp_path, mode=mode).items() if unused or "RESPONSE" not in name
-    }
+@pytest.mark.parametrize("mode", ["off", "request", "response"])
+def test_what_is_not_encrypted(report: Report, tmp_path: Path, mode: str) -> None:
+    """Of the direction that is not encrypted there is no key; that responses have to be is a warning."""
+    given = p12_variables(tmp_path, mode=mode)
+    if mode != "response":
+        given = {name: value for name, value in given.items() if "RESPONSE" not in name}
     found = report(**given)
     assert found["encryption"] == mode
-    assert (found["request_key_id"] is None, found["response_key_id"] is None) == (
-        mode == "response",
-        mode == "request",
-    )
+    assert (found["request_key_id"] is None) is (mode != "request")
+    assert (found["response_key_id"] is None) is (mode != "response")
+    assert found["warnings"] == ([] if mode == "response" else [PLAIN])
 
 
-def test_a_response_key_without_certificate(report: Report, tmp_path: Path) -> None:
-    """A response key of the merchant's own making has the id that is given, and no certificate that could expire."""
-    given = p12_variables(tmp_path, mode="response")
-    written(tmp_path, p12(certificate("somebody", rsa_key("response")), key=rsa_key("response")), "response.p12")
-    found = report(**given, CYBERSOURCE_MLE_RESPONSE_KEY_ID="own-key")
-    assert (found["ok"], found["response_key_id"], found["response_key_expires"]) == (True, "own-key", None)
-
-
-def test_a_response_key_in_pem(report: Report, tmp_path: Path) -> None:
-    """Nor has one that is given as PEM."""
-    path = written(tmp_path, key_pem(rsa_key("response")), "response.pem")
-    found = report(
-        **SHARED,
-        CYBERSOURCE_MLE="response",
-        CYBERSOURCE_MLE_RESPONSE_KEY_PATH=str(path),
-        CYBERSOURCE_MLE_RESPONSE_KEY_ID="own-key",
-    )
-    assert (found["ok"], found["response_key_id"], found["response_key_expires"]) == (True, "own-key", None)
+@pytest.mark.parametrize("form", ["P12", "PEM"])
+def test_a_response_key_without_certificate(report: Report, tmp_path: Path, form: str) -> None:
+    """A response key of the merchant's own making has the id that is given, which nothing confirms."""
+    own_key = {"CYBERSOURCE_MLE": "response", "CYBERSOURCE_MLE_RESPONSE_KEY_ID": "own-key"}
+    if form == "P12":
+        given = p12_variables(tmp_path, response=certificate("somebody", rsa_key("response"))) | own_key
+    else:
+        path = written(tmp_path, key_pem(rsa_key("response")), "response.pem")
+        given = {**SHARED, **own_key, "CYBERSOURCE_MLE_RESPONSE_KEY_PATH": str(path)}
+    found = report(**given)
+    assert (found["ok"], found["response_key_id"], found["response_key_expires"]) == (True, "set, 7 characters", None)
 
 
 def test_a_certificate_that_expires_soon(report: Report, tmp_path: Path) -> None:
-    """That is a warning, which is not wrong yet."""
-    found = report(**p12_variables(tmp_path, certificate(MERCHANT_ID, ends=10 * DAY)))
-    assert found["ok"]
-    [warning] = found["warnings"]
-    assert f"the certificate of {MERCHANT_ID} expires on {found['key_expires']}" in warning
+    """That is a warning, which is not wrong yet, of the variables and of a file."""
+    variables = p12_variables(tmp_path, certificate(MERCHANT_ID, ends=10 * DAY))
+    for arguments in ((), ("--p12", variables["CYBERSOURCE_P12_PATH"])):
+        found = report(*arguments, **variables)
+        assert found["ok"]
+        assert found["warnings"][0].startswith(f"the certificate of {MERCHANT_ID} expires on {day(10 * DAY)}")
+
+
+def test_unknown_variables(report: Report) -> None:
+    """A variable that begins as ours and is none is a warning; near to one that is not set, it is a problem, too."""
+    given = {**SHARED, "CYBERSOURCE_WEBHOOK_SECRET": PASSWORD}
+    assert (report(**given)["warnings"], report(**given)["ok"]) == (
+        ["CYBERSOURCE_WEBHOOK_SECRET is not known", PLAIN],
+        True,
+    )
+    found = report(**given, CYBERSOURCE_ENVIROMENT="production")
+    assert found["warnings"][1] == "CYBERSOURCE_ENVIROMENT is not known; is it CYBERSOURCE_ENVIRONMENT?"
+    assert found["problems"][0].endswith("CYBERSOURCE_ENVIROMENT (is it CYBERSOURCE_ENVIRONMENT?)")
+
+
+def test_an_address_with_a_path(report: Report) -> None:
+    """Of a proxy's address the host is shown, and not the path, which can be a secret."""
+    found = report(**SHARED, CYBERSOURCE_BASE_URL=f"https://proxy.example:8443/{PASSWORD}/x")
+    assert found["base_url"] == "https://proxy.example:8443"
 
 
 # Variables, and what the problem has to say.
@@ -239,50 +272,9 @@ BAD_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
         {**SHARED, "CYBERSOURCE_P12_PASSWORD": PASSWORD},
         ["contradict", "CYBERSOURCE_KEY_ID", "CYBERSOURCE_P12_PASSWORD"],
     ),
-    "response key, MLE off": (
-        {**SHARED, "CYBERSOURCE_MLE_RESPONSE_KEY_ID": "x"},
-        ["contradict", "CYBERSOURCE_MLE, CYBERSOURCE_MLE_RESPONSE_KEY_ID"],
-    ),
-    "environment": ({**SHARED, "CYBERSOURCE_ENVIRONMENT": "staging"}, ["CYBERSOURCE_ENVIRONMENT", "production-india"]),
+    "environment": ({**SHARED, "CYBERSOURCE_ENVIRONMENT": "prod"}, ["CYBERSOURCE_ENVIRONMENT", "mean production?"]),
     "base URL": ({**SHARED, "CYBERSOURCE_BASE_URL": f"https://x:{PASSWORD}@a.example"}, ["CYBERSOURCE_BASE_URL"]),
-    "file missing": (
-        {
-            "CYBERSOURCE_MERCHANT_ID": MERCHANT_ID,
-            "CYBERSOURCE_P12_PATH": "/nowhere/at.p12",
-            "CYBERSOURCE_P12_PASSWORD": PASSWORD,
-        },
-        ["CYBERSOURCE_P12_PATH", "cannot be read"],
-    ),
-    "key id and secret swapped": (
-        {**SHARED, "CYBERSOURCE_KEY_ID": SECRET, "CYBERSOURCE_SECRET_KEY": KEY_ID},
-        ["CYBERSOURCE_SECRET_KEY", "base64"],
-    ),
-    "secret as key id": ({**SHARED, "CYBERSOURCE_KEY_ID": SECRET}, ["CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"]),
-    "secret as merchant": (
-        {**SHARED, "CYBERSOURCE_MERCHANT_ID": SECRET},
-        ["CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_SECRET_KEY"],
-    ),
-    "secret as portfolio": (
-        {**SHARED, "CYBERSOURCE_PORTFOLIO_ID": SECRET},
-        ["CYBERSOURCE_PORTFOLIO_ID", "CYBERSOURCE_SECRET_KEY"],
-    ),
-    "secret as response key's id": (
-        {
-            **SHARED,
-            "CYBERSOURCE_MLE": "response",
-            "CYBERSOURCE_MLE_RESPONSE_KEY_PATH": "key.pem",
-            "CYBERSOURCE_MLE_RESPONSE_KEY_ID": SECRET,
-        },
-        ["CYBERSOURCE_MLE_RESPONSE_KEY_ID", "CYBERSOURCE_SECRET_KEY"],
-    ),
-    "merchant and secret swapped": (
-        {**SHARED, "CYBERSOURCE_MERCHANT_ID": SECRET, "CYBERSOURCE_SECRET_KEY": MERCHANT_ID},
-        ["CYBERSOURCE_SECRET_KEY"],
-    ),
-    "secret with a line break as merchant": (
-        {**SHARED, "CYBERSOURCE_MERCHANT_ID": f"{SECRET}\n"},
-        ["CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_SECRET_KEY"],
-    ),
+    "secret as key id": ({**SHARED, "CYBERSOURCE_KEY_ID": SECRET}, ["CYBERSOURCE_KEY_ID: it holds the secret"]),
 }
 
 
@@ -293,8 +285,7 @@ def test_bad_variables(report: Report, variables: dict[str, str], said: list[str
     [problem] = found["problems"]
     assert [words for words in said if words not in problem] == []
     assert found["environment"] == (None if "CYBERSOURCE_ENVIRONMENT" in variables else "test")
-    merchant = variables.get("CYBERSOURCE_MERCHANT_ID") or None
-    assert found["merchant"] == (None if merchant and SECRET in merchant else merchant)
+    assert found["merchant"] == ("set, 8 characters" if variables.get("CYBERSOURCE_MERCHANT_ID") else None)
     assert found["key_id"] is None
 
 
@@ -304,12 +295,12 @@ BAD_P12: dict[str, tuple[Callable[[], bytes], list[str]]] = {
         lambda: p12(certificate(MERCHANT_ID), encryption=protection(ANOTHER_PASSWORD)),
         ["CYBERSOURCE_P12_PASSWORD: it does not open"],
     ),
-    "not a P12": (lambda: pem(certificate(MERCHANT_ID)), ["CYBERSOURCE_P12_PATH: the file is not a P12"]),
+    "PEM": (lambda: pem(certificate(MERCHANT_ID)), ["CYBERSOURCE_P12_PATH: the file is not a P12; it is PEM"]),
     "expired": (
         lambda: p12(certificate(MERCHANT_ID, ends=-DAY / 2)),
         ["CYBERSOURCE_P12_PATH", MERCHANT_ID, "expired on", "get a new P12"],
     ),
-    "another merchant's": (lambda: p12(certificate("somebody")), ["CYBERSOURCE_P12_PATH", MERCHANT_ID]),
+    "another merchant's": (lambda: p12(certificate("somebody")), ["CYBERSOURCE_P12_PATH: ", "are there: somebody"]),
     "the response key's": (
         lambda: p12(certificate(MERCHANT_ID, rsa_key("response"), RESPONSE_SERIAL), key=rsa_key("response")),
         ["the response key is the signing key", "REST - API Response MLE"],
@@ -325,7 +316,7 @@ def test_a_bad_signing_p12(report: Report, tmp_path: Path, content: Callable[[],
     found = report(**variables)
     [problem] = found["problems"]
     assert [words for words in said if words not in problem] == []
-    assert (found["merchant"], found["key_id"]) == (MERCHANT_ID, None)
+    assert (found["merchant"], found["key_id"]) == ("set, 8 characters", None)
 
 
 # What is in a P12
@@ -337,23 +328,20 @@ def entry(**differences: Any) -> dict[str, Any]:
         "holds": "key and certificate",
         "common_name": MERCHANT_ID,
         "key_id": SERIAL,
-        "expires": VALID_UNTIL,
+        "valid_from": FROM,
+        "expires": UNTIL,
+        "likely": None if "can_serve_as" in differences else "response",
         "can_serve_as": ["signing", "response"],
+        "used_by": None,
         "problem": None,
         **differences,
     }
 
 
-def key_alone(**differences: Any) -> dict[str, Any]:
-    """Return what is reported of a key without a certificate, with some differences."""
-    return entry(
-        **{"holds": "key", "common_name": None, "key_id": None, "expires": None, "can_serve_as": [], **differences}
-    )
-
-
-def day(time: timedelta) -> str:
-    """Return the date of a time that is counted from now."""
-    return f"{datetime.now(UTC) + time:%Y-%m-%d}"
+def key_alone(*uses: str) -> dict[str, Any]:
+    """Return what is reported of a key without a certificate."""
+    unknown = dict.fromkeys(("common_name", "key_id", "valid_from", "expires"))
+    return entry(holds="key", can_serve_as=[*uses], **unknown)
 
 
 SERVICE_ENTRY = entry(
@@ -361,7 +349,6 @@ SERVICE_ENTRY = entry(
 )
 UNRELATED = {"holds": "certificate", "can_serve_as": []}
 
-# What is in the file, and what is reported of it: ANY stands for a problem that the next table names.
 CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
     "a key and the service's certificate": (
         lambda: p12(certificate(MERCHANT_ID), service_certificate()),
@@ -374,9 +361,10 @@ CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
         ),
         [entry(common_name="other", key_id="other-key"), entry(), SERVICE_ENTRY],
     ),
-    "in BER": (
-        lambda: write_p12([rsa_key()], [certificate(MERCHANT_ID)], outer=True, within=True),
-        [entry()],
+    "in BER": (lambda: write_p12([rsa_key()], [certificate(MERCHANT_ID)], outer=True, within=True), [entry()]),
+    "valid for three years": (
+        lambda: p12(certificate(MERCHANT_ID, ends=3 * YEAR)),
+        [entry(expires=day(3 * YEAR), likely="signing")],
     ),
     "an old and a new certificate": (
         lambda: p12(certificate(MERCHANT_ID), certificate(MERCHANT_ID, serial="old", ends=-DAY / 2)),
@@ -402,7 +390,7 @@ CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
             entry(common_name="authority", key_id="ca", problem="the certificate's key is not an RSA key", **UNRELATED),
         ],
     ),
-    "a key without certificate": (lambda: p12(None), [key_alone(can_serve_as=["response"])]),
+    "a key without certificate": (lambda: p12(None), [key_alone("response")]),
     "two keys, one certificate": (
         lambda: write_p12([rsa_key(), rsa_key("other")], [certificate(MERCHANT_ID)]),
         [entry(), key_alone()],
@@ -424,81 +412,77 @@ CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("content", "expected"), CONTENTS.values(), ids=CONTENTS)
 def test_contents(report: Report, tmp_path: Path, content: Callable[[], bytes], expected: list[dict[str, Any]]) -> None:
-    """Each key and certificate has its name, key id and date, and what it can serve as."""
+    """Each key and certificate has its name, key id and dates, and what it can serve as."""
     found = report("--p12", str(written(tmp_path, content())), CYBERSOURCE_P12_PASSWORD=PASSWORD)
     assert sorted(found["entries"], key=str) == sorted(expected, key=str)
     assert (found["ok"], found["warnings"]) == (True, [])
     assert found["note"] == (WHICH_KEY if any("signing" in each["can_serve_as"] for each in expected) else None)
 
 
-USELESS: dict[str, tuple[Callable[[], bytes], list[str], list[str]]] = {
+def test_which_variables_use_a_key(report: Report, tmp_path: Path) -> None:
+    """A key that the variables name already is told by them, whichever file it is in."""
+    variables = p12_variables(tmp_path) | {"CYBERSOURCE_MLE_RESPONSE_KEY_ID": "9"}
+    keys = [rsa_key(), rsa_key("response"), rsa_key("other")]
+    several = [certificate(MERCHANT_ID), certificate("x", rsa_key("response"), "8"), certificate("y", keys[2], "9")]
+    path = written(tmp_path, write_p12(keys, [*several, service_certificate()]), "copy.p12")
+    assert {each["key_id"]: each["used_by"] for each in report("--p12", str(path), **variables)["entries"]} == {
+        SERIAL: "CYBERSOURCE_P12_PATH",
+        "8": "CYBERSOURCE_MLE_RESPONSE_P12_PATH",
+        "9": "CYBERSOURCE_MLE_RESPONSE_KEY_ID",
+        "service-key": None,
+    }
+
+
+NO_KEY, NO_SERVICE = (
+    "no key in it can sign or decrypt",
+    "no certificate of CyberSource_SJC_US in it can encrypt requests",
+)
+USELESS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "expired": (
         lambda: p12(certificate(MERCHANT_ID, ends=-DAY / 2)),
-        [f"the certificate of {MERCHANT_ID} expired on {day(-DAY / 2)}"],
-        ["no key in it can sign or decrypt"],
+        f"{MERCHANT_ID} expired on {day(-DAY / 2)}",
+        NO_KEY,
     ),
-    "not valid yet": (
-        lambda: p12(certificate(MERCHANT_ID, starts=DAY)),
-        [f"the certificate of {MERCHANT_ID} is not valid before {day(DAY)}"],
-        ["no key in it can sign or decrypt"],
-    ),
+    "not valid yet": (lambda: p12(certificate(MERCHANT_ID, starts=DAY)), f"not valid before {day(DAY)}", NO_KEY),
     "short": (
         lambda: p12(certificate(MERCHANT_ID, rsa_key("short", 1024)), key=rsa_key("short", 1024)),
-        ["shorter than 2048 bits"],
-        ["no key in it can sign or decrypt"],
+        "shorter than 2048 bits",
+        NO_KEY,
     ),
-    "short, without certificate": (
-        lambda: p12(None, key=rsa_key("short", 1024)),
-        ["shorter than 2048 bits"],
-        ["no key in it can sign or decrypt"],
-    ),
+    "short, without certificate": (lambda: p12(None, key=rsa_key("short", 1024)), "shorter than 2048 bits", NO_KEY),
     "the service's without key id": (
         lambda: p12(
             certificate(MERCHANT_ID),
             certificate("CyberSource_SJC_US", rsa_key("service"), serial=None, x509_serial=0x1234),
         ),
-        [],
-        ["no certificate of CyberSource_SJC_US in it can encrypt requests"],
+        "",
+        NO_SERVICE,
     ),
     "the service's expired": (
         lambda: p12(certificate(MERCHANT_ID), service_certificate(ends=-DAY / 2)),
-        [f"the certificate of CyberSource_SJC_US expired on {day(-DAY / 2)}"],
-        ["no certificate of CyberSource_SJC_US in it can encrypt requests"],
+        f"the certificate of CyberSource_SJC_US expired on {day(-DAY / 2)}",
+        NO_SERVICE,
     ),
 }
 
 
-@pytest.mark.parametrize(("content", "said", "problems"), USELESS.values(), ids=USELESS)
+@pytest.mark.parametrize(("content", "said", "problem"), USELESS.values(), ids=USELESS)
 def test_useless_contents(
-    report: Report, tmp_path: Path, content: Callable[[], bytes], said: list[str], problems: list[str]
+    report: Report, tmp_path: Path, content: Callable[[], bytes], said: str, problem: str
 ) -> None:
     """A file is wrong if none of its keys can be used, or none of the service's certificates where it has some."""
     found = report("--p12", str(written(tmp_path, content())), CYBERSOURCE_P12_PASSWORD=PASSWORD)
-    assert found["problems"] == problems
-    assert [words for words in said if words not in str(found["entries"])] == []
+    assert found["problems"] == [problem]
+    assert said in str(found["entries"])
 
 
-def test_contents_that_expire_soon(report: Report, tmp_path: Path) -> None:
-    """A certificate that expires within 30 days is a warning."""
-    path = written(tmp_path, p12(certificate(MERCHANT_ID, ends=10 * DAY)))
-    found = report("--p12", str(path), CYBERSOURCE_P12_PASSWORD=PASSWORD)
-    assert found["ok"]
-    assert "expires on" in found["warnings"][0]
-
-
-# Password variables, and what the problem says.
+FIRST, SECOND = "CYBERSOURCE_P12_PASSWORD", "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD"
 PASSWORDS: dict[str, tuple[dict[str, str], str]] = {
-    "wrong": (
-        {"CYBERSOURCE_P12_PASSWORD": ANOTHER_PASSWORD},
-        "CYBERSOURCE_P12_PASSWORD: it does not open the P12",
-    ),
-    "both wrong": (
-        {"CYBERSOURCE_P12_PASSWORD": ANOTHER_PASSWORD, "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD": "x"},
-        "CYBERSOURCE_P12_PASSWORD, CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD: it does not open the P12",
-    ),
-    "the first": ({"CYBERSOURCE_P12_PASSWORD": PASSWORD, "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD": "x"}, ""),
-    "the second": ({"CYBERSOURCE_P12_PASSWORD": "x", "CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD": PASSWORD}, ""),
-    "the second alone": ({"CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD": PASSWORD}, ""),
+    "wrong": ({FIRST: ANOTHER_PASSWORD}, f"{FIRST}: it does not open the P12"),
+    "both wrong": ({FIRST: ANOTHER_PASSWORD, SECOND: "x"}, f"{FIRST}, {SECOND}: it does not open the P12"),
+    "the first": ({FIRST: PASSWORD, SECOND: "x"}, ""),
+    "the second": ({FIRST: "x", SECOND: PASSWORD}, ""),
+    "the second alone": ({SECOND: PASSWORD}, ""),
 }
 
 
@@ -510,20 +494,37 @@ def test_passwords(report: Report, tmp_path: Path, variables: dict[str, str], pr
     assert "".join(found["problems"]).startswith(problem)
 
 
-UNREADABLE: dict[str, tuple[bytes | None, str]] = {
-    "missing": (None, "--p12: the file cannot be read"),
-    "not a P12": (b"text", "--p12: the file is not a P12"),
-    "damaged": (p12(certificate(MERCHANT_ID))[:-1], "--p12: the P12 file is damaged"),
+@pytest.mark.parametrize("variables", [{}, {FIRST: ""}, {FIRST: "x"}], ids=["none", "empty", "another"])
+def test_a_file_without_a_password(report: Report, tmp_path: Path, variables: dict[str, str]) -> None:
+    """It is listed, without a terminal and whatever the variables say."""
+    path = written(tmp_path, p12(certificate(MERCHANT_ID), encryption=NoEncryption()))
+    assert report("--p12", str(path), **variables)["entries"] == [entry()]
+
+
+def pipe(folder: Path) -> Path:
+    """Make a pipe that nobody writes to."""
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (lambda folder: folder / "none", "the file cannot be read: there is none"),
+    "pipe": (pipe, "the file cannot be read: there is none, or"),
+    "endless device": (
+        lambda _: Path("/dev/zero"),
+        "the file cannot be read: there is none, or it is a folder, a pipe",
+    ),
+    "PEM": (lambda folder: written(folder, key_pem(rsa_key())), "the file is not a P12; it is PEM"),
+    "damaged": (lambda folder: written(folder, p12(certificate(MERCHANT_ID))[:-1]), "the P12 file is damaged"),
 }
 
 
-@pytest.mark.parametrize(("content", "problem"), UNREADABLE.values(), ids=UNREADABLE)
-def test_files_that_cannot_be_read(report: Report, tmp_path: Path, content: bytes | None, problem: str) -> None:
-    """What is wrong with the file is said."""
-    path = tmp_path / "none" if content is None else written(tmp_path, content)
-    found = report("--p12", str(path), CYBERSOURCE_P12_PASSWORD=PASSWORD)
+@pytest.mark.parametrize(("make", "problem"), UNREADABLE.values(), ids=UNREADABLE)
+def test_files_that_cannot_be_read(report: Report, tmp_path: Path, make: Callable[[Path], Path], problem: str) -> None:
+    """What is wrong with the file is said, at once, and no password is asked for."""
+    found = report("--p12", str(make(tmp_path)))
     assert found["entries"] == []
-    assert found["problems"][0].startswith(problem)
+    assert found["problems"][0].startswith(f"--p12: {problem}")
 
 
 class Terminal(StringIO):
@@ -534,32 +535,29 @@ class Terminal(StringIO):
         return True
 
 
-def test_asking_for_the_password(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Return the path of a P12 with a password."""
+    return str(written(tmp_path, p12(certificate(MERCHANT_ID))))
+
+
+def test_asking_for_the_password(report: Report, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a variable, the password is asked for."""
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr(getpass, "getpass", lambda: PASSWORD)
-    assert report("--p12", str(written(tmp_path, p12(certificate(MERCHANT_ID)))))["ok"]
+    assert report("--p12", path)["ok"]
 
 
-@pytest.mark.parametrize("variables", [{}, {"CYBERSOURCE_P12_PASSWORD": ""}], ids=["none", "empty"])
-def test_nobody_to_ask(run: Run, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
-    """Without a variable and without a terminal, one line says what is needed."""
-    monkeypatch.setattr(sys, "stdin", StringIO(f"{PASSWORD}\n"))
-    code, out, err = run("--p12", "x", **variables)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "CYBERSOURCE_P12_PASSWORD" in err
-
-
-@pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
-def test_no_password(run: Run, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]) -> None:
-    """Ctrl-D or Ctrl-C instead of a password ends the command with one line."""
+@pytest.mark.parametrize("end", [None, EOFError, KeyboardInterrupt], ids=["nobody", "Ctrl-D", "Ctrl-C"])
+def test_no_password(run: Run, path: str, monkeypatch: pytest.MonkeyPatch, end: type[BaseException] | None) -> None:
+    """Without a terminal, or with Ctrl-D or Ctrl-C instead of a password, one line says what is needed."""
 
     def refuse() -> str:
-        raise end
+        raise end or AssertionError
 
-    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stdin", Terminal() if end else StringIO(f"{PASSWORD}\n"))
     monkeypatch.setattr(getpass, "getpass", refuse)
-    code, out, err = run("--p12", "x")
+    code, out, err = run("--p12", path, CYBERSOURCE_P12_PASSWORD="")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "CYBERSOURCE_P12_PASSWORD" in err
 
@@ -569,7 +567,7 @@ def test_no_password(run: Run, monkeypatch: pytest.MonkeyPatch, end: type[BaseEx
 
 @pytest.fixture
 def served(sandbox: Sandbox, url: str, clock: Callable[[float], None]) -> dict[str, str]:
-    """Return the variables of the stand-in, which is running; the clock stands still."""
+    """Return the variables of the sandbox, which is running; the clock stands still."""
     return {**sandbox.variables, "CYBERSOURCE_BASE_URL": url}
 
 
@@ -594,23 +592,28 @@ def test_an_encrypted_response(report: Report, sandbox: Sandbox, url: str, tmp_p
     assert sandbox.received[0].claims["v-c-response-mle-kid"] == RESPONSE_SERIAL
 
 
-@pytest.mark.parametrize("ahead", [60, -300])
+@pytest.mark.parametrize("ahead", [60, 600, -130, -600])
 def test_a_wrong_clock(report: Report, served: dict[str, str], clock: Callable[[float], None], ahead: int) -> None:
-    """A clock that is wrong cannot be ruled out as the cause of a 401; the difference and its direction are given."""
+    """A clock by which no token is good is the likely cause of a 401, and comes first."""
     clock(ahead)
     found = report("--customer", PAGE_CUSTOMER_ID, **served)
-    assert found["status"] == 401
-    assert found["clock_seconds_ahead"] == ahead
+    assert (found["status"], found["clock_seconds_ahead"]) == (401, ahead)
     where = "ahead of" if ahead > 0 else "behind"
-    assert found["causes"]["clock"] == f"possible: it is {abs(ahead)} s {where} the service's"
+    assert next(iter(found["causes"].items())) == ("clock", f"likely: it is {abs(ahead)} s {where} the service's")
+    assert sorted(found["causes"]) == sorted(Unauthorized.causes)
 
 
-def test_a_wrong_clock_that_is_accepted(report: Report, served: dict[str, str], clock: Callable[[float], None]) -> None:
-    """The difference is reported of a success, too."""
+@pytest.mark.parametrize("secret", [SECRET, ANOTHER_SECRET], ids=["right", "wrong"])
+def test_a_clock_that_is_behind(
+    report: Report, served: dict[str, str], clock: Callable[[float], None], secret: str
+) -> None:
+    """A clock by which tokens are still good is a possible cause, and is reported of a success, too."""
     clock(-60)
-    found = report("--customer", PAGE_CUSTOMER_ID, **served)
-    assert found["ok"]
-    assert found["clock_seconds_ahead"] == -60
+    found = report("--customer", PAGE_CUSTOMER_ID, **{**served, "CYBERSOURCE_SECRET_KEY": secret})
+    assert (found["ok"], found["clock_seconds_ahead"]) == (secret == SECRET, -60)
+    if not found["ok"]:
+        assert list(found["causes"]) == list(Unauthorized.causes)
+        assert found["causes"]["clock"] == "possible: it is 60 s behind the service's"
 
 
 def test_a_wrong_secret(report: Report, served: dict[str, str]) -> None:
@@ -623,14 +626,18 @@ def test_a_wrong_secret(report: Report, served: dict[str, str]) -> None:
     assert causes == {name: f"possible: {Unauthorized.causes[name]}" for name in causes}
 
 
-def test_the_response_key_as_signing_key(report: Report, sandbox: Sandbox, url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("years", "said"), [(1, "for about one year, as response keys are"), (3, "")])
+def test_the_response_key_as_signing_key(  # noqa: PLR0917 - pytest gives them by name
+    report: Report, sandbox: Sandbox, url: str, tmp_path: Path, years: int, said: str
+) -> None:
     """The service does not know it as a signing key: the name on the certificate is right, the key is not."""
-    own = certificate(MERCHANT_ID, serial=RESPONSE_SERIAL)
+    own = certificate(MERCHANT_ID, serial=RESPONSE_SERIAL, ends=years * YEAR)
     variables = {name: value for name, value in p12_variables(tmp_path, own).items() if "MLE" not in name}
     found = report("--customer", PAGE_CUSTOMER_ID, **variables, CYBERSOURCE_BASE_URL=url)
     assert found["status"] == 401
-    assert "is the response key" in found["causes"]["key"]
-    assert "its certificate has the right name and is valid" in found["causes"]["key"]
+    for words in ("is the response key", "its certificate has the right name and is valid", said):
+        assert words in found["causes"]["key"]
+    assert ("about one year" in found["causes"]["key"]) is bool(said)
 
 
 def refuse(httpx_mock: HTTPXMock, **headers: str) -> None:
@@ -695,20 +702,12 @@ def test_other_failures(  # noqa: PLR0917 - pytest gives them by name
     status: int | None,
     problem: str,
 ) -> None:
-    """Any other failure is a problem in the words of the error; nothing is repeated, and no cause is listed."""
+    """Any other failure is a problem in the words of the error; nothing is retried, and no cause is listed."""
     sandbox.fail(*faults)
     found = report("--customer", customer_id, **served)
     assert (found["status"], found["causes"], found["response_encrypted"]) == (status, None, None)
     assert problem in found["problems"][0]
     assert len(sandbox.received) == 2  # text and JSON
-
-
-def test_a_server_that_is_down(report: Report) -> None:
-    """There is no status, and it is said that nothing was sent."""
-    found = report("--customer", PAGE_CUSTOMER_ID, **SHARED, CYBERSOURCE_BASE_URL="http://127.0.0.1:9")
-    assert (found["status"], found["correlation_id"], found["clock_seconds_ahead"]) == (None, None, None)
-    assert "ConnectError" in found["problems"][0]
-    assert "nothing was sent" in found["problems"][0]
 
 
 def test_what_the_system_says(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -720,6 +719,7 @@ def test_what_the_system_says(report: Report, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "create_connection", fail)
     found = report("--customer", PAGE_CUSTOMER_ID, **SHARED)
     assert "Verbindungsaufbau abgelehnt ??[2J; nothing was sent" in found["problems"][0]
+    assert (found["status"], found["correlation_id"], found["clock_seconds_ahead"]) == (None, None, None)
 
 
 def test_nothing_is_sent_with_bad_variables(report: Report, sandbox: Sandbox, served: dict[str, str]) -> None:
@@ -737,7 +737,7 @@ def test_a_proxy_that_cannot_be_used(report: Report) -> None:
 # How it is called
 
 
-@pytest.mark.parametrize("customer_id", ["", "no body", "../customers", "x" * 33])
+@pytest.mark.parametrize("customer_id", ["", "no body", "x" * 33])
 def test_a_customer_that_is_none(run: Run, sandbox: Sandbox, served: dict[str, str], customer_id: str) -> None:
     """An id that no customer can have is a usage error of one line, and nothing is sent."""
     code, out, err = run("--customer", customer_id, **served)
@@ -754,7 +754,7 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage: python -m cybersource_tms" in capsys.readouterr().err
+    assert "usage: " in capsys.readouterr().err
 
 
 def test_it_is_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -774,8 +774,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "cybersource_tms", "check"]
 
 def start(*arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, without a terminal and with warnings as errors."""
-    environment = os.environ | dict(variables or {})
-    command = [*COMMAND, *arguments]
+    environment, command = os.environ | dict(variables or {}), [*COMMAND, *arguments]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False
     )
@@ -783,42 +782,25 @@ def start(*arguments: str, variables: Mapping[str, str] | None = None) -> subpro
     return done
 
 
-def test_a_process_without_variables() -> None:
-    """It says what is missing, and exits 1."""
-    done = start()
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "CYBERSOURCE_SECRET_KEY" in done.stdout
+@pytest.mark.parametrize(("secret", "status", "code"), [(SECRET, 200, 0), (ANOTHER_SECRET, 401, 1)])
+def test_a_process(served: dict[str, str], secret: str, status: int, code: int) -> None:
+    """It reads a customer of the sandbox, and its exit code says whether all is well."""
+    done = start("--customer", PAGE_CUSTOMER_ID, variables={**served, "CYBERSOURCE_SECRET_KEY": secret})
+    assert (done.returncode, done.stderr) == (code, "")
+    assert re.search(f"^status +{status}$", done.stdout, re.MULTILINE)
 
 
-def test_a_process_that_reads_a_customer(served: dict[str, str]) -> None:
-    """It reads a customer of the stand-in, and exits 0."""
-    done = start("--customer", PAGE_CUSTOMER_ID, variables=served)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert re.search("^status +200$", done.stdout, re.MULTILINE)
-
-
-def test_a_process_that_is_refused(served: dict[str, str]) -> None:
-    """With a wrong secret it lists the causes, and exits 1."""
-    variables = {**served, "CYBERSOURCE_SECRET_KEY": ANOTHER_SECRET}
-    done = start("--customer", PAGE_CUSTOMER_ID, variables=variables)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert re.search("^status +401$", done.stdout, re.MULTILINE)
-    assert re.search("^  clock +ruled out", done.stdout, re.MULTILINE)
-
-
-def test_a_process_without_a_terminal(tmp_path: Path) -> None:
+def test_a_process_without_a_terminal(path: str) -> None:
     """It cannot ask for a password, says in one line what it needs, and exits 2."""
-    done = start("--p12", str(written(tmp_path, p12(certificate(MERCHANT_ID)))))
+    done = start("--p12", path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "CYBERSOURCE_P12_PASSWORD" in done.stderr
-    assert len(done.stderr) <= 81
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-def test_a_process_with_a_terminal(tmp_path: Path) -> None:
+def test_a_process_with_a_terminal(path: str) -> None:
     """It asks for the password, which is not echoed, and lists the file."""
     ours, theirs = os.openpty()
-    path = str(written(tmp_path, p12(certificate(MERCHANT_ID))))
     with subprocess.Popen(  # in a session of its own, or it would ask at the terminal of whoever runs the tests
         [*COMMAND, "--p12", path],
         stdin=theirs,

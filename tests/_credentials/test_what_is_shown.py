@@ -145,7 +145,7 @@ def auth(**options: Any) -> CertificateAuth:
 
 def client(**options: Any) -> CustomersClient:
     """Make a client, a good one but for what is given."""
-    given = {"environment": "test", "auth": SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)}
+    given: dict[str, Any] = {"environment": "test", "auth": SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)}
     return CustomersClient(**(given | options))
 
 

@@ -187,7 +187,11 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),
     "changed, and changes": (changes_and_returns_changes, INVALID, "function: it changed its argument, so it has to"),
     "a number": (lambda customer: 5, INVALID, "function: the result has to be the Customer, .* not int"),
-    "a wrong type": (lambda customer: {"buyerInformation": {"email": 5}}, INVALID, "function: .*buyerInformation.email"),
+    "a wrong type": (
+        lambda customer: {"buyerInformation": {"email": 5}},
+        INVALID,
+        "function: .*buyerInformation.email",
+    ),
     "a wrong name": (lambda customer: {"buyer_information": {}}, INVALID, "did you mean buyerInformation"),
 }
 

@@ -17,14 +17,13 @@ from cybersource_tms_api.types import UNSET, Unset
 from . import errors
 from ._async_clients import AsyncCustomersClient
 from ._calls.environment import Environment
-from ._calls.records import CustomerRecord
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.retries import Retries
 from ._clients import CustomersClient
 from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._diff.changed_fields import changed_fields
 from ._diff.reading import MerchantData
-from ._many import UpdateOutcome
 from ._version import __version__
 
 __all__ = [

@@ -19,7 +19,7 @@ from cybersource_tms_api.types import UNSET, Unset
 from ._calls.changes import Modify, desired_changes, guarding_etag, modified_changes, parse_function
 from ._calls.environment import Environment
 from ._calls.operations import Operation, Result
-from ._calls.records import CustomerRecord
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.requests import (
     JSON,
     Changes,
@@ -44,7 +44,7 @@ from ._credentials.arguments import naming
 from ._credentials.message_encryption import MessageEncryption
 from ._http.attempt import async_attempt
 from ._http.connections import AsyncConnections
-from ._many import AsyncTurns, UpdateOutcome, run_async_job
+from ._many import AsyncJob, JobEnded
 from ._tracebacks import raise_without_frames
 from .errors import CybersourceError, PreconditionFailed
 
@@ -193,7 +193,7 @@ class AsyncCustomersClient:
         max_failures: int | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[UpdateOutcome]]:
         """Update many customers at a time, in tasks, as `CustomersClient.update_many` does."""
-        return run_async_job(self._update_one, pairs, concurrency, per_second, max_failures)
+        return AsyncJob(self._update_one, pairs, concurrency, per_second, max_failures).run()
 
     @raise_without_frames
     def apply_many(
@@ -212,47 +212,47 @@ class AsyncCustomersClient:
         `pairs` can be an async iterable as well, and outcomes come while it is waited for. Leaving the block cancels
         what is in flight.
         """
-        return run_async_job(self._apply_one, pairs, concurrency, per_second, max_failures)
+        return AsyncJob(self._apply_one, pairs, concurrency, per_second, max_failures).run()
 
-    async def _update_one(self, customer_id: str, changes: Changes, turns: AsyncTurns) -> CustomerRecord:
-        return await self._update(customer_id, changes, None, turns)
+    async def _update_one(self, customer_id: str, changes: Changes, job: AsyncJob) -> CustomerRecord:
+        return await self._update(customer_id, changes, None, job)
 
-    async def _apply_one(self, customer_id: str, wanted: Changes | Modify, turns: AsyncTurns) -> CustomerRecord:
+    async def _apply_one(self, customer_id: str, wanted: Changes | Modify, job: AsyncJob) -> CustomerRecord:
         if callable(wanted):
-            return await self._modify(customer_id, wanted, turns)
-        return await self._apply(customer_id, wanted, turns)
+            return await self._modify(customer_id, wanted, job)
+        return await self._apply(customer_id, wanted, job)
 
     async def _update(
-        self, customer_id: str, changes: Changes, if_match: str | CustomerRecord | None, turns: AsyncTurns | None
+        self, customer_id: str, changes: Changes, if_match: str | CustomerRecord | None, job: AsyncJob | None
     ) -> CustomerRecord:
         body = parse_changes("changes", changes, limits=True)
         etag = parse_if_match(if_match, parse_customer_id(customer_id))
         operation = update_request(customer_id, body, etag, self._settings.profile_id)
-        return await self._send_update(operation, Deadline(self._settings.retries), turns)
+        return await self._send_update(operation, Deadline(self._settings.retries), job)
 
-    async def _apply(self, customer_id: str, desired: Changes, turns: AsyncTurns | None) -> CustomerRecord:
+    async def _apply(self, customer_id: str, desired: Changes, job: AsyncJob | None) -> CustomerRecord:
         checked = parse_changes("desired", desired, limits=False)
-        return await self._read_modify_write(customer_id, partial(desired_changes, checked), turns)
+        return await self._read_modify_write(customer_id, partial(desired_changes, checked), job)
 
-    async def _modify(self, customer_id: str, function: Modify, turns: AsyncTurns | None) -> CustomerRecord:
-        return await self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)), turns)
+    async def _modify(self, customer_id: str, function: Modify, job: AsyncJob | None) -> CustomerRecord:
+        return await self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)), job)
 
     async def _read_modify_write(
-        self, customer_id: str, find_changes: Callable[[CustomerRecord], JSON], turns: AsyncTurns | None
+        self, customer_id: str, find_changes: Callable[[CustomerRecord], JSON], job: AsyncJob | None
     ) -> CustomerRecord:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
         requests = 0
         for number in count(1):
-            read = await self._retry(retrieve, deadline, turns)
+            read = await self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
             if not changes:
                 return evolve(read, requests=requests)
             update = update_request(customer_id, changes, guarding_etag(read), self._settings.profile_id)
             try:
-                record = await self._send_update(update, deadline, turns)
+                record = await self._send_update(update, deadline, job)
                 return evolve(record, requests=requests + record.requests)
             except PreconditionFailed as error:
                 if error.may_have_been_applied:
@@ -266,47 +266,47 @@ class AsyncCustomersClient:
         raise AssertionError
 
     async def _send_update(
-        self, update: Operation[CustomerRecord], deadline: Deadline, turns: AsyncTurns | None
+        self, update: Operation[CustomerRecord], deadline: Deadline, job: AsyncJob | None
     ) -> CustomerRecord:
         try:
-            return await self._retry(update, deadline, turns)
+            return await self._retry(update, deadline, job)
         except PreconditionFailed as error:
             if not error.may_have_been_applied:
                 raise
-            return await self._confirm_applied(update, error, deadline, turns)
+            return await self._confirm_applied(update, error, deadline, job)
 
     async def _confirm_applied(
         self,
         update: Operation[CustomerRecord],
         refused: PreconditionFailed,
         deadline: Deadline,
-        turns: AsyncTurns | None,
+        job: AsyncJob | None,
     ) -> CustomerRecord:
         """Read the customer: was an earlier attempt of a refused update applied?"""
         try:
             retrieve = retrieve_request(update.customer_id, self._settings.profile_id)
-            current = await self._retry(retrieve, deadline, turns)
+            current = await self._retry(retrieve, deadline, job)
         except CybersourceError as error:
             raise refused from error
         if missing := not_applied(current, update):
             raise lost_update(refused, missing) from refused
         return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
-    async def _retry(self, operation: Operation[Result], deadline: Deadline, turns: AsyncTurns | None) -> Result:
+    async def _retry(self, operation: Operation[Result], deadline: Deadline, job: AsyncJob | None) -> Result:
         """Make one attempt after another, until one succeeds, none is left, or the time is over."""
         attempts = Attempts(operation, self._settings.retries, deadline)
         async with self._connections.acquire(attempts) as connection:
             deadline.postpone(connection.waited)
+            deadline.postpone(await job.wait_for_turn() if job else 0.0)
             while True:
-                deadline.postpone(await turns.wait_for_turn() if turns else 0.0)
                 try:
                     return await async_attempt(connection, operation, self._settings, deadline, attempts.made + 1)
                 except CybersourceError as error:
                     attempts.record(error)
                     delay = attempts.next_delay(error)
-                    if turns:
-                        turns.slow_down(error)
-                    if delay is None or not await _wait(delay, turns):
+                    if job:
+                        job.slow_down(error)
+                    if delay is None or not await _wait(delay, job, deadline):
                         raise
 
     @property
@@ -339,9 +339,14 @@ class AsyncCustomersClient:
         return f"AsyncCustomersClient({self._settings.base_url!r})"
 
 
-async def _wait(seconds: float, turns: AsyncTurns | None) -> bool:
+async def _wait(seconds: float, job: AsyncJob | None, deadline: Deadline) -> bool:
     """Wait between two attempts, and return whether to make the next one: a job that has ended makes none."""
-    if turns:
-        return await turns.sleep(seconds)
-    await anyio.sleep(seconds)
+    if not job:
+        await anyio.sleep(seconds)
+        return True
+    await job.sleep(seconds)
+    try:
+        deadline.postpone(await job.wait_for_turn())
+    except JobEnded:
+        return False
     return True

@@ -39,7 +39,7 @@ from cybersource_tms_api.types import UNSET, Unset
 from ._calls.changes import Modify, desired_changes, guarding_etag, modified_changes, parse_function
 from ._calls.environment import Environment
 from ._calls.operations import Operation, Result
-from ._calls.records import CustomerRecord
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.requests import (
     JSON,
     Changes,
@@ -64,7 +64,7 @@ from ._credentials.arguments import naming
 from ._credentials.message_encryption import MessageEncryption
 from ._http.attempt import attempt
 from ._http.connections import SyncConnections
-from ._many import Turns, UpdateOutcome, run_job
+from ._many import JobEnded, SyncJob
 from ._tracebacks import raise_without_frames
 from .errors import CybersourceError, PreconditionFailed
 
@@ -310,7 +310,7 @@ class CustomersClient:
         max_failures: int | None = None,
     ) -> AbstractContextManager[Iterator[UpdateOutcome]]:
         """Update many customers at a time, as `update` does, on threads. The arguments are those of `apply_many`."""
-        return run_job(self._update_one, pairs, concurrency, per_second, max_failures)
+        return SyncJob(self._update_one, pairs, concurrency, per_second, max_failures).run()
 
     @raise_without_frames
     def apply_many(
@@ -349,47 +349,47 @@ class CustomersClient:
             Unauthorized: The credentials were not accepted.
             Forbidden: The merchant may not do this.
         """
-        return run_job(self._apply_one, pairs, concurrency, per_second, max_failures)
+        return SyncJob(self._apply_one, pairs, concurrency, per_second, max_failures).run()
 
-    def _update_one(self, customer_id: str, changes: Changes, turns: Turns) -> CustomerRecord:
-        return self._update(customer_id, changes, None, turns)
+    def _update_one(self, customer_id: str, changes: Changes, job: SyncJob) -> CustomerRecord:
+        return self._update(customer_id, changes, None, job)
 
-    def _apply_one(self, customer_id: str, wanted: Changes | Modify, turns: Turns) -> CustomerRecord:
+    def _apply_one(self, customer_id: str, wanted: Changes | Modify, job: SyncJob) -> CustomerRecord:
         if callable(wanted):
-            return self._modify(customer_id, wanted, turns)
-        return self._apply(customer_id, wanted, turns)
+            return self._modify(customer_id, wanted, job)
+        return self._apply(customer_id, wanted, job)
 
     def _update(
-        self, customer_id: str, changes: Changes, if_match: str | CustomerRecord | None, turns: Turns | None
+        self, customer_id: str, changes: Changes, if_match: str | CustomerRecord | None, job: SyncJob | None
     ) -> CustomerRecord:
         body = parse_changes("changes", changes, limits=True)
         etag = parse_if_match(if_match, parse_customer_id(customer_id))
         operation = update_request(customer_id, body, etag, self._settings.profile_id)
-        return self._send_update(operation, Deadline(self._settings.retries), turns)
+        return self._send_update(operation, Deadline(self._settings.retries), job)
 
-    def _apply(self, customer_id: str, desired: Changes, turns: Turns | None) -> CustomerRecord:
+    def _apply(self, customer_id: str, desired: Changes, job: SyncJob | None) -> CustomerRecord:
         checked = parse_changes("desired", desired, limits=False)
-        return self._read_modify_write(customer_id, partial(desired_changes, checked), turns)
+        return self._read_modify_write(customer_id, partial(desired_changes, checked), job)
 
-    def _modify(self, customer_id: str, function: Modify, turns: Turns | None) -> CustomerRecord:
-        return self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)), turns)
+    def _modify(self, customer_id: str, function: Modify, job: SyncJob | None) -> CustomerRecord:
+        return self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)), job)
 
     def _read_modify_write(
-        self, customer_id: str, find_changes: Callable[[CustomerRecord], JSON], turns: Turns | None
+        self, customer_id: str, find_changes: Callable[[CustomerRecord], JSON], job: SyncJob | None
     ) -> CustomerRecord:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
         requests = 0
         for number in count(1):
-            read = self._retry(retrieve, deadline, turns)
+            read = self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
             if not changes:
                 return evolve(read, requests=requests)
             update = update_request(customer_id, changes, guarding_etag(read), self._settings.profile_id)
             try:
-                record = self._send_update(update, deadline, turns)
+                record = self._send_update(update, deadline, job)
                 return evolve(record, requests=requests + record.requests)
             except PreconditionFailed as error:
                 if error.may_have_been_applied:
@@ -403,47 +403,47 @@ class CustomersClient:
         raise AssertionError
 
     def _send_update(
-        self, update: Operation[CustomerRecord], deadline: Deadline, turns: Turns | None
+        self, update: Operation[CustomerRecord], deadline: Deadline, job: SyncJob | None
     ) -> CustomerRecord:
         try:
-            return self._retry(update, deadline, turns)
+            return self._retry(update, deadline, job)
         except PreconditionFailed as error:
             if not error.may_have_been_applied:
                 raise
-            return self._confirm_applied(update, error, deadline, turns)
+            return self._confirm_applied(update, error, deadline, job)
 
     def _confirm_applied(
         self,
         update: Operation[CustomerRecord],
         refused: PreconditionFailed,
         deadline: Deadline,
-        turns: Turns | None,
+        job: SyncJob | None,
     ) -> CustomerRecord:
         """Read the customer: was an earlier attempt of a refused update applied?"""
         try:
             retrieve = retrieve_request(update.customer_id, self._settings.profile_id)
-            current = self._retry(retrieve, deadline, turns)
+            current = self._retry(retrieve, deadline, job)
         except CybersourceError as error:
             raise refused from error
         if missing := not_applied(current, update):
             raise lost_update(refused, missing) from refused
         return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
-    def _retry(self, operation: Operation[Result], deadline: Deadline, turns: Turns | None) -> Result:
+    def _retry(self, operation: Operation[Result], deadline: Deadline, job: SyncJob | None) -> Result:
         """Make one attempt after another, until one succeeds, none is left, or the time is over."""
         attempts = Attempts(operation, self._settings.retries, deadline)
         with self._connections.acquire(attempts) as connection:
             deadline.postpone(connection.waited)
+            deadline.postpone(job.wait_for_turn() if job else 0.0)
             while True:
-                deadline.postpone(turns.wait_for_turn() if turns else 0.0)
                 try:
                     return attempt(connection, operation, self._settings, deadline, attempts.made + 1)
                 except CybersourceError as error:
                     attempts.record(error)
                     delay = attempts.next_delay(error)
-                    if turns:
-                        turns.slow_down(error)
-                    if delay is None or not _wait(delay, turns):
+                    if job:
+                        job.slow_down(error)
+                    if delay is None or not _wait(delay, job, deadline):
                         raise
 
     @property
@@ -476,9 +476,14 @@ class CustomersClient:
         return f"CustomersClient({self._settings.base_url!r})"
 
 
-def _wait(seconds: float, turns: Turns | None) -> bool:
+def _wait(seconds: float, job: SyncJob | None, deadline: Deadline) -> bool:
     """Wait between two attempts, and return whether to make the next one: a job that has ended makes none."""
-    if turns:
-        return turns.sleep(seconds)
-    time.sleep(seconds)
+    if not job:
+        time.sleep(seconds)
+        return True
+    job.sleep(seconds)
+    try:
+        deadline.postpone(job.wait_for_turn())
+    except JobEnded:
+        return False
     return True

@@ -1,36 +1,32 @@
-"""Many customers: at most so many at a time, at most so fast, and an outcome for each."""
+"""Many customers: at most so many in flight, at most so fast, and an outcome for each as it finishes.
+
+SyncJob, AsyncJob   read the pairs, begin each update as soon as it may, and yield the outcomes
+  _Job              which customers are in flight, when the next request may be sent, and what has ended the job
+"""
 
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
+from contextvars import Context, copy_context
+from functools import partial
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, cast
 
 import anyio
-from attrs import frozen
+from anyio.abc import TaskGroup, TaskStatus
 
-from ._calls.records import CustomerRecord
-from .errors import CybersourceError, InvalidRequest
+from ._calls.records import UpdateOutcome
+from ._calls.settings import parse_count
+from ._tracebacks import async_yield_without_frames, drop_frames, yield_without_frames
+from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, TooManyRequests, UnreadableResponse
 
 _LONGEST_PAUSE = 60.0  # seconds that a job waits because the service asks for it
-_LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could not sleep as long
 _SHORTEST_PAUSE = 1.0  # seconds after a 429 that does not say how long to wait
-
-
-@frozen
-class UpdateOutcome:
-    """What became of one customer of a job.
-
-    Attributes:
-        customer_id: As it was given.
-        record: The customer afterwards, with the paths of the fields that were sent; None if there is an error.
-        error: Why it failed: a `CybersourceError`, or what the caller's function raised; None if it did not.
-    """
-
-    customer_id: str
-    record: CustomerRecord | None = None
-    error: BaseException | None = None
+_LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could not wait as long
 
 
 class JobEnded(CybersourceError):
@@ -39,56 +35,295 @@ class JobEnded(CybersourceError):
     may_have_been_applied = False
 
 
-class Turns:
-    """The turns of a job's requests: evenly spaced, and none while the service asks to wait.
+class _Job:
+    """The state of a job: which customers are in flight, when the next request may be sent, and what has ended it.
 
-    Raises:
-        InvalidRequest: `per_second` is not a number above 0.
+    The job is given to the client's function, whose `_retry` waits for turns: these are evenly spaced, and there is
+    none while the service asks to wait.
     """
 
-    def __init__(self, per_second: float | None) -> None:
+    def __init__(
+        self, function: Any, pairs: Any, concurrency: int, per_second: float | None, max_failures: int | None
+    ) -> None:
         if per_second is not None and not (type(per_second) in {int, float} and _LEAST <= per_second < math.inf):
             raise InvalidRequest("per_second: expected a number above 0; leave it out for no limit")
-
-    def wait_for_turn(self) -> float:
-        """Wait for a turn, and return the seconds that it took."""
-        return 0.0
+        self._function, self._pairs = function, pairs
+        self._concurrency = parse_count("concurrency", concurrency)
+        self._max_failures = None if max_failures is None else parse_count("max_failures", max_failures)
+        self._numbers = count()
+        self._in_flight: set[str] = set()
+        self._finished: deque[UpdateOutcome] = deque()  # and not taken yet
+        self._failures = 0  # in a row
+        self._has_ended = False
+        self._error: BaseException | None = None  # raised after the outcomes of what was in flight
+        self._interval = 1 / per_second if per_second else 0.0
+        self._next_turn = self._paused_until = self._waited_until = -math.inf
 
     def slow_down(self, error: CybersourceError) -> None:
         """Pause if the service asks for it: by a 429, or by `Retry-After` with any status."""
+        if isinstance(error, StatusError) and (error.retry_after or isinstance(error, TooManyRequests)):
+            pause = min(error.retry_after or _SHORTEST_PAUSE, _LONGEST_PAUSE)
+            self._paused_until = max(self._paused_until, self._now() + pause)
 
-    def sleep(self, seconds: float) -> bool:
-        """Wait between two attempts, and return whether the job still goes on."""
-        time.sleep(seconds)
-        return True
+    def _waits(self) -> Iterator[float]:
+        """Yield how many seconds to wait for a turn, and again if a pause has begun meanwhile; then take the turn."""
+        while not self._has_ended and (due := max(self._next_turn, self._paused_until)) > (now := self._now()):
+            yield due - now
+            self._waited_until = due
+        if self._has_ended:
+            raise JobEnded
+        self._next_turn = self._now() + self._interval
+
+    def _now(self) -> float:
+        return max(time.monotonic(), self._waited_until)  # a test may have stopped the clock
+
+    def _parse_pair(self, item: object) -> tuple[Any, Any]:
+        number = next(self._numbers)
+        if isinstance(item, tuple | list) and len(pair := cast("tuple[Any, ...]", item)) == 2:  # noqa: PLR2004
+            return pair[0], pair[1]
+        raise InvalidRequest(f"pairs: item {number} is not a pair of a customer id and what to update")
+
+    def _is_in_flight(self, customer_id: object) -> bool:
+        return _key(customer_id) in self._in_flight
+
+    def _is_full(self) -> bool:
+        return len(self._in_flight) + len(self._finished) >= self._concurrency
+
+    def _finish(self, outcome: UpdateOutcome) -> None:
+        """End an update. One that was not sent, because the job has ended, has no outcome."""
+        if not isinstance(outcome.error, JobEnded):
+            concerned = _concerned(outcome.error)
+            self._failures = self._failures + 1 if concerned == "several" else 0
+            if concerned == "all" or self._failures == self._max_failures:
+                self._end(outcome.error)
+            self._finished.append(outcome)
+        self._in_flight.discard(_key(outcome.customer_id))
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """Begin and send nothing more. The first error is the one that is raised."""
+        self._error = self._error or error
+        self._has_ended = True
 
 
-class AsyncTurns:
-    """Does for tasks what `Turns` does for threads."""
+def _key(customer_id: object) -> str:
+    # Ids are case-insensitive. What is no text is no id, which the update says.
+    return customer_id.lower() if isinstance(customer_id, str) else ""
 
-    def __init__(self, per_second: float | None) -> None: ...
+
+def _concerned(error: BaseException | None) -> Literal["one", "several", "all"]:
+    """Return how many customers an error concerns."""
+    if isinstance(error, ConnectionFailed):
+        return "several" if error.is_transient else "all"  # the proxy refuses, or the certificate is not trusted
+    if isinstance(error, StatusError | UnreadableResponse):
+        by_the_service = error.correlation_id is not None or bool(getattr(error, "errors", ()))
+        if not by_the_service or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
+            return "several"
+        return "all" if error.status_code in {401, 403} else "one"
+    is_closed = isinstance(error, InvalidRequest) and error.argument is None  # the client
+    return "all" if is_closed or not isinstance(error, Exception | None) else "one"
+
+
+class SyncJob(_Job):
+    """Updates customers on threads. The caller's thread reads the pairs and takes the outcomes.
+
+    A signal's handler may raise there at any moment. So that thread holds no lock, and looks before it waits.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        if not isinstance(self._pairs, Iterable):
+            raise InvalidRequest("pairs: expected an iterable of pairs")
+        self._queue, self._lock = threading.Lock(), threading.Lock()  # for turns, and for what has finished
+        self._ended: SimpleQueue[None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Context, Any, Any] | None] = SimpleQueue()
+        self._news: SimpleQueue[None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._running = 0
+
+    @contextmanager
+    def run(self) -> Generator[Iterator[UpdateOutcome]]:
+        """Run the job while a block does."""
+        try:
+            self._start_threads()
+            with closing(yield_without_frames(self._outcomes())) as outcomes:
+                yield outcomes
+        finally:
+            self._end()
+            self._work.put(None)
+            for thread in self._threads:
+                thread.join()
+
+    def wait_for_turn(self) -> float:
+        """Wait for a turn, and return the seconds that it took; raise `JobEnded` if the job has ended."""
+        started = time.monotonic()
+        with self._queue:
+            for seconds in self._waits():
+                self.sleep(seconds)
+        return time.monotonic() - started
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than the job goes on."""
+        with suppress(Empty):
+            self._ended.put(self._ended.get(timeout=seconds))
+
+    def _end(self, error: BaseException | None = None) -> None:
+        super()._end(error)
+        self._ended.put(None)
+
+    def _start_threads(self) -> None:
+        """Start the threads, or as many of them as the system gives."""
+        for number in range(self._concurrency):
+            thread = threading.Thread(target=self._run_thread, name=f"cybersource_tms-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self._threads:
+                    raise
+                break
+            self._threads.append(thread)
+        self._concurrency = self._running = len(self._threads)
+
+    def _run_thread(self) -> None:
+        while work := self._work.get():
+            context, customer_id, wanted = work
+            try:
+                outcome = UpdateOutcome(customer_id, context.run(self._function, customer_id, wanted, self))
+            except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
+                outcome = UpdateOutcome(customer_id, error=drop_frames(error))
+            with self._lock:
+                self._finish(outcome)
+                self._tell()
+        self._work.put(None)  # for the next thread
+        with self._lock:
+            self._running -= 1
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._news.empty():
+            self._news.put(None)
+
+    def _outcomes(self) -> Generator[UpdateOutcome]:
+        try:
+            for item in self._pairs:
+                customer_id, wanted = self._parse_pair(item)
+                yield from self._take_while(partial(self._is_in_flight, customer_id))
+                self._in_flight.add(_key(customer_id))
+                self._work.put((copy_context(), customer_id, wanted))
+                yield from self._take_while(lambda: self._finished or self._is_full())
+                if self._has_ended:
+                    break
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised below
+            self._end(error)
+        self._work.put(None)
+        # In this order: what has finished is there before its thread has ended.
+        yield from self._take_while(lambda: self._running or self._finished)
+        if self._error:
+            raise self._error
+
+    def _take_while(self, condition: Callable[[], object]) -> Generator[UpdateOutcome]:
+        while condition():
+            if self._finished:
+                outcome = self._finished[0]
+                del self._finished[0]  # after `popleft()` a signal's handler may raise, and the outcome would be lost
+                yield outcome
+            else:
+                self._news.get()
+
+
+class AsyncJob(_Job):
+    """Updates customers in tasks. Another task reads the pairs, and the caller's takes the outcomes."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        if not isinstance(self._pairs, Iterable | AsyncIterable):
+            raise InvalidRequest("pairs: expected an iterable or an async iterable of pairs")
+        self._queue = anyio.Lock(fast_acquire=True)  # for turns
+        self._ended, self._news = anyio.Event(), anyio.Event()
+        self._is_over = False
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[AsyncIterator[UpdateOutcome]]:
+        """Run the job while a block does."""
+        tasks = await anyio.create_task_group().__aenter__()
+        try:
+            await tasks.start(self._run_updates)
+            async with aclosing(async_yield_without_frames(self._outcomes())) as outcomes:
+                yield outcomes
+        finally:
+            tasks.cancel_scope.cancel()
+            await tasks.__aexit__(None, None, None)  # not the error, which would come out in a group
 
     async def wait_for_turn(self) -> float:
-        return 0.0
+        """Wait for a turn, as `SyncJob.wait_for_turn` does."""
+        started = time.monotonic()
+        async with self._queue:
+            for seconds in self._waits():
+                await self.sleep(seconds)
+        return time.monotonic() - started
 
-    def slow_down(self, error: CybersourceError) -> None: ...
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than the job goes on."""
+        with anyio.move_on_after(seconds):
+            await self._ended.wait()
 
-    async def sleep(self, seconds: float) -> bool:
-        await anyio.sleep(seconds)
-        return True
+    def _end(self, error: BaseException | None = None) -> None:
+        super()._end(error)
+        self._ended.set()
+        self._reading.cancel()
 
+    async def _run_updates(self, *, task_status: TaskStatus[None]) -> None:
+        task_status.started()
+        try:
+            async with anyio.create_task_group() as updates:
+                with anyio.CancelScope() as self._reading:
+                    await self._read(updates)
+        finally:
+            self._is_over = True
+            self._tell()
 
-def run_job(
-    function: Callable[[str, Any, Turns], CustomerRecord],
-    pairs: Iterable[tuple[str, Any]],
-    concurrency: int,
-    per_second: float | None,
-    max_failures: int | None,
-) -> AbstractContextManager[Iterator[UpdateOutcome]]:
-    """Return a job that is run when it is entered."""
-    raise NotImplementedError
+    async def _read(self, updates: TaskGroup) -> None:
+        try:
+            if isinstance(self._pairs, AsyncIterable):
+                async for item in cast("AsyncIterable[object]", self._pairs):
+                    await self._begin(item, updates)
+            else:
+                for item in self._pairs:
+                    await self._begin(item, updates)
+        except BaseException as error:  # noqa: BLE001 - raised when what is in flight has ended
+            self._end(error)
 
+    async def _begin(self, item: object, updates: TaskGroup) -> None:
+        customer_id, wanted = self._parse_pair(item)
+        await self._wait_while(partial(self._is_in_flight, customer_id))
+        self._in_flight.add(_key(customer_id))
+        updates.start_soon(self._update, customer_id, wanted)
+        await self._wait_while(self._is_full)
 
-def run_async_job(*arguments: Any) -> Any:
-    """Return a job that is run when it is entered."""
-    raise NotImplementedError
+    async def _update(self, customer_id: Any, wanted: Any) -> None:
+        try:
+            outcome = UpdateOutcome(customer_id, await self._function(customer_id, wanted, self))
+        except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
+            outcome = UpdateOutcome(customer_id, error=drop_frames(error))
+        self._finish(outcome)
+        self._tell()
+
+    async def _outcomes(self) -> AsyncGenerator[UpdateOutcome]:
+        while self._finished or not self._is_over:
+            if self._finished:
+                outcome = self._finished.popleft()
+                self._tell()
+                yield outcome
+            else:
+                await self._news.wait()
+        if self._error:
+            raise self._error
+
+    async def _wait_while(self, condition: Callable[[], bool]) -> None:
+        while condition():
+            await self._news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()

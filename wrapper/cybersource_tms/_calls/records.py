@@ -52,3 +52,18 @@ class CustomerRecord:
             InvalidRequest: There is no such field, or it has another type.
         """
         return read_field(self.customer, path, kind)
+
+
+@frozen
+class UpdateOutcome:
+    """What became of one customer of a job.
+
+    Attributes:
+        customer_id: As it was given.
+        record: The customer afterwards, with the paths of the fields that were sent; None if there is an error.
+        error: Why it failed: a `CybersourceError`, or what the caller's function raised; None if it did not.
+    """
+
+    customer_id: str
+    record: CustomerRecord | None = None
+    error: BaseException | None = None

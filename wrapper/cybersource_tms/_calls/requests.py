@@ -7,7 +7,8 @@ from typing import Any, cast
 from attrs import frozen
 
 from cybersource_tms._diff.changed_fields import field_paths
-from cybersource_tms._diff.schema import ONLY_THE_SERVICE, Mismatch, to_json, update_schema
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import ONLY_THE_SERVICE, Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -80,7 +81,7 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     if not isinstance(changes, CustomerUpdate | Mapping):
         raise InvalidRequest(f"{argument}: {_advice(argument, changes)}")
     try:
-        json: JSON = to_json(changes, update_schema(), sent=True, limits=limits)
+        json: JSON = to_json(changes, customer_schema(), sent=True, limits=limits)
     except Mismatch as mismatch:
         advice = f"; {_ONLY_CHANGES}" if mismatch.problem == ONLY_THE_SERVICE else ""
         raise InvalidRequest(f"{argument}: {mismatch}{advice}", path=mismatch.path) from mismatch

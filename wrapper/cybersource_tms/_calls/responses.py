@@ -16,7 +16,8 @@ import httpx
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
 from cybersource_tms._diff.changed_fields import customer_json
-from cybersource_tms._diff.schema import Mismatch, api_names, customer_schema, to_json
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 from cybersource_tms_api.models import Customer
 
 from .operations import Operation, Result
@@ -143,7 +144,7 @@ def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> e
 
 def conflict(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    return _and(refused, f"others changed it each time (rounds: {rounds})")
+    return _and(refused, f"others changed it in all {rounds} rounds of this call")
 
 
 def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:

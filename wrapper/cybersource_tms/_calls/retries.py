@@ -117,5 +117,5 @@ class Attempts:
         if isinstance(error, CybersourceError) or self._operation.is_safe:
             return
         applied = self._may_have_been_applied or request_sent
-        fate = "may have been applied: read the customer before deciding" if applied else "was not sent"
+        fate = "may have been applied: read the customer before deciding" if applied else "was not applied"
         error.add_note(f"cybersource_tms: the update of customer {self._operation.customer_id} {fate}")

@@ -12,7 +12,7 @@ import httpx
 
 from cybersource_tms._calls.environment import Environment
 from cybersource_tms._credentials import variables
-from cybersource_tms._credentials.arguments import check_owner, naming, read_file, show
+from cybersource_tms._credentials.arguments import naming, read_file, show
 from cybersource_tms._credentials.certificates import key_and_certificate, key_id_of
 from cybersource_tms._credentials.p12 import P12, read_p12
 from cybersource_tms.errors import InvalidRequest
@@ -64,23 +64,23 @@ def _open_p12(path: str, given: Mapping[str, str]) -> P12:
     names = [name for name in _PASSWORDS if name in given]
     with naming(path="--p12", password=", ".join(names)):
         content = read_file("path", path)
-        for password in (None, *(given[name] for name in names)):
-            try:
-                return read_p12(content, password)
-            except InvalidRequest as error:
-                if (password is not None and password == given[names[-1]]) or not str(error).startswith("password"):
-                    raise
-        return read_p12(content, _ask_password())
+        try:
+            return read_p12(content, None)
+        except InvalidRequest as error:
+            if not str(error).startswith("password"):
+                raise
+        if not names:
+            return read_p12(content, _ask_password())
+        with suppress(InvalidRequest):
+            return read_p12(content, given[names[0]])
+        return read_p12(content, given[names[-1]])
 
 
 def _ask_password() -> str:
-    problem = f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password"
-    if not sys.stdin.isatty():
-        raise UsageError(problem)
-    try:
-        return getpass.getpass()
-    except (EOFError, KeyboardInterrupt):
-        raise UsageError(problem) from None
+    with suppress(EOFError, KeyboardInterrupt):
+        if sys.stdin.isatty():
+            return getpass.getpass()
+    raise UsageError(f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password")
 
 
 def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Report:
@@ -112,29 +112,26 @@ def _describe_account(given: Mapping[str, str]) -> Report:
 def _describe_keys(given: Mapping[str, str], **settings: Any) -> Report:
     auth, encryption, base_url = settings["auth"], settings["encryption"], settings["base_url"]
     keys: Report = {
-        "base_url": base_url and str(httpx.URL(base_url).join("/")),  # its path could be a secret
+        "base_url": base_url and str(httpx.URL(base_url).join("/")).rstrip("/"),  # its path could be a secret
         "credential": "P12 certificate" if auth.expires else "shared secret",
         "key_id": show(auth.key_id),
         "algorithm": auth.algorithm,
         "encryption": given.get(variables.MLE, "off"),
-    }
+    } | _describe_certificate(given, variables.SIGNING_P12, "key")
     if encryption:
         expires, key_id = encryption.request_expires, encryption.response_key_id
         keys |= {"request_key_id": encryption.request_key_id, "request_key_expires": expires and f"{expires:%Y-%m-%d}"}
-        keys |= {"response_key_id": key_id and show(key_id)} | _describe_certificate(
-            given, variables.RESPONSE_P12, key_id
-        )
-    return keys | _describe_certificate(given, variables.SIGNING_P12, auth.key_id)
+        found = _describe_certificate(given, variables.RESPONSE_P12, "response_key")
+        keys |= found | ({"response_key_id": show(key_id)} if key_id and key_id != found.get("response_key_id") else {})
+    return keys
 
 
-def _describe_certificate(given: Mapping[str, str], names: tuple[str, str], key_id: str | None) -> Report:
+def _describe_certificate(given: Mapping[str, str], names: tuple[str, str], label: str) -> Report:
     """Return what the certificate of a P12's key says and confirms. A response key of one's own making has none."""
-    prefix = "key" if names == variables.SIGNING_P12 else "response_key"
-    argument, owner = check_owner(given[variables.MERCHANT], given.get(variables.PORTFOLIO))
+    whose = ("portfolio", variables.PORTFOLIO) if variables.PORTFOLIO in given else ("merchant", variables.MERCHANT)
     with suppress(InvalidRequest, KeyError):
         p12 = read_p12(given[names[0]], given.get(names[1]))
-        certificate = key_and_certificate((argument, owner), *p12)[1]
-        found = {f"{prefix}_{name}": value for name, value in describe_validity(certificate).items()}
-        found |= {argument.removesuffix("_id"): owner}
-        return found | ({f"{prefix}_id": key_id} if key_id == key_id_of("certificate", certificate) else {})
+        certificate = key_and_certificate(given[whose[1]], *p12)[1]
+        found = {f"{label}_{name}": value for name, value in describe_validity(certificate).items()}
+        return found | {whose[0]: given[whose[1]], f"{label}_id": key_id_of("certificate", certificate)}
     return {}

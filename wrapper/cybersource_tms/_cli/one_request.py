@@ -54,8 +54,7 @@ def _note_response(report: Report, record: logging.LogRecord) -> bool:
     facts = vars(record)
     if "status" in facts:
         ahead, correlation_id = facts["clock_seconds_ahead"], facts["correlation_id"]
-        report["status"] = facts["status"]
-        report["correlation_id"] = correlation_id and printable(correlation_id)
+        report |= {"status": facts["status"], "correlation_id": correlation_id and printable(correlation_id)}
         report["clock_seconds_ahead"] = None if ahead is None else int(ahead)
     return True
 
@@ -70,13 +69,10 @@ def _describe_causes(settings: dict[str, Any], report: Report) -> dict[str, str]
     between = [settings["base_url"], *map(getproxies().get, ("https", "all")), *map(os.environ.get, _OWN_AUTHORITIES)]
     if not any(between):
         causes["proxy"] = "ruled out: the request went straight to the service"
-    ahead = report["clock_seconds_ahead"]
-    if ahead is None:
+    if (ahead := report["clock_seconds_ahead"]) is None:
         return causes
+    is_likely = ahead > CLOCK_TOLERANCE or ahead < _TOO_LATE
+    clock = {"clock": f"{'likely' if is_likely else 'possible'}: it is {describe_seconds_ahead(ahead)} the service's"}
     if abs(ahead) <= CLOCK_TOLERANCE:
-        return causes | {"clock": f"ruled out: it is within {CLOCK_TOLERANCE} s of the service's"}
-    found = f"it is {describe_seconds_ahead(ahead)} the service's"
-    if _TOO_LATE < ahead < 0:
-        return causes | {"clock": f"possible: {found}"}
-    del causes["clock"]
-    return {"clock": f"likely: {found}"} | causes
+        clock["clock"] = f"ruled out: it is within {CLOCK_TOLERANCE} s of the service's"
+    return (clock if is_likely else {}) | causes | clock

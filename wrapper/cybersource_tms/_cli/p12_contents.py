@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from cybersource_tms._calls.responses import printable
 from cybersource_tms._credentials import certificates, variables
-from cybersource_tms._credentials.message_encryption import SERVICE
 from cybersource_tms._credentials.p12 import P12, read_p12
 from cybersource_tms.errors import InvalidRequest
 
@@ -27,11 +26,10 @@ _FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve
 def list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
     """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
     publics = [key.public_key() for key in p12[0]]
-    pairs = [(each, certificates.public_key(each)) for each in p12[1]]
-    certified = [public for _, public in pairs]
-    entries = [_entry("key and certificate" if key in publics else "certificate", each, key) for each, key in pairs]
+    certified = [certificates.public_key(each) for each in p12[1]]
     alone = [key for key in publics if key not in certified]
-    entries += [_entry("key", None, key) for key in alone]
+    kinds = ["key and certificate" if key in publics else "certificate" for key in certified]
+    entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in alone)]
     for entry, public in zip(entries, [*certified, *alone], strict=True):
         entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(publics) == 1)
         entry["likely"] = entry["likely"] if SIGNING in entry["can_serve_as"] else None
@@ -45,7 +43,7 @@ def find_problems(entries: Iterable[Report]) -> list[str]:
     services = [entry["can_serve_as"] for entry in entries if _is_service(entry)]
     problems = [] if any(keys) else ["no key in it can sign or decrypt"]
     if services and not any(services):
-        problems.append(f"no certificate of {SERVICE} in it can encrypt requests")
+        problems.append(f"no certificate of {certificates.SERVICE} in it can encrypt requests")
     return problems
 
 
@@ -56,17 +54,17 @@ def describe_validity(certificate: x509.Certificate) -> Report:
     return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
 
 
-def _entry(holds: str, certificate: x509.Certificate | None, public: object) -> Report:
+def _entry(holds: str, thing: x509.Certificate | RSAPublicKey) -> Report:
     entry: Report = {"holds": holds, **dict.fromkeys(_FACTS)}
     try:
-        if certificate:
-            entry |= {"common_name": certificates.name_of(certificate) or "none", **describe_validity(certificate)}
+        if isinstance(thing, RSAPublicKey):
+            certificates.check_size("key", thing)
+        else:
+            entry |= {"common_name": certificates.name_of(thing) or "none", **describe_validity(thing)}
             with suppress(InvalidRequest):
-                entry["key_id"] = printable(certificates.key_id_of("certificate", certificate))
-            certificates.rsa_key_of("certificate", certificate)
-            certificates.check_validity("certificate", certificate)
-        elif isinstance(public, RSAPublicKey):
-            certificates.check_size("key", public)
+                entry["key_id"] = printable(certificates.key_id_of("certificate", thing))
+            certificates.rsa_key_of("certificate", thing)
+            certificates.check_validity("certificate", thing, warns=True)
     except InvalidRequest as error:
         entry["problem"] = str(error).partition(": ")[2]
     return entry
@@ -91,4 +89,4 @@ def _users(key_id: str | None, public: object, given: Mapping[str, str]) -> Iter
 
 
 def _is_service(entry: Report) -> bool:
-    return entry["holds"] == "certificate" and str(entry["common_name"]).casefold() == SERVICE.casefold()
+    return entry["holds"] == "certificate" and str(entry["common_name"]).casefold() == certificates.SERVICE.casefold()

@@ -25,16 +25,10 @@ def check_id(name: str, value: object) -> str:
     return value
 
 
-def check_owner(merchant_id: object, portfolio_id: object) -> tuple[str, str]:
-    """Return whose key signs, and which argument says so: with a meta key the portfolio, otherwise the merchant.
-
-    Raises:
-        InvalidRequest: One of them is not an id.
-    """
+def check_owner(merchant_id: object, portfolio_id: object) -> str:
+    """Return whose key it is: with a meta key the portfolio's, otherwise the merchant's. Or raise `InvalidRequest`."""
     merchant = check_id("merchant_id", merchant_id)
-    if portfolio_id is None:
-        return "merchant_id", merchant
-    return "portfolio_id", check_id("portfolio_id", portfolio_id)
+    return merchant if portfolio_id is None else check_id("portfolio_id", portfolio_id)
 
 
 def decode_secret(secret: object) -> bytes:

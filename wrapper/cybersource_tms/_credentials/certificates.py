@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from cybersource_tms._tracebacks import warn
 from cybersource_tms.errors import InvalidRequest
 
-Owner = tuple[str, str]  # the argument that says whose certificate it is, if there is one, and its common name
+SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
 
 _Given = TypeVar("_Given")
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
@@ -48,7 +48,7 @@ def parse_certificates(given: Iterable[_Given], load: Callable[[_Given], x509.Ce
 
 
 def key_and_certificate(
-    owner: Owner, keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate]
+    owner: str, keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate]
 ) -> tuple[RSAPrivateKey, x509.Certificate]:
     """Return the key that belongs to a certificate of the owner, and the best such certificate.
 
@@ -64,17 +64,16 @@ def key_and_certificate(
     return max(pairs, key=lambda pair: _preference(pair[1]))
 
 
-def certificates_of(name: str, owner: Owner, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
     """Return the certificates whose common name is the owner's, without case, or raise `InvalidRequest`.
 
     Those that are valid now come first, and of those the last to expire.
     """
-    argument, wanted = owner
-    found = [each for each in certificates if wanted.casefold() in map(str.casefold, _common_names(each))]
+    found = [each for each in certificates if owner.casefold() in map(str.casefold, _common_names(each))]
     if not found:
         names = ", ".join(dict.fromkeys(map(name_of, certificates))) or "none"
-        whose = f", {argument}: no certificate has this" if argument else f": no certificate has {wanted} as"
-        raise InvalidRequest(f"{name}{whose} common name; those that are there: {names}")
+        whose = SERVICE if owner == SERVICE else "the merchant or portfolio"  # whose id may be a secret by mistake
+        raise InvalidRequest(f"{name}: no certificate has the common name of {whose}; those that are there: {names}")
     return sorted(found, key=_preference, reverse=True)
 
 

@@ -125,7 +125,7 @@ class SharedSecretAuth(JsonWebTokenAuth):
 
     @raise_without_frames
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
-        _, issuer = check_owner(merchant_id, portfolio_id)
+        issuer = check_owner(merchant_id, portfolio_id)
         key = decode_secret(secret)
         ids = {"merchant_id": merchant_id, "key_id": check_id("key_id", key_id), "portfolio_id": portfolio_id}
         if pasted := [name for name, value in ids.items() if value == secret]:
@@ -184,7 +184,7 @@ class CertificateAuth(JsonWebTokenAuth):
         self.public_key, self.expires = rsa_key_of("certificate", own), own.not_valid_after_utc
         check_validity("certificate", own, warns=True)
         verified = _verified(sign, self.public_key, algorithm)
-        super().__init__(verified, algorithm, key_id_of("certificate", own), merchant_id, owner[1])
+        super().__init__(verified, algorithm, key_id_of("certificate", own), merchant_id, owner)
 
     @classmethod
     @raise_without_frames

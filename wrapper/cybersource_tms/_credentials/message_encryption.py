@@ -19,13 +19,10 @@ from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
 from .arguments import check_id, check_owner, naming, show
-from .certificates import Owner, certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .certificates import SERVICE, certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
 from .json_web_token import JsonWebTokenAuth
 from .p12 import P12, read_p12
 from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
-
-SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
-_SERVICE = ("", SERVICE)
 
 # What to say to those who have the signing key's P12 only.
 OTHER_P12 = 'the response key has a P12 of its own: see "REST - API Response MLE" in the Business Center'
@@ -193,7 +190,7 @@ def refuse_signing_key(auth: httpx.Auth, encryption: MessageEncryption) -> None:
         raise InvalidRequest(f"encryption: the response key is the signing key; {OTHER_P12}")
 
 
-def response_key(p12: P12, owner: Owner, key_id: str | None) -> tuple[bytes, str]:
+def response_key(p12: P12, owner: str, key_id: str | None) -> tuple[bytes, str]:
     """Return the response key in a P12, as PEM, and its id: the given one, or else its certificate's."""
     keys, certificates = p12
     try:
@@ -208,12 +205,12 @@ def response_key(p12: P12, owner: Owner, key_id: str | None) -> tuple[bytes, str
 
 def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> bytes:
     """Return the service's certificate, as PEM, or raise `InvalidRequest`."""
-    return certificate_pem(certificates_of(name, _SERVICE, certificates)[0])
+    return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
 
 
 def _certificate(name: str, pem: bytes) -> x509.Certificate:
     found = read_pem_certificates(name, pem)
-    certificate = found[0] if len(found) == 1 else certificates_of(name, _SERVICE, found)[0]
+    certificate = found[0] if len(found) == 1 else certificates_of(name, SERVICE, found)[0]
     check_validity(name, certificate, warns=True)
     return certificate
 

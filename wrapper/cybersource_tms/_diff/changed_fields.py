@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cybersource_tms._diff.schema import (
+from cybersource_tms._diff.schema import known_values, to_json
+from cybersource_tms._diff.spec import (
+    ANYTHING,
+    FORMATS,
     ONLY_THE_SERVICE,
     Mismatch,
     Schema,
     customer_schema,
-    known_values,
-    no_such_field,
-    to_json,
+    fields_of,
+    unknown_field,
 )
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, attributes_of
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -41,8 +42,9 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
         InvalidRequest: A value of a wrong type, a field that does not exist, or a difference in what only the service
             writes, such as `id`. The message has the field's path.
     """
-    patch = difference(customer_json(before, "before"), after)
-    return build_update(patch) if patch else None
+    patch = difference(customer_json(before, "before", service=False), after)
+    update: CustomerUpdate | None = _build(patch, customer_schema(), CustomerUpdate) if patch else None
+    return update
 
 
 def difference(before: Json, after: CustomerLike, argument: str = "after") -> Json:
@@ -51,33 +53,32 @@ def difference(before: Json, after: CustomerLike, argument: str = "after") -> Js
     Raises:
         InvalidRequest: What is wanted cannot be; the message calls it by the name of the argument.
     """
-    wanted = customer_json(after, argument)
+    wanted = customer_json(after, argument, service=False)
     try:
         return _difference(before, wanted, customer_schema())
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}") from mismatch
+        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
 
 
-def customer_json(customer: CustomerLike, argument: str) -> Json:
-    """Return a customer, or a part of one, as JSON.
+def customer_json(customer: CustomerLike, argument: str, *, service: bool = True) -> Json:
+    """Return a customer, or a part of one, as JSON that shares nothing with it.
+
+    Args:
+        customer: A `Customer`, a `CustomerUpdate`, or a mapping with the API's names.
+        argument: What a message calls it.
+        service: Whether to copy what only the service writes, too, or to leave it as it is.
 
     Raises:
-        InvalidRequest: It is none; the message calls it by the name of the argument.
+        InvalidRequest: It is none, or a value in it is of a wrong type.
     """
-    problem = f"expected a Customer or a mapping, not {type(customer).__name__}"
+    if not isinstance(customer, (Customer, CustomerUpdate, Mapping)):
+        problem = f"{argument}: expected a Customer or a mapping, not {type(customer).__name__}"
+        raise InvalidRequest(problem, argument=argument)
     try:
-        if isinstance(customer, Customer | CustomerUpdate | Mapping):
-            found: Json = to_json(customer, customer_schema(), sent=False)
-            return found
+        found: Json = to_json(customer, customer_schema(), sent=False, service=service)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}") from mismatch
-    raise InvalidRequest(f"{argument}: {problem}")
-
-
-def build_update(patch: Json) -> CustomerUpdate:
-    """Return a patch as a model, with models in it. The generated parser would demand what an object requires."""
-    update: CustomerUpdate = _build(CustomerUpdate, patch, customer_schema())
-    return update
+        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+    return found
 
 
 def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -93,36 +94,44 @@ def _difference(old: Json, new: Json, schema: Schema) -> Json:
     for name, value in new.items():
         inner = schema.properties.get(name) or schema.others
         was = old.get(name)
-        if inner is None or inner.read_only:
-            if name not in old or not _same(was, value):
-                problem = Mismatch(ONLY_THE_SERVICE) if name in old else no_such_field(name, schema)
-                raise problem.inside(name)
-            continue
         try:
-            if isinstance(value, dict) and "object" in inner.accepted:
-                changes = _difference(was if isinstance(was, dict) else {}, value, inner)
-                if changes or not (was is None or isinstance(was, dict)):
+            if inner is None or inner.read_only:
+                _check_unchanged(name, old, value, schema)
+            elif type(value) is dict and "object" in inner.types:
+                changes = _difference(was if type(was) is dict else {}, value, inner)
+                if changes or not (was is None or type(was) is dict):
                     patch[name] = changes
             elif not _same(was, value):
-                known = frozenset(known_values(was, inner)) if isinstance(value, list) else frozenset()
-                patch[name] = to_json(value, inner, sent=True, known=known)
+                patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)})
         except Mismatch as mismatch:
             raise mismatch.inside(name) from None
     return patch
 
 
-def _same(first: object, second: object) -> bool:
+def _check_unchanged(name: str, old: Json, value: Any, schema: Schema) -> None:
+    """Refuse a difference in what only the service writes, which was left as it is."""
+    if name not in old:
+        raise Mismatch(unknown_field(name, schema))
+    inner = schema.properties.get(name, ANYTHING)
+    if not _same(*(to_json(each, inner, sent=False) for each in (old[name], value))):
+        raise Mismatch(ONLY_THE_SERVICE)
+
+
+def _same(first: Any, second: Any) -> bool:
     """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
-    if isinstance(first, dict) and isinstance(second, dict):
+    if type(first) is str or first is None:
+        return bool(first == second)
+    if type(first) is dict and type(second) is dict:
         return first.keys() == second.keys() and all(_same(value, second[name]) for name, value in first.items())
-    if isinstance(first, list) and isinstance(second, list):
+    if type(first) is list and type(second) is list:
         return len(first) == len(second) and all(map(_same, first, second))
     not_a_number = first != first and second != second  # noqa: PLR0124 - NaN is the one value that is not itself
     return not_a_number or (first == second and isinstance(first, bool) == isinstance(second, bool))
 
 
-def _build(model: type, patch: Json, schema: Schema) -> Any:
-    attributes = {name: attribute for attribute, name in (attributes_of(model) or {}).items()}
+def _build(patch: Json, schema: Schema, model: type) -> Any:
+    """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
+    attributes = fields_of(model) or {}
     given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
     others: Json = {}
     for name, value in patch.items():
@@ -132,16 +141,13 @@ def _build(model: type, patch: Json, schema: Schema) -> Any:
         else:
             others[name] = built
     instance = model(**given)
-    if others:
-        instance.additional_properties.update(others)
+    instance.additional_properties.update(others)
     return instance
 
 
 def _build_value(value: Any, schema: Schema) -> Any:
-    if isinstance(value, str) and schema.format:
-        return FORMATS[schema.format][1](value)
-    if isinstance(value, dict) and schema.models:
-        return _build(schema.models[-1], value, schema)
-    if isinstance(value, list):
+    if type(value) is dict and schema.model:
+        return _build(value, schema, schema.model)
+    if type(value) is list:
         return [_build_value(item, schema.items or ANYTHING) for item in value]
-    return value
+    return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value

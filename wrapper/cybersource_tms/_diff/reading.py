@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.schema import Mismatch, Schema, field_schema
-from cybersource_tms._diff.spec import FORMATS, attributes_of
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, Mismatch, Schema, field_schema, fields_of
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
 
@@ -25,7 +24,7 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
         schema = field_schema(path)
     except Mismatch as mismatch:
         raise InvalidRequest(f"get: {mismatch}", argument="path", path=path) from mismatch
-    held = _types(schema) if schema.types else [kind]
+    held = [kind] if schema is ANYTHING else _types(schema)
     if kind not in held:
         names = " or ".join(each.__name__ for each in held)
         problem = f"it holds {names}, which get() takes as kind=" if held else "it is not a single value"
@@ -40,16 +39,17 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
 def _types(schema: Schema) -> list[type]:
     """Return the types of Python for the values that are not null."""
     text = FORMATS[schema.format][0] if schema.format else str
-    return [text if name == "string" else kind for name, kind in _TYPES.items() if name in schema.types]
+    names = schema.types - {"integer"} if "number" in schema.types else schema.types
+    return [text if name == "string" else kind for name, kind in _TYPES.items() if name in names]
 
 
 def _member(value: Any, name: str) -> Any:
     """Return what a model has under a name of the API."""
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value).get(name)
-    attributes = attributes_of(type(value)) or {}
-    found = [getattr(value, attribute) for attribute, each in attributes.items() if each == name]
-    return found[0] if found else getattr(value, "additional_properties", {}).get(name)
+    if attribute := (fields_of(type(value)) or {}).get(name):
+        return getattr(value, attribute)
+    return getattr(value, "additional_properties", {}).get(name)
 
 
 class MerchantData(MutableMapping[str, str]):

@@ -1,10 +1,12 @@
-"""The spec's schemas, made ready for the walk: references are followed, and what is in parts is put together."""
+"""The spec's schemas, made ready for the walk: references are followed, and parts are put together."""
 
 import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import NoneType
@@ -22,54 +24,47 @@ JSON_TYPES: dict[type, str] = {
     bool: "boolean",
     int: "integer",
     float: "number",
-    NoneType: "null",
-    dict: "object",
     list: "array",
+    dict: "object",
+    NoneType: "null",
 }
-# What a model holds as an object and JSON as text. The functions raise ValueError for text of another form.
-FORMATS: dict[str, tuple[type, Callable[[str], Any]]] = {
-    "date": (date, date.fromisoformat),
-    "date-time": (datetime, datetime.fromisoformat),
-    "uuid": (UUID, UUID),
+# What a model holds as an object and JSON as text; what makes one of the other; and in words.
+FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
+    "date": (date, date.fromisoformat, "a date such as 2026-11-30"),
+    "date-time": (datetime, datetime.fromisoformat, "a date and time such as 2026-11-30T12:00:00+00:00"),
+    "uuid": (UUID, UUID, "a UUID"),
 }
-
-
-@attrs.frozen
-class Limit:
-    """A keyword that limits values of some JSON types."""
-
-    types: set[str]
-    holds: Callable[[Any, Any], object]
-    words: str
-    bound: Any = None
-
-    def problem(self, value: Any) -> str | None:
-        """Return what is wrong with a value, without the value; None if nothing is."""
-        if self.holds(value, self.bound):
-            return None
-        return self.words.format(self.bound, len(value) if isinstance(value, str | list) else "")
-
-
-@cache
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Return a pattern as JSON Schema means it, which is as JavaScript does."""
-    # There $ is the end, not also before a last line break; and a digit is one of ASCII's.
-    python = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
-    return re.compile(python, re.ASCII)
-
-
-_NUMBERS = {"integer", "number"}
-_LIMITS = {
-    "minLength": Limit({"string"}, lambda text, least: len(text) >= least, "at least {} characters, it has {}"),
-    "maxLength": Limit({"string"}, lambda text, most: len(text) <= most, "at most {} characters, it has {}"),
-    "pattern": Limit({"string"}, lambda text, pattern: compile_pattern(pattern).search(text), "does not match {}"),
-    "minItems": Limit({"array"}, lambda items, least: len(items) >= least, "at least {} entries, it has {}"),
-    "maxItems": Limit({"array"}, lambda items, most: len(items) <= most, "at most {} entries, it has {}"),
-    "minimum": Limit(_NUMBERS, operator.ge, "at least {}"),
-    "maximum": Limit(_NUMBERS, operator.le, "at most {}"),
-    "exclusiveMinimum": Limit(_NUMBERS, operator.gt, "more than {}"),
-    "exclusiveMaximum": Limit(_NUMBERS, operator.lt, "less than {}"),
+# For values of which types a keyword is, what holds, and what is wrong if it does not.
+_LIMITS: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], object], str]] = {
+    "minLength": (("string",), lambda text, least: len(text) >= least, "at least {} characters, it has {}"),
+    "maxLength": (("string",), lambda text, most: len(text) <= most, "at most {} characters, it has {}"),
+    "pattern": (("string",), lambda text, pattern: _compile(pattern).search(text), "does not match {}"),
+    "minItems": (("array",), lambda items, least: len(items) >= least, "at least {} entries, it has {}"),
+    "maxItems": (("array",), lambda items, most: len(items) <= most, "at most {} entries, it has {}"),
+    "minimum": (("integer", "number"), operator.ge, "at least {}"),
+    "maximum": (("integer", "number"), operator.le, "at most {}"),
+    "exclusiveMinimum": (("integer", "number"), operator.gt, "more than {}"),
+    "exclusiveMaximum": (("integer", "number"), operator.lt, "less than {}"),
 }
+ONLY_THE_SERVICE = "only the service writes this"
+
+
+class Mismatch(Exception):
+    """A value does not fit. `path` names the field as the API does; neither it nor `problem` holds a value."""
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(problem, path)
+        self.problem = problem
+        self.path = path
+
+    def inside(self, place: object) -> "Mismatch":
+        """Return the same, seen from outside `place`: a field's name or an index."""
+        outer = f"[{place}]" if type(place) is int else str(place)
+        joint = "." if self.path and not self.path.startswith("[") else ""
+        return Mismatch(self.problem, f"{outer if outer.isprintable() else ascii(outer)}{joint}{self.path}")
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
 
 
 @attrs.define(eq=False)
@@ -77,31 +72,25 @@ class Schema:
     """What the spec says of a value.
 
     Attributes:
-        in_array: Whether it is part of an array, which an update replaces as a whole.
-        any_shape: Whether it is, or is part of, what only the service writes.
-        types: The JSON types that it admits; empty if any will do.
+        types: The JSON types that fit. A whole number is a number.
         properties: The fields of an object.
         others: What an object's other fields may hold; None if it has no others.
-        items: What the entries of an array are.
-        models: The generated classes that may stand for an object; the last has all of its fields.
-        accepted: The JSON types that fit, with the whole numbers among the numbers.
+        items: What the entries of an array may be.
+        model: The generated class for an object, if there is one.
         plain: The types of Python of which every value that is received fits.
     """
 
-    in_array: bool = False
-    any_shape: bool = False
-    types: frozenset[str] = frozenset()
+    types: AbstractSet[str] = frozenset(JSON_TYPES.values())
     properties: dict[str, "Schema"] = attrs.field(factory=dict, repr=False)
     others: "Schema | None" = attrs.field(default=None, repr=False)
     items: "Schema | None" = attrs.field(default=None, repr=False)
     required: tuple[str, ...] = ()
     enum: tuple[Any, ...] = ()
     format: str | None = None
-    limits: tuple[Limit, ...] = ()
-    models: tuple[type, ...] = ()
+    limits: tuple[tuple[tuple[str, ...], Callable[[Any, Any], object], Any, str], ...] = ()
+    model: type | None = None
     read_only: bool = False
-    accepted: frozenset[str] = frozenset(JSON_TYPES.values())
-    plain: frozenset[type] = frozenset(JSON_TYPES) - {dict, list}
+    plain: AbstractSet[type] = frozenset(JSON_TYPES) - {dict, list}
 
 
 ANYTHING = Schema()
@@ -110,34 +99,72 @@ ANYTHING.others = ANYTHING.items = ANYTHING
 
 @cache
 def customer_schema() -> Schema:
-    """Return the schema of a customer. An update's fields are those that are not read-only."""
-    return _loader().load({"$ref": "#/components/schemas/Customer"})
+    """Return the schema of a customer, and of an update, where what is read-only is refused."""
+    spec = _read("openapi.json")
+    return Loader(spec, _attributes()).load(spec["components"]["schemas"]["Customer"], "CustomerUpdate")
 
 
 @cache
-def error_schema() -> Schema:
-    """Return the schema of the service's errors."""
-    return _loader().load({"$ref": "#/components/schemas/ErrorResponse"})
+def api_names() -> AbstractSet[str]:
+    """Return the names of all fields of a customer, and of the entries of its lists."""
+    return set(_names(customer_schema()))
 
 
 @lru_cache(256)
-def attributes_of(model: type) -> Mapping[str, str] | None:
-    """Return the names in the API of a generated model's attributes; None if it is no such model."""
+def fields_of(model: type) -> Mapping[str, str] | None:
+    """Return the attributes of a generated model by their names in the API; None if it is another class."""
     return next((_attributes()[base] for base in model.__mro__ if base in _attributes()), None)
 
 
 @cache
-def _loader() -> "Loader":
-    return Loader(_read("openapi.json"), _attributes())
-
-
-@cache
 def _attributes() -> Mapping[type, Mapping[str, str]]:
-    return {getattr(models, name): attributes for name, attributes in _read("attributes.json").items()}
+    table = _read("attributes.json").items()
+    return {getattr(models, name): {field: attribute for attribute, field in row.items()} for name, row in table}
 
 
 def _read(name: str) -> Any:
     return json.loads(files("cybersource_tms_api").joinpath(name).read_text(encoding="utf-8"))
+
+
+def field_schema(path: str, *, sent: bool = False) -> Schema:
+    """Return what a field of a customer, such as `buyerInformation.email`, may hold.
+
+    Raises:
+        Mismatch: There is no such field, or it is to be sent and only the service writes it.
+    """
+    schema, place = customer_schema(), ""
+    for name in path.split("."):
+        if "object" not in schema.types:
+            raise Mismatch("it has no fields of its own", place)
+        inner = schema.properties.get(name) or schema.others
+        place = f"{place}.{name}".lstrip(".")
+        if inner is None or (sent and inner.read_only):
+            raise Mismatch(unknown_field(name, schema), place)
+        schema = inner
+    return schema
+
+
+def unknown_field(name: object, schema: Schema) -> str:
+    """Say why an object has no field of this name that can be written, and name the nearest."""
+    if name in schema.properties:
+        return ONLY_THE_SERVICE
+    known = {_squash(path.rpartition(".")[2]): path for path in _paths(schema)}
+    nearest = get_close_matches(_squash(str(name)[:64]), known, n=1)
+    return "no such field" + "".join(f", did you mean {known[each]}?" for each in nearest)
+
+
+def _names(schema: Schema, levels: int = 5) -> Iterator[str]:
+    for name, inner in schema.properties.items() if levels else ():
+        yield name
+        yield from _names(inner, levels - 1)
+        yield from _names(inner.items or ANYTHING, levels - 1)
+
+
+def _paths(schema: Schema, levels: int = 5) -> Iterator[str]:
+    """Yield the paths of the fields in an object; last its own, which are nearest."""
+    for name, inner in schema.properties.items() if levels else ():
+        yield from (f"{name}.{path}" for path in _paths(inner, levels - 1))
+    yield from schema.properties
 
 
 class Loader:
@@ -145,106 +172,78 @@ class Loader:
 
     def __init__(self, document: Raw, attributes: Mapping[type, Mapping[str, str]]) -> None:
         self._document = document
-        self._fields = {model: set(names.values()) for model, names in attributes.items()}
-        self._made: dict[tuple[int, bool, bool], tuple[Schema, Raw]] = {}
+        self._attributes = attributes
+        self._made: dict[int, Schema] = {}
 
-    def load(self, raw: Raw, place: str = "", *, in_array: bool = False, any_shape: bool = False) -> Schema:
-        """Return what a schema of the document says; `place` is where it stands, as the generator names classes."""
-        key = (id(raw), in_array, any_shape)
-        if key not in self._made:
-            schema = Schema(in_array, any_shape)
-            self._made[key] = schema, raw  # an id is unique as long as there is what has it
-            self._fill(schema, list(self._parts(raw)), raw.get("title", place))
-        return self._made[key][0]
+    def load(self, raw: Raw, place: str) -> Schema:
+        """Return what a schema of the document says; the generator's name for its class would begin with `place`."""
+        if id(raw) not in self._made:
+            self._made[id(raw)] = schema = Schema()
+            self._fill(schema, *_merged(self._parts(raw, place)))
+        return self._made[id(raw)]
 
-    def _parts(self, raw: Raw) -> Iterator[Raw]:
-        """Yield the schemas that one is made of, from the inside out."""
+    def _parts(self, raw: Raw, place: str) -> Iterator[tuple[Raw, str]]:
+        """Yield the schemas that one is made of, from the inside out, and what they are named after."""
         if "$ref" in raw:
-            yield from self._parts(self._target(raw))
+            target: Any = self._document
+            for step in raw["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            yield from self._parts(target, raw["$ref"].rpartition("/")[2])
         for part in (*raw.get("allOf", ()), *raw.get("anyOf", ()), *raw.get("oneOf", ())):
-            yield from self._parts(part)
-        yield raw
+            yield from self._parts(part, place)
+        yield raw, place
 
-    def _target(self, raw: Raw) -> Raw:
-        found: Any = self._document
-        for step in raw["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        target: Raw = found
-        return target
-
-    def _fill(self, schema: Schema, parts: list[Raw], place: str) -> None:
-        merged = _merge(parts)
-        schema.types = frozenset(merged["type"])
+    def _fill(self, schema: Schema, merged: Raw, place: str) -> None:
+        types = merged["type"]
+        schema.types = {*types, "integer"} if "number" in types else set(types)
         schema.enum = tuple(merged.get("enum", ()))
-        schema.format = merged.get("format") if merged.get("format") in FORMATS else None
-        schema.limits = tuple(
-            attrs.evolve(each, bound=merged[name]) for name, each in _LIMITS.items() if name in merged
-        )
-        schema.accepted = _accepted(schema)
-        schema.plain = _plain(schema)
-        if "array" in schema.types:
-            schema.items = self._part(schema, merged.get("items", {}), place, in_array=True)
-        if "object" in schema.types:
-            schema.required = () if schema.any_shape else tuple(merged["required"])
-            schema.models = self._models(parts, set(merged["properties"]), place)
-            self._fill_object(schema, merged, schema.models[-1].__name__ if schema.models else place)
+        schema.format = merged.get("format")
+        schema.limits = tuple((*rule[:2], merged[name], rule[2]) for name, rule in _LIMITS.items() if name in merged)
+        parsed = {"object", "array", "string" if schema.format else ""}
+        schema.plain = {kind for kind, name in JSON_TYPES.items() if name in (schema.types | {"null"}) - parsed}
+        schema.items = self.load(merged["items"], place) if "array" in types else None
+        if "object" in types:
+            schema.required = tuple(merged["required"])
+            schema.model = self._model(merged["properties"].keys(), place)
+            self._fill_object(schema, merged, schema.model.__name__ if schema.model else place)
 
     def _fill_object(self, schema: Schema, merged: Raw, place: str) -> None:
         for name, raw in merged["properties"].items():
-            schema.properties[name] = self._property(schema, raw, name, place)
+            schema.properties[name] = inner = self.load(raw, place + name)
+            inner.read_only = any(part.get("readOnly") for part, _ in self._parts(raw, ""))
         others = merged.get("additionalProperties", not schema.properties)
         if others is not False:
-            schema.others = self._part(schema, {} if others is True else others, place)
+            schema.others = ANYTHING if others in (True, {}) else self.load(others, place)
 
-    def _property(self, schema: Schema, raw: Raw, name: str, place: str) -> Schema:
-        read_only = any(part.get("readOnly") for part in self._parts(raw))
-        is_id = read_only and name == "id"  # without it, nobody can say whose record it is
-        inner = self._part(schema, raw, place + name, any_shape=schema.any_shape or (read_only and not is_id))
-        inner.read_only = read_only
-        inner.plain -= {NoneType} if is_id else set()
-        return inner
-
-    def _part(self, schema: Schema, raw: Raw, place: str, **flags: bool) -> Schema:
-        return self.load(raw, place, **{"in_array": schema.in_array, "any_shape": schema.any_shape} | flags)
-
-    def _models(self, parts: list[Raw], fields: set[str], place: str) -> tuple[type, ...]:
-        """Return the classes of what is referred to, or else the one that is named after the place."""
-        names = {part["$ref"].rpartition("/")[2]: None for part in parts if "$ref" in part}
-        found = [model for name in names for model in self._fields if model.__name__ == name]
-        if place and not (found and self._fields[found[-1]] == fields):
-            named = (m for m in self._fields if squash(m.__name__).startswith(squash(place)))
-            found += sorted((m for m in named if self._fields[m] == fields), key=lambda m: len(m.__name__))[:1]
-        return tuple(found)
+    def _model(self, fields: AbstractSet[str], place: str) -> type | None:
+        fitting = (model for model, names in self._attributes.items() if names.keys() == fields)
+        named = (model for model in fitting if _squash(model.__name__).startswith(_squash(place)))
+        return min(named, key=lambda model: len(model.__name__), default=None)
 
 
-def _merge(parts: Iterable[Raw]) -> dict[str, Any]:
+def _merged(parts: Iterable[tuple[Raw, str]]) -> tuple[Raw, str]:
+    """Return the parts of a schema as one, with null among its types, and what it is named after."""
     merged: dict[str, Any] = {"type": [], "properties": {}, "required": []}
-    nullable = False
-    for part in parts:
+    null, place = False, ""
+    for part, at in parts:
         if part.get("type") == "null":
-            nullable = True
+            null = True
             continue
-        kinds = part.get("type", merged["type"])
-        properties = merged["properties"] | part.get("properties", {})
-        merged |= {**part, "properties": properties, "required": [*merged["required"], *part.get("required", ())]}
-        merged["type"] = [kinds] if isinstance(kinds, str) else kinds
-    if nullable:
-        merged["type"] = [*merged["type"], "null"]
-        merged |= {"enum": [*merged["enum"], None]} if "enum" in merged else {}
-    return merged
+        joined = {"properties": merged["properties"] | part.get("properties", {})}
+        joined["required"] = [*merged["required"], *part.get("required", ())]
+        merged |= {**part, **joined}
+        place = at if "type" in part else place
+    types = [merged["type"]] if isinstance(merged["type"], str) else merged["type"]
+    enum = {"enum": [*merged["enum"], None]} if null and "enum" in merged else {}
+    return merged | {"type": [*types, "null"] if null else types} | enum, place
 
 
-def _accepted(schema: Schema) -> frozenset[str]:
-    if not schema.types:
-        return schema.accepted
-    return schema.types | {"integer"} if "number" in schema.types else schema.types
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    # As in JavaScript, $ is the end and not also before a last line break, and a digit is one of ASCII's.
+    python = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
+    return re.compile(python, re.ASCII)
 
 
-def _plain(schema: Schema) -> frozenset[type]:
-    fits = set(JSON_TYPES.values()) if schema.any_shape else schema.accepted | {"null"}
-    fits -= {"object", "array", "string"} if schema.format else {"object", "array"}
-    return frozenset(python for python, name in JSON_TYPES.items() if name in fits)
-
-
-def squash(name: str) -> str:
+def _squash(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
