@@ -14,6 +14,7 @@ from typing import Any
 
 from cybersource_tms import CustomersClient, errors
 
+log = logging.getLogger(__name__)
 AS_WANTED, SOME_CANNOT_BE, RUN_AGAIN = 0, 1, 75
 
 
@@ -61,7 +62,7 @@ def run(customers: CustomersClient, rows: Iterable[Mapping[str, str]]) -> Report
                 elif outcome.record:
                     report.counts["updated" if outcome.record.sent else "were as wanted"] += 1
     except errors.CybersourceError:
-        logging.exception("the job ended early")
+        log.exception("the job ended early")
         report.should_run_again = True
     return report
 

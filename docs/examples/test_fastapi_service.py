@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
-from fastapi_service import create_app
 
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox
+from fastapi_service import create_app
 
 URL = f"/customers/{PAGE_CUSTOMER_ID}"
 NEW = {"email": "new@example.com"}

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import inspect
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,17 +29,14 @@ def blocks(page: Path, language: str) -> list[Block]:
 def run(place: str, line: int, code: str, names: dict[str, Any]) -> None:
     """Run a block, which may await, so that a traceback has the line of the page."""
     compiled = compile("\n" * line + code, place, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    try:
-        if inspect.iscoroutine(running := eval(compiled, names)):
-            asyncio.run(running)
-    except NotImplementedError:
-        pytest.skip("jobs are not there yet")
+    if inspect.iscoroutine(running := eval(compiled, names)):
+        asyncio.run(running)
 
 
 def run_page(page: Path, given: Mapping[str, Any], fixtures: Mapping[str, Any]) -> None:
-    """Run the blocks of a page in order, in one namespace. What is given is there in each, whatever a block has made of it.
+    """Run the blocks of a page in order, in one namespace, and the tests in them with their fixtures.
 
-    A test in a block is called with its fixtures.
+    What is given is there in each block, whatever an earlier one has made of it.
     """
     names: dict[str, Any] = {}
     for line, code in blocks(page, "python"):
@@ -52,3 +50,19 @@ def run_page(page: Path, given: Mapping[str, Any], fixtures: Mapping[str, Any]) 
 def tests_in(code: str) -> Iterator[str]:
     """Yield the names of the tests that a block defines."""
     return (each for each in re.findall(r"^def (\w+)", code, re.MULTILINE) if each.startswith("test_"))
+
+
+class Variables:
+    """Sets environment variables as `monkeypatch` does, in place of the ones that are there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._is_clean = False
+
+    def setenv(self, name: str, value: str) -> None:
+        """Set a variable; before the first one, delete all of ours."""
+        if not self._is_clean:
+            for each in [each for each in os.environ if each.startswith("CYBERSOURCE_")]:
+                self._monkeypatch.delenv(each)
+        self._is_clean = True
+        self._monkeypatch.setenv(name, value)
