@@ -128,9 +128,7 @@ def our_auth(config: dict[str, Any]) -> httpx.Auth:
     if "key_file_name" in config:
         path = Path(config["keys_directory"], f"{config['key_file_name']}.p12")
         return CertificateAuth.from_p12(path, config["key_password"], merchant_id=MERCHANT_ID, portfolio_id=portfolio)
-    return SharedSecretAuth(
-        MERCHANT_ID, config["merchant_keyid"], config["merchant_secretkey"], portfolio_id=portfolio
-    )
+    return SharedSecretAuth(MERCHANT_ID, config["merchant_keyid"], config["merchant_secretkey"], portfolio_id=portfolio)
 
 
 def our_encryption(config: dict[str, Any]) -> MessageEncryption | None:

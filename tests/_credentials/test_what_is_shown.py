@@ -23,7 +23,7 @@ SECRETS = {
     "shared secret": SECRET,
     "password of a key": KEY_PASSWORD,
     "key": key_pem(rsa_key("response")).decode(),
-    "token": sign_token({"iss": MERCHANT_ID}),
+    "token": sign_token({"iss": MERCHANT_ID, "jti": "x" * 200}),  # longer than a name of a file may be
     "password like a URL": "https://user:s3cret@pass/word#?",
     "password that is not ASCII": "пароль-\udcff",
 }
