@@ -14,6 +14,7 @@ NAMES = {
     "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncConnections": "SyncConnections",
     "AsyncCustomersClient": "CustomersClient",
+    "AsyncJob": "SyncJob",
     "AsyncIterator": "Iterator",
     "AsyncTurns": "Turns",
     "__aenter__": "__enter__",
@@ -21,7 +22,6 @@ NAMES = {
     "aclose": "close",
     "anyio": "time",
     "async_attempt": "attempt",
-    "run_async_job": "run_job",
     "AsyncBaseTransport": "BaseTransport",
 }
 

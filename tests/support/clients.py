@@ -1,6 +1,6 @@
 """Either client behind one blocking face, so that each rule is written once and holds for both."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -76,11 +76,11 @@ class BlockingClient:
         return BlockingClient(self.wrapped.with_options(**options), self._run)
 
     def update_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Update many customers; each step of the loop blocks until there is an outcome."""
+        """Update many customers; the async client's outcomes come all at once."""
         return self._outcomes(self.wrapped.update_many(pairs, **options))
 
     def apply_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Make many customers have values; each step of the loop blocks until there is an outcome."""
+        """Make many customers have values; the async client's outcomes come all at once."""
         return self._outcomes(self.wrapped.apply_many(pairs, **options))
 
     def _record(self, returned: Any) -> CustomerRecord:
@@ -91,17 +91,8 @@ class BlockingClient:
         if isinstance(self.wrapped, CustomersClient):
             with job as outcomes:
                 yield from outcomes
-            return
-        steps = _steps(job)
-        try:
-            while True:
-                try:
-                    outcome = self._run(anext(steps))
-                except StopAsyncIteration:
-                    return
-                yield outcome
-        finally:
-            self._run(steps.aclose())
+        else:
+            yield from self._run(_all(job))
 
     def close(self) -> None:
         """Call `close` or `aclose`."""
@@ -109,7 +100,6 @@ class BlockingClient:
         self._run(self.wrapped.aclose() if asynchronous else self.wrapped.close())
 
 
-async def _steps(job: Any) -> AsyncGenerator[UpdateOutcome]:
+async def _all(job: Any) -> list[UpdateOutcome]:
     async with job as outcomes:
-        async for outcome in outcomes:
-            yield outcome
+        return [outcome async for outcome in outcomes]
