@@ -16,7 +16,7 @@ NAMES = {
     "AsyncCustomersClient": "CustomersClient",
     "AsyncJob": "SyncJob",
     "AsyncIterator": "Iterator",
-    "AsyncTurns": "Turns",
+    "AsyncJob": "SyncJob",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",

@@ -1,19 +1,10 @@
 """What to send so that a customer becomes what is wanted: the changed-field rules."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cybersource_tms._diff.schema import known_values, to_json
-from cybersource_tms._diff.spec import (
-    ANYTHING,
-    FORMATS,
-    ONLY_THE_SERVICE,
-    Mismatch,
-    Schema,
-    customer_schema,
-    fields_of,
-    unknown_field,
-)
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema, unknown_field
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
@@ -42,42 +33,34 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
         InvalidRequest: A value of a wrong type, a field that does not exist, or a difference in what only the service
             writes, such as `id`. The message has the field's path.
     """
-    patch = difference(customer_json(before, "before", service=False), after)
+    wanted = customer_json(after, "after")
+    patch = _patch(customer_json(before, "before", only={"id", *wanted}), wanted, "after")
     update: CustomerUpdate | None = _build(patch, customer_schema(), CustomerUpdate) if patch else None
     return update
 
 
-def difference(before: Json, after: CustomerLike, argument: str = "after") -> Json:
+def difference(before: Json, after: CustomerLike, argument: str) -> Json:
     """Return the patch from a customer, as `customer_json` returns it, to what is wanted; empty if nothing differs.
 
     Raises:
         InvalidRequest: What is wanted cannot be; the message calls it by the name of the argument.
     """
-    wanted = customer_json(after, argument, service=False)
-    try:
-        return _difference(before, wanted, customer_schema())
-    except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+    return _patch(before, customer_json(after, argument), argument)
 
 
-def customer_json(customer: CustomerLike, argument: str, *, service: bool = True) -> Json:
-    """Return a customer, or a part of one, as JSON that shares nothing with it.
-
-    Args:
-        customer: A `Customer`, a `CustomerUpdate`, or a mapping with the API's names.
-        argument: What a message calls it.
-        service: Whether to copy what only the service writes, too, or to leave it as it is.
+def customer_json(customer: CustomerLike, argument: str, *, only: Collection[str] | None = None) -> Json:
+    """Return a customer, or a part of one, as JSON that shares nothing with it; `only` is as in `to_json`.
 
     Raises:
-        InvalidRequest: It is none, or a value in it is of a wrong type.
+        InvalidRequest: It is none, or has a wrong value; the message calls it by the name of the argument.
     """
     if not isinstance(customer, (Customer, CustomerUpdate, Mapping)):
         problem = f"{argument}: expected a Customer or a mapping, not {type(customer).__name__}"
         raise InvalidRequest(problem, argument=argument)
     try:
-        found: Json = to_json(customer, customer_schema(), sent=False, service=service)
+        found: Json = to_json(customer, customer_schema(), sent=False, only=only)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+        raise _refusal(argument, mismatch) from mismatch
     return found
 
 
@@ -89,15 +72,28 @@ def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
     return paths
 
 
+def _refusal(argument: str, mismatch: Mismatch) -> InvalidRequest:
+    return InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path)
+
+
+def _patch(before: Json, wanted: Json, argument: str) -> Json:
+    try:
+        return _difference(before, wanted, customer_schema())
+    except Mismatch as mismatch:
+        raise _refusal(argument, mismatch) from mismatch
+
+
 def _difference(old: Json, new: Json, schema: Schema) -> Json:
     patch: Json = {}
     for name, value in new.items():
-        inner = schema.properties.get(name) or schema.others
         was = old.get(name)
+        inner = schema.properties.get(name) or schema.others
+        if inner is None or inner.read_only:
+            if name not in old or not _same(was, value):
+                raise Mismatch(unknown_field(name, schema, is_known=name in old), name)
+            continue
         try:
-            if inner is None or inner.read_only:
-                _check_unchanged(name, old, value, schema)
-            elif type(value) is dict and "object" in inner.types:
+            if type(value) is dict and "object" in inner.types:
                 changes = _difference(was if type(was) is dict else {}, value, inner)
                 if changes or not (was is None or type(was) is dict):
                     patch[name] = changes
@@ -106,15 +102,6 @@ def _difference(old: Json, new: Json, schema: Schema) -> Json:
         except Mismatch as mismatch:
             raise mismatch.inside(name) from None
     return patch
-
-
-def _check_unchanged(name: str, old: Json, value: Any, schema: Schema) -> None:
-    """Refuse a difference in what only the service writes, which was left as it is."""
-    if name not in old:
-        raise Mismatch(unknown_field(name, schema))
-    inner = schema.properties.get(name, ANYTHING)
-    if not _same(*(to_json(each, inner, sent=False) for each in (old[name], value))):
-        raise Mismatch(ONLY_THE_SERVICE)
 
 
 def _same(first: Any, second: Any) -> bool:
@@ -131,7 +118,7 @@ def _same(first: Any, second: Any) -> bool:
 
 def _build(patch: Json, schema: Schema, model: type) -> Any:
     """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
-    attributes = fields_of(model) or {}
+    attributes = MODELS[model]
     given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
     others: Json = {}
     for name, value in patch.items():

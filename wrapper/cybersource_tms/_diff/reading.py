@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, Mismatch, Schema, field_schema, fields_of
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
 
 _Value = TypeVar("_Value")
-
-_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": float}
 
 
 def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value | None:
@@ -20,15 +18,15 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
     """
     if not isinstance(path, str):
         raise InvalidRequest("get: expected a path such as buyerInformation.email", argument="path")
+    hint = "; MerchantData(record.customer) has its entries" if path.startswith("merchantDefinedInformation") else ""
     try:
-        schema = field_schema(path)
+        held = _types(field_schema(path), kind)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"get: {mismatch}", argument="path", path=path) from mismatch
-    held = [kind] if schema is ANYTHING else _types(schema)
+        raise InvalidRequest(f"get: {mismatch}{hint}", argument="path", path=path) from mismatch
     if kind not in held:
         names = " or ".join(each.__name__ for each in held)
         problem = f"it holds {names}, which get() takes as kind=" if held else "it is not a single value"
-        raise InvalidRequest(f"get: {path}: {problem}", argument="kind", path=path)
+        raise InvalidRequest(f"get: {path}: {problem}{hint}", argument="kind", path=path)
     value: Any = customer
     for name in path.split("."):
         value = _member(value, name)
@@ -36,40 +34,46 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
     return cast("_Value", value) if fits else None
 
 
-def _types(schema: Schema) -> list[type]:
-    """Return the types of Python for the values that are not null."""
+def _types(schema: Schema, kind: type) -> list[type]:
+    """Return the types of Python that a field's values have; any will do where the spec says nothing."""
     text = FORMATS[schema.format][0] if schema.format else str
-    names = schema.types - {"integer"} if "number" in schema.types else schema.types
-    return [text if name == "string" else kind for name, kind in _TYPES.items() if name in names]
+    number = float if "number" in schema.types else int
+    kinds = {"string": text, "boolean": bool, "integer": number}
+    return [kind] if schema is ANYTHING else [each for name, each in kinds.items() if name in schema.types]
 
 
 def _member(value: Any, name: str) -> Any:
-    """Return what a model has under a name of the API."""
+    """Return what a model, or an object that was not made into one, has under a name of the API."""
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value).get(name)
-    if attribute := (fields_of(type(value)) or {}).get(name):
-        return getattr(value, attribute)
-    return getattr(value, "additional_properties", {}).get(name)
+    attribute = MODELS.get(type(value), {}).get(name)
+    return getattr(value, attribute) if attribute else getattr(value, "additional_properties", {}).get(name)
 
 
 class MerchantData(MutableMapping[str, str]):
     """A customer's `merchant_defined_information` as a dict of names and values.
 
-        with customers.edit(customer_id) as customer:
+        def upgrade(customer: Customer) -> Customer:
             MerchantData(customer)["data2"] = "Gold"
+            return customer
+
+        customers.modify(customer_id, upgrade)
 
     What is changed here is changed in the customer. An entry without a name or without a value is left alone and not
     shown. A value must hold no personal data, or CyberSource suspends the account.
 
     Args:
-        customer: The customer of a record, or the one that an edit hands out.
+        customer: The customer of a record, or the one that `modify` gives to its function.
 
     Raises:
         InvalidRequest: It is not a `Customer`.
     """
 
     def __init__(self, customer: Customer) -> None:
-        self._customer = _check_customer(customer)
+        given: object = customer
+        if not isinstance(given, Customer):  # the list of a CustomerUpdate would replace all entries that there are
+            raise InvalidRequest("MerchantData: expected a Customer, such as record.customer", argument="customer")
+        self._customer = given
 
     def __getitem__(self, name: str) -> str:
         return self._values()[name]
@@ -100,10 +104,3 @@ class MerchantData(MutableMapping[str, str]):
     def _values(self) -> dict[str, str]:
         pairs = ((entry.name, entry.value) for entry in self._entries())
         return {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
-
-
-def _check_customer(customer: object) -> Customer:
-    # The list of a CustomerUpdate would replace all entries that the customer has.
-    if not isinstance(customer, Customer):
-        raise InvalidRequest("MerchantData: expected a Customer, such as record.customer")
-    return customer

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,10 +13,10 @@ from cybersource_tms._diff.spec import (
     ANYTHING,
     FORMATS,
     JSON_TYPES,
+    MODELS,
     ONLY_THE_SERVICE,
     Mismatch,
     Schema,
-    fields_of,
     unknown_field,
 )
 from cybersource_tms_api.types import Unset
@@ -45,7 +45,7 @@ def to_json(
     complete: bool = False,
     limits: bool = True,
     known: Known | None = None,
-    service: bool = True,
+    only: Collection[str] | None = None,
 ) -> Any:
     """Return a value as JSON, which shares nothing with it. Models and mappings may be in one another.
 
@@ -59,12 +59,12 @@ def to_json(
         limits: Whether what is sent is held to the spec's limits.
         known: The customer's `known_values`, which are not held to the limits. None if it is not known what is there;
             then nothing within a list is.
-        service: Whether to copy what only the service writes too, or to leave it as it is.
+        only: The fields to copy of those that only the service writes. None: all of them.
 
     Raises:
         Mismatch: It does not fit.
     """
-    return _Walk(sent, complete, limits, known, service, in_service=schema.read_only).visit(value, schema)
+    return _Walk(sent, complete, limits, known, only).visit(value, schema)
 
 
 def known_values(value: Any, schema: Schema) -> Iterator[tuple[Schema, str, Any]]:
@@ -88,8 +88,8 @@ class _Walk:
     complete: bool
     limits: bool
     known: Known | None
-    service: bool
-    in_service: bool
+    only: Collection[str] | None
+    in_service: bool = False
     in_lists: int = 0
     levels: int = MOST_LEVELS
     values: int = MOST_VALUES
@@ -122,7 +122,8 @@ class _Walk:
             for name, given in value.items():
                 inner = fields.get(name) or self._other(name, schema)
                 if inner.read_only:
-                    copy[name] = self._read_only(name, given, inner)
+                    if self.only is None or name in self.only:
+                        copy[name] = self._read_only(name, given, inner)
                 elif received and type(given) in inner.plain:
                     copy[name] = given
                 else:
@@ -168,8 +169,6 @@ class _Walk:
             raise Mismatch(ONLY_THE_SERVICE)
         if name == "id":  # without it, nobody can say whose record it is
             return self.visit(value, schema)
-        if not self.service:
-            return value
         outer, self.in_service = self.in_service, True
         copy = self.visit(value, schema)
         self.in_service = outer
@@ -200,7 +199,7 @@ class _Walk:
 
     def _json_of(self, value: Any, schema: Schema) -> tuple[str, Any]:
         """Return the JSON type of what is no plain JSON, and what to go on with."""
-        fields = fields_of(type(value))
+        fields = MODELS.get(type(value)) or next((MODELS[each] for each in type(value).__mro__ if each in MODELS), None)
         if fields is not None:
             if schema.model and not isinstance(value, schema.model) and not self.in_service:
                 raise Mismatch(f"expected a {schema.model.__name__}, not a {type(value).__name__}")
@@ -209,9 +208,9 @@ class _Walk:
             return "object", value
         if isinstance(value, list):
             return "array", value
-        if schema.format and isinstance(value, FORMATS[schema.format][0]):
-            if not (schema.format == "date" and isinstance(value, datetime)):
-                return "string", value
+        is_time_for_date = schema.format == "date" and isinstance(value, datetime)
+        if schema.format and isinstance(value, FORMATS[schema.format][0]) and not is_time_for_date:
+            return "string", value
         raise Mismatch(f"expected {_expected(schema)}, not a value of the type {type(value).__name__}")
 
 
@@ -222,10 +221,10 @@ def _given(model: Any, fields: Mapping[str, str]) -> dict[str, Any]:
         value = getattr(model, attribute)
         if type(value) is not Unset:
             given[name] = value
-    for name, value in model.additional_properties.items():
-        if name in fields:
+    if extras := model.additional_properties:
+        for name in fields.keys() & extras.keys():
             raise Mismatch(f"set it as the attribute {fields[name]}, not in brackets", name)
-        given[name] = value
+        given |= extras
     return given
 
 

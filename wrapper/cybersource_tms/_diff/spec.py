@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from types import NoneType
 from typing import Any
@@ -47,6 +47,7 @@ _LIMITS: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], object], str]] = 
     "exclusiveMaximum": (("integer", "number"), operator.lt, "less than {}"),
 }
 ONLY_THE_SERVICE = "only the service writes this"
+_LONGEST_PATH = 200
 
 
 class Mismatch(Exception):
@@ -61,7 +62,8 @@ class Mismatch(Exception):
         """Return the same, seen from outside `place`: a field's name or an index."""
         outer = f"[{place}]" if type(place) is int else str(place)
         joint = "." if self.path and not self.path.startswith("[") else ""
-        return Mismatch(self.problem, f"{outer if outer.isprintable() else ascii(outer)}{joint}{self.path}")
+        path = f"{outer if outer.isprintable() else ascii(outer)}{joint}{self.path}"
+        return Mismatch(self.problem, path[:_LONGEST_PATH])
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}" if self.path else self.problem
@@ -97,33 +99,28 @@ ANYTHING = Schema()
 ANYTHING.others = ANYTHING.items = ANYTHING
 
 
+def _read(name: str) -> Any:
+    return json.loads(files("cybersource_tms_api").joinpath(name).read_text(encoding="utf-8"))
+
+
+# The attributes of each generated model, by the names in the API.
+MODELS: Mapping[type, Mapping[str, str]] = {
+    getattr(models, model): {name: attribute for attribute, name in names.items()}
+    for model, names in _read("attributes.json").items()
+}
+
+
 @cache
 def customer_schema() -> Schema:
     """Return the schema of a customer, and of an update, where what is read-only is refused."""
     spec = _read("openapi.json")
-    return Loader(spec, _attributes()).load(spec["components"]["schemas"]["Customer"], "CustomerUpdate")
+    return Loader(spec, MODELS).load(spec["components"]["schemas"]["Customer"], "CustomerUpdate")
 
 
 @cache
 def api_names() -> AbstractSet[str]:
     """Return the names of all fields of a customer, and of the entries of its lists."""
     return set(_names(customer_schema()))
-
-
-@lru_cache(256)
-def fields_of(model: type) -> Mapping[str, str] | None:
-    """Return the attributes of a generated model by their names in the API; None if it is another class."""
-    return next((_attributes()[base] for base in model.__mro__ if base in _attributes()), None)
-
-
-@cache
-def _attributes() -> Mapping[type, Mapping[str, str]]:
-    table = _read("attributes.json").items()
-    return {getattr(models, name): {field: attribute for attribute, field in row.items()} for name, row in table}
-
-
-def _read(name: str) -> Any:
-    return json.loads(files("cybersource_tms_api").joinpath(name).read_text(encoding="utf-8"))
 
 
 def field_schema(path: str, *, sent: bool = False) -> Schema:
@@ -144,9 +141,9 @@ def field_schema(path: str, *, sent: bool = False) -> Schema:
     return schema
 
 
-def unknown_field(name: object, schema: Schema) -> str:
-    """Say why an object has no field of this name that can be written, and name the nearest."""
-    if name in schema.properties:
+def unknown_field(name: object, schema: Schema, *, is_known: bool = False) -> str:
+    """Say why no field of this name can be written in an object, and name the nearest that there is."""
+    if name in schema.properties or is_known:
         return ONLY_THE_SERVICE
     known = {_squash(path.rpartition(".")[2]): path for path in _paths(schema)}
     nearest = get_close_matches(_squash(str(name)[:64]), known, n=1)
