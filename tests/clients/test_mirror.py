@@ -14,6 +14,7 @@ NAMES = {
     "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncConnections": "SyncConnections",
     "AsyncCustomersClient": "CustomersClient",
+    "AsyncJob": "SyncJob",
     "AsyncIterator": "Iterator",
     "AsyncJob": "SyncJob",
     "__aenter__": "__enter__",

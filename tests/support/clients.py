@@ -76,11 +76,11 @@ class BlockingClient:
         return BlockingClient(self.wrapped.with_options(**options), self._run)
 
     def update_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Update many customers; each step of the loop blocks until there is an outcome."""
+        """Update many customers; the async client's outcomes come all at once."""
         return self._outcomes(self.wrapped.update_many(pairs, **options))
 
     def apply_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Make many customers have values; each step of the loop blocks until there is an outcome."""
+        """Make many customers have values; the async client's outcomes come all at once."""
         return self._outcomes(self.wrapped.apply_many(pairs, **options))
 
     def _record(self, returned: Any) -> CustomerRecord:

@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
-from itertools import count
 from typing import Self
 
 import httpx
@@ -380,8 +379,9 @@ class CustomersClient:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
-        requests = 0
-        for number in count(1):
+        number = requests = 0
+        while True:
+            number += 1
             read = self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
@@ -400,7 +400,6 @@ class CustomersClient:
             _log.info(
                 "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
             )
-        raise AssertionError
 
     def _send_update(
         self, update: Operation[CustomerRecord], deadline: Deadline, job: SyncJob | None

@@ -104,7 +104,7 @@ class Connection(Generic[Http]):
         return self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
 
     def _http_holds_more(self, url: httpx.URL) -> bool:
-        """httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
+        """Httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
         http: Any = self.http
         try:
             connection = http._transport_for_url(url)._pool.connections[0]  # noqa: SLF001 - see above

@@ -185,11 +185,12 @@ class SyncConnections(_Connections[httpx.Client]):
 
     def _open(self) -> httpx.Client:
         """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
-        http = super()._open()
-        for transport in [] if self._options["transport"] else [http._transport, *http._mounts.values()]:  # noqa: SLF001 - see above
-            if pool := getattr(transport, "_pool", None):
-                pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - see above
-        return http
+        http: Any = super()._open()
+        own = [] if self._options["transport"] else [http._transport, *http._mounts.values()]  # noqa: SLF001 - no public way
+        for pool in filter(None, (getattr(each, "_pool", None) for each in own)):
+            pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
+        opened: httpx.Client = http
+        return opened
 
     @contextmanager
     def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
