@@ -75,7 +75,7 @@ by_property = settings(max_examples=50)
 
 def wire_form(changes: CustomerUpdate | None) -> Wire:
     """Return the patch that would be sent; no changes are the patch that changes nothing."""
-    return {} if changes is None else changes.to_dict()
+    return {} if changes is None else customer_json(changes, "changes")
 
 
 def without_empty_groups(value: Any) -> Any:
@@ -161,7 +161,7 @@ def check(before: Wire, after: Wire, expected: Wire | None) -> None:
     for which, old, new in in_all_forms(before, after):
         changes = changed_fields(old, new)
         assert changes is None or type(changes) is CustomerUpdate
-        assert (changes and changes.to_dict()) == expected, which
+        assert (changes and wire_form(changes)) == expected, which
 
 
 PAGE = group(a="1", b="test@cybs.com") | other("TC50171_3") | entries("data1=Your customer data")
@@ -468,7 +468,7 @@ def test_nothing_but_a_refusal_comes_of_anything(before: Any, after: Any) -> Non
             changes = changed_fields(first, second)
         except InvalidRequest:
             continue
-        assert changes is None or list(leaf_paths(changes.to_dict()))
+        assert changes is None or list(leaf_paths(wire_form(changes)))
 
 
 WRONG: dict[str, tuple[Any, str]] = {

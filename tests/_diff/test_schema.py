@@ -66,6 +66,10 @@ def mismatch(value: object, schema: Schema | None = None, **how: Any) -> str:
     return ""
 
 
+class Entries(list[Any]):
+    """A list that is more than a list."""
+
+
 # What the spec says of a field
 
 NESTED = {"type": "object", "properties": {"link": nullable(ref("Link")), "again": nullable(ref("Nested"))}}
@@ -98,7 +102,7 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
     "enum or null": (nullable({"type": "integer", "enum": [1, 2]}), [1, None], [("1", f": expected 1 or 2 or null")]),
     "texts": (
         {"type": "array", "items": {"type": "string"}},
-        [[], ["a", ""]],
+        [[], ["a", ""], Entries("ab")],
         [(["a", 1], f"[1]: expected text, not {INT}"), (("a",), f": expected {LIST}, not a value of the type tuple")],
     ),
     "texts or nulls": (
