@@ -51,15 +51,15 @@ def test_an_object_that_is_no_model_is_read() -> None:
     assert CustomerRecord(customer).get("metadata.creator") == "testrest"
 
 
-POINTER = "; MerchantData(record.customer) has its entries"
+DATA, POINTER = "merchantDefinedInformation", "; MerchantData(record.customer) has its entries"
 WRONG: dict[str, tuple[Any, Any, str]] = {
     "misspelt": (f"{GROUP}.{A}x", str, f"{GROUP}.{A}x: no such field, did you mean {A}?"),
     "without its group": (A, str, f"{A}: no such field, did you mean {GROUP}.{A}?"),
-    "attribute's name": ("buyer_information.email", str, "buyer_information: no such field, did you mean buyerInformation?"),
+    "attribute's name": ("field_links.self", str, "field_links: no such field, did you mean _links?"),
     "empty": ("", str, "no such field"),
     "group": (GROUP, str, f"{GROUP}: it is not a single value"),
-    "list": ("merchantDefinedInformation", str, f"merchantDefinedInformation: it is not a single value{POINTER}"),
-    "in the list": ("merchantDefinedInformation.data1", str, f"merchantDefinedInformation: it has no fields of its own{POINTER}"),
+    "list": (DATA, str, f"{DATA}: it is not a single value{POINTER}"),
+    "in the list": (f"{DATA}.data1", str, f"{DATA}: it has no fields of its own{POINTER}"),
     "in a text": (f"{GROUP}.{A}.x", str, f"{GROUP}.{A}: it has no fields of its own"),
     "another type": (f"{GROUP}.{A}", date, f"{GROUP}.{A}: it holds str, which get() takes as kind="),
     "no type": (f"{GROUP}.{A}", "str", f"{GROUP}.{A}: it holds str, which get() takes as kind="),

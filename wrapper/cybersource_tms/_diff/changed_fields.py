@@ -1,4 +1,6 @@
 """What to send so that a customer becomes what is wanted: the changed-field rules."""
+# JSON is Any; what is in it stays unknown when it is found to be a dict or a list:
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -48,7 +50,7 @@ def difference(before: Json, after: CustomerLike, argument: str) -> Json:
     return _patch(before, customer_json(after, argument), argument)
 
 
-def customer_json(customer: CustomerLike, argument: str, *, only: Collection[str] | None = None) -> Json:
+def customer_json(customer: object, argument: str, *, only: Collection[str] | None = None) -> Json:
     """Return a customer, or a part of one, as JSON that shares nothing with it; `only` is as in `to_json`.
 
     Raises:
