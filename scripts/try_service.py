@@ -51,13 +51,13 @@ def main() -> int:
     parser.add_argument("--customer", required=True, metavar="ID", help="the token id of a customer made for tests")
     parser.add_argument("--production", action="store_true", help="allow an environment that is not for tests")
     arguments = parser.parse_args()
-    environment = os.environ.get("CYBERSOURCE_ENVIRONMENT") or "test"
-    if not (environment.startswith("test") or arguments.production):
-        sys.exit(f"CYBERSOURCE_ENVIRONMENT is {environment}, which is not for tests: --production allows it")
     try:
         customers = CustomersClient.from_env()
     except CybersourceError as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    environment = os.environ.get("CYBERSOURCE_ENVIRONMENT") or "test"  # which is one of the five now, and no secret
+    if not (environment.startswith("test") or arguments.production):
+        sys.exit(f"CYBERSOURCE_ENVIRONMENT is {environment}, which is not for tests: --production allows it")
     report = Report(arguments.customer)
     logging.getLogger("cybersource_tms").addHandler(report)
     logging.getLogger("cybersource_tms").setLevel(logging.DEBUG)

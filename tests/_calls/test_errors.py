@@ -150,8 +150,11 @@ def test_the_argument_that_is_wrong(error: InvalidRequest, argument: str | None,
 
 
 def test_entries() -> None:
-    """An entry hides the message, which may quote the customer; entries and details are values."""
-    assert "jane" not in repr(ENTRIES) + str(ENTRIES[0])
+    """An entry hides the message, which may quote the customer, and what is no name; entries and details are values."""
+    names = "ErrorEntry(type='notFound', details=(ErrorDetail(name='id', location='/a/0/data1[12]'),))"
+    assert repr(ErrorEntry("notFound", EMAIL, (ErrorDetail("id", "/a/0/data1[12]"),))) == names
+    others = "ErrorEntry(type=..., details=(ErrorDetail(name=..., location=...),))"
+    assert repr(ErrorEntry("no one", EMAIL, (ErrorDetail(EMAIL, "4111111111111111"),))) == others
     assert ENTRIES[0].message == f"{EMAIL} is wrong"
     assert ENTRIES[0] == copy.deepcopy(ENTRIES[0]) != ErrorEntry("invalidFields", "another", ENTRIES[0].details)
     assert len({*ENTRIES, ENTRIES[0], *ENTRIES[0].details, ErrorDetail("id", None)}) == 4

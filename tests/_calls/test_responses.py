@@ -16,19 +16,9 @@ from joserfc import jwe
 from joserfc.jwk import RSAKey
 
 from cybersource_tms import Customer, CustomerRecord, MessageEncryption, errors
+from cybersource_tms._calls import responses
 from cybersource_tms._calls.operations import Operation
 from cybersource_tms._calls.requests import retrieve_request, update_request
-from cybersource_tms._calls.responses import (
-    conflict,
-    decrypt_response,
-    describe_seconds_ahead,
-    log_response,
-    lost_update,
-    not_applied,
-    parse_response,
-    printable,
-    status_error,
-)
 from cybersource_tms.errors import ErrorDetail, ErrorEntry, NotFound, StatusError, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients
@@ -37,8 +27,8 @@ from support.keys import key_pem, rsa_key
 
 UPDATE = update_request(PAGE_CUSTOMER_ID, {"buyerInformation": {"email": EMAIL}}, None, None)
 READ = retrieve_request(PAGE_CUSTOMER_ID, None)
-CREATE: Operation[Any] = Operation({"method": "post", "url": "/tms/v2/customers"}, {201: Customer})
-DELETE: Operation[Any] = Operation({"method": "delete", "url": "/tms/v2/customers"}, {204: None})
+CREATE: Operation[Any] = Operation({"method": "post", "url": "/"}, {201: Customer})
+DELETE: Operation[Any] = Operation({"method": "delete", "url": "/"}, {204: None})
 EXCHANGE = f"(PATCH /tms/v2/customers/{PAGE_CUSTOMER_ID}, correlation id {CORRELATION_ID})"
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
 
@@ -52,13 +42,13 @@ def refusal(status: int, body: object = b"", key_expires: datetime | None = None
     """Return the error for an update that was refused."""
     named = HEADERS | {name.replace("_", "-"): value for name, value in headers.items()}
     with pytest.raises(StatusError) as caught:
-        parse_response(UPDATE, httpx.Response(status, headers=named), encoded(body), key_expires)
+        responses.parse_response(UPDATE, httpx.Response(status, headers=named), encoded(body), key_expires)
     return caught.value
 
 
 def parse(body: object, operation: Operation[Any] = UPDATE, status: int = 200) -> CustomerRecord:
     """Return what a successful response means."""
-    record: CustomerRecord = parse_response(operation, httpx.Response(status, headers=HEADERS), encoded(body))
+    record: CustomerRecord = responses.parse_response(operation, httpx.Response(status, headers=HEADERS), encoded(body))
     return record
 
 
@@ -86,7 +76,7 @@ def test_every_status() -> None:
         assert error.may_have_been_applied == (status < 300 or status >= 500)
         end = "; the update may have been applied: read the customer before deciding" * error.may_have_been_applied
         assert str(error) == f"{status} {EXCHANGE}: {error.advice}{end}"
-    gateways = status_error(UPDATE, httpx.Response(502), HTML)
+    gateways = responses.status_error(UPDATE, httpx.Response(502), HTML)
     assert (gateways.correlation_id, gateways.unique_transaction_id) == (None, None)
     assert "correlation id none" in str(gateways)
 
@@ -233,7 +223,7 @@ def test_an_etag_with_quotes() -> None:
     """After a 412, an ETag that was sent with quotes is told: the service's have none."""
     for etag, end in (('"E1"', "has quotes: send it as record.etag has it"), ("E1", errors.PreconditionFailed.advice)):
         operation = update_request(PAGE_CUSTOMER_ID, {"buyerInformation": None}, etag, None)
-        assert str(status_error(operation, httpx.Response(412), b"")).endswith(end)
+        assert str(responses.status_error(operation, httpx.Response(412), b"")).endswith(end)
 
 
 ASKED: dict[str, float | None] = {
@@ -256,14 +246,14 @@ def test_retry_after(value: str, seconds: float | None, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC-5")
         time.tzset()
-        error = status_error(UPDATE, httpx.Response(429, headers=[(b"Retry-After", value.encode())]), b"")
+        error = responses.status_error(UPDATE, httpx.Response(429, headers=[(b"Retry-After", value.encode())]), b"")
     time.tzset()
     assert error.retry_after == seconds
     assert str(error).endswith(error.advice if seconds is None else f"; the service asks to wait {seconds:.0f} s")
 
 
 def test_a_record() -> None:
-    """A record has the whole customer, the ids and what was sent, and hides the customer."""
+    """A record has the whole customer, the ids and what was sent; it cannot be changed, and hides the customer."""
     record = parse(page_customer() | {"new": {"deep": [None, 1.25]}})
     assert record.customer.to_dict() == page_customer() | {"new": {"deep": [None, 1.25]}}
     assert (record.sent, record.requests, record.get("buyerInformation.email")) == (UPDATE.fields, 1, "test@cybs.com")
@@ -271,7 +261,9 @@ def test_a_record() -> None:
         f"CustomerRecord(etag='etag', correlation_id='{CORRELATION_ID}', unique_transaction_id='{TRANSACTION_ID}', "
         "sent=('buyerInformation.email',), requests=1)"
     )
-    bare = parse_response(READ, httpx.Response(200), PAGE)
+    with pytest.raises(AttributeError):
+        record.etag = "x"  # type: ignore[misc]
+    bare = responses.parse_response(READ, httpx.Response(200), PAGE)
     assert (bare.etag, bare.correlation_id, bare.unique_transaction_id, bare.sent) == (None, None, None, ())
 
 
@@ -328,9 +320,9 @@ DECRYPTED: dict[str, tuple[Operation[Any], int, bytes, bytes | str]] = {
 def test_decryption(operation: Operation[Any], status: int, content: bytes, plain: bytes | str) -> None:
     """A success has to be encrypted if that was requested; an error stands, whatever its body is."""
     response = httpx.Response(status, headers=HEADERS)
-    assert decrypt_response(operation, response, content, None) == content
+    assert responses.decrypt_response(operation, response, content, None) == content
     with nullcontext() if type(plain) is bytes else pytest.raises(UnreadableResponse, match=re.escape(str(plain))):
-        assert decrypt_response(operation, response, content, RESPONSES) == plain
+        assert responses.decrypt_response(operation, response, content, RESPONSES) == plain
 
 
 NOT_APPLIED: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -346,7 +338,7 @@ NOT_APPLIED: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_what_was_not_applied(body: dict[str, Any], paths: list[str]) -> None:
     """The fields that are not as the update requested them are named, even those that were sent beyond the limits."""
     current = parse({"id": PAGE_CUSTOMER_ID, "buyerInformation": {"email": EMAIL, "merchantCustomerID": "m"}}, READ)
-    assert [*not_applied(current, update_request(PAGE_CUSTOMER_ID, body, "etag", None))] == paths
+    assert [*responses.not_applied(current, update_request(PAGE_CUSTOMER_ID, body, "etag", None))] == paths
 
 
 def test_errors_after_a_412() -> None:
@@ -354,7 +346,7 @@ def test_errors_after_a_412() -> None:
     refused = refusal(412)
     assert isinstance(refused, errors.PreconditionFailed)
     refused.attempts, refused.may_have_been_applied = 2, True
-    lost, changed = lost_update(refused, ("a.b", "c")), conflict(refused, 4)
+    lost, changed = responses.lost_update(refused, ("a.b", "c")), responses.conflict(refused, 4)
     assert "; read back, these fields do not have the requested values: a.b, c; the update may" in str(lost)
     assert "; others changed it in all 4 rounds of this call; the" in str(changed)
     assert vars(lost) == vars(refused) | {"not_applied": ("a.b", "c")}
@@ -368,8 +360,8 @@ def test_what_is_logged_of_a_response(caplog: pytest.LogCaptureFixture, monkeypa
     headers = HEADERS | {"Date": formatdate(NOW - 7, usegmt=True), "v-c-correlation-id": "id\nx"}
     for level in (logging.INFO, logging.DEBUG):
         caplog.set_level(level, "cybersource_tms")
-        log_response(UPDATE, httpx.Response(200, headers=headers), 10.0, 2)
-        log_response(READ, httpx.Response(404), 10.999, 1)
+        responses.log_response(UPDATE, httpx.Response(200, headers=headers), 10.0, 2)
+        responses.log_response(READ, httpx.Response(404), 10.999, 1)
     first, second = caplog.records
     facts: dict[str, Any] = {"customer_id": PAGE_CUSTOMER_ID, "method": "PATCH", "fields": ["buyerInformation.email"]}
     facts |= {"status": 200, "attempt": 2, "correlation_id": "id?x", "milliseconds": 1000, "clock_seconds_ahead": 7}
@@ -380,5 +372,5 @@ def test_what_is_logged_of_a_response(caplog: pytest.LogCaptureFixture, monkeypa
         f"PATCH {path} -> 200 in 1000 ms, correlation id id?x, fields buyerInformation.email",
         f"GET {path} -> 404 in 1 ms, correlation id none, fields none",
     ]
-    assert printable("a\nb\x1b\x7fé" + "c" * 100) == "a?b???" + "c" * 58
-    assert [describe_seconds_ahead(ahead) for ahead in (7, -7)] == ["7 s ahead of", "7 s behind"]
+    assert responses.printable("a\nb\x1b\x7fé" + "c" * 100) == "a?b???" + "c" * 58
+    assert [responses.describe_seconds_ahead(ahead) for ahead in (7, -7)] == ["7 s ahead of", "7 s behind"]

@@ -353,13 +353,13 @@ def test_a_bad_line(fleet: WatchedSandbox, job: Job, row: tuple[str, str, list[s
 
 QUOTES: dict[str, tuple[list[str], str, list[str]]] = {
     "two strays": (
-        [f'{IDS[0]},"{LAST}', f"{IDS[1]},{LAST}", f'{IDS[2]},"{LAST}', f"{IDS[3]},{LAST}"], "lines 2 to 4 ", IDS[3:4]
+        [f'{IDS[0]},"{LAST}', f"{IDS[1]},{LAST}", f'{IDS[2]},"{LAST}', f"{IDS[3]},{LAST}"], "(lines 2 to 4)\n", IDS[3:4]
     ),
     "a cell that swallows lines": (
         [f'{IDS[0]},"{LAST}', f"{IDS[1]},{LAST}", f'{IDS[2]},{LAST}"', f"{IDS[3]},{LAST}"], f"{COLUMN}: it seems", IDS[3:4]
     ),
     "two strays at the ends": (
-        [f'{IDS[0]},{LAST}"', f'{IDS[1]},{LAST}"', f"{IDS[2]},{LAST}"], "lines 2 to 3 ", IDS[2:3]
+        [f'{IDS[0]},{LAST}"', f'{IDS[1]},{LAST}"', f"{IDS[2]},{LAST}"], "(lines 2 to 3)\n", IDS[2:3]
     ),
     "one stray": ([f'{IDS[0]},"{LAST}', f"{IDS[1]},{LAST}", f"{IDS[2]},{LAST}"], "not CSV", IDS[1:3]),
 }  # fmt: skip
@@ -372,7 +372,7 @@ def test_quotes_that_swallow_lines(
     """What is between them is refused with its lines, and never a value."""
     job.write("\n".join([f"id,{COLUMN}", *lines, ""]))
     assert job.run() == 1
-    assert f"line 2: {problem}" in job.err
+    assert problem in job.err
     assert sorted(sent(fleet)) == done
 
 
@@ -407,7 +407,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "no header": ("a.csv", f"{IDS[0]},{PRIVATE}\n".encode(), "line 1: no column id; it should have the names of the columns"),
     "semicolons": ("a.csv", f"id;{COLUMN}\n{IDS[0]};{PRIVATE}\n".encode(), "no column id; is it --delimiter ';'?"),
     "tabs, in quotes": ("a.csv", f'"{COLUMN}"\t"id"\r\n'.encode(), r"no column id; is it --delimiter '\t'?"),
-    "a header that is not CSV": ("a.csv", b'id,"' + COLUMN.encode() + b"\n", "no column id"),
+    "a header that is not CSV": ("a.csv", b'id,"' + COLUMN.encode() + b"\n", "not CSV: unexpected end of data"),
     "empty": ("a.csv", b"", "no column id"),
     "unknown columns": (
         "a.csv", b"id,name,buyerInformation.mail,x\n", f"name: no such field; buyerInformation.mail: no such field, did you mean email?; x: no such field. {LEAVE_OUT}"
@@ -618,7 +618,7 @@ def test_the_failed_lines(fleet: WatchedSandbox, job: Job) -> None:
     job.write(JSON + "{}\n", "a.jsonl")
     assert job.run("--failed", str(failed)) == 1
     assert failed.read_text() == "{}\n"
-    assert job.run("--failed", str(job.folder / "none" / "a")) == 75
+    assert job.run("--failed", str(job.folder / "none" / "a")) == 2
     assert "none/a: No such file or directory" in job.err
 
 
@@ -739,7 +739,7 @@ def test_a_torn_last_line(fleet: WatchedSandbox, job: Job, left: int) -> None:
     assert sorted(sent(fleet)) == IDS
 
 
-ABOUT = b'{"cybersource-tms update": {}}\n'
+ABOUT = b'{"cybersource-tms update": []}\n'
 FOREIGN: dict[str, tuple[bytes, int]] = {
     "another file": (b"notes\n", 1),
     "without a line end": (b"notes", 1),
@@ -859,8 +859,8 @@ def test_a_file_that_changes_while_it_is_checked(
     job.write("\n".join([f"id,{COLUMN}", *(f"{each},{LAST}" * 500 for each in IDS)]))
     real = csv.reader
 
-    def read(lines: list[str], **options: Any) -> Any:
-        if lines[0].startswith("id"):
+    def read(lines: io.StringIO, **options: Any) -> Any:
+        if lines.getvalue().startswith("id"):
             job.file.write_bytes(job.file.read_bytes()[:-3000] + b"\xff" * 3000)
         return real(lines, **options)
 
@@ -1009,7 +1009,7 @@ def test_a_signal_while_the_file_is_checked(fleet: WatchedSandbox, job: Job, mon
     for moment in (5, 20):  # in the first look at all lines, and in the second one, at those that are repeated
         numbers = iter(range(moment))
         monkeypatch.setattr(
-            "cybersource_tms._cli.csv_lines.islice",
+            "cybersource_tms._cli.lines.islice",
             lambda *given: (
                 islice(*given) if next(numbers, None) else signal.raise_signal(signal.SIGTERM) or islice(*given)
             ),

@@ -14,7 +14,7 @@ from cybersource_tms.__main__ import main
 from cybersource_tms._credentials import variables as _variables
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
-from support.caller import SHARED_SECRET
+from support.caller import sign_token
 from support.keys import PASSWORD, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
 
 KEY_PASSWORD = "the-password-of-the-key"
@@ -23,7 +23,7 @@ SECRETS = {
     "shared secret": SECRET,
     "password of a key": KEY_PASSWORD,
     "key": key_pem(rsa_key("response")).decode(),
-    "token": SHARED_SECRET.token({"iss": MERCHANT_ID}),
+    "token": sign_token({"iss": MERCHANT_ID, "jti": "x" * 200}),  # longer than a name of a file may be
     "password like a URL": "https://user:s3cret@pass/word#?",
     "password that is not ASCII": "пароль-\udcff",
 }

@@ -2,9 +2,11 @@
 
 import copy
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from cybersource_tms import (
@@ -18,6 +20,7 @@ from cybersource_tms import (
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
 from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
+from support.recording import RecordingTransport
 
 ID = PAGE_CUSTOMER_ID
 DESIRED = NEW_EMAIL.to_dict()
@@ -120,6 +123,29 @@ def test_conflicts_in_all_rounds(clients: Clients, sandbox: Sandbox, retries: Re
     assert len(asked.customers) == rounds
     assert not caught.value.may_have_been_applied
     assert caught.value.correlation_id
+
+
+LATE = {"the second read": 0.8, "the update": 1.2}
+
+
+@in_all_ways
+@pytest.mark.parametrize("seconds", LATE.values(), ids=LATE)
+def test_one_deadline(
+    clients: Clients, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, way: Call, seconds: float
+) -> None:
+    """It is for all reads and updates of a call: what would begin after it is not sent."""
+    clock, ahead = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead[0])
+
+    def take_long(number: int, request: httpx.Request) -> None:
+        ahead[0] += seconds * 100
+        sandbox.change({"objectInformation": {"title": f"number {number}"}})
+
+    transport = RecordingTransport(after=take_long, through=sandbox.transport)
+    with pytest.raises(errors.TimedOut, match="total_timeout is over|DeadlinePassed") as caught:
+        way(clients.open(transport=transport, retries=Retries(total_timeout=100)))
+    assert methods(sandbox) == ("GET PATCH" if seconds < 1 else "GET")
+    assert not caught.value.may_have_been_applied
 
 
 LOST = Fault(status=503, applied=True)

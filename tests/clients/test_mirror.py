@@ -15,13 +15,12 @@ NAMES = {
     "AsyncConnections": "SyncConnections",
     "AsyncCustomersClient": "CustomersClient",
     "AsyncIterator": "Iterator",
-    "AsyncTurns": "Turns",
+    "AsyncJob": "SyncJob",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",
     "anyio": "time",
     "async_attempt": "attempt",
-    "run_async_job": "run_job",
     "AsyncBaseTransport": "BaseTransport",
 }
 

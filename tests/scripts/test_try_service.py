@@ -152,7 +152,9 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
         {"CYBERSOURCE_ENVIRONMENT": "production-india"},
         "--production allows it",
     ),
-    "no such environment": (["--customer", "1", "--production"], {"CYBERSOURCE_ENVIRONMENT": "x"}, "not one of"),
+    "secret as environment": (["--customer", "1"], {"CYBERSOURCE_ENVIRONMENT": SECRET}, "not one of"),
+    "secret as mode": (["--customer", "1"], {"CYBERSOURCE_MLE": SECRET}, "expected off, request, response or both"),
+    "secret as key id": (["--customer", "1"], {"CYBERSOURCE_KEY_ID": SECRET}, "it holds the secret"),
     "no secret": (["--customer", "1"], {"CYBERSOURCE_SECRET_KEY": ""}, "are missing: CYBERSOURCE_SECRET_KEY"),
     "no customer": (["--production"], {}, "the following arguments are required: --customer"),
 }

@@ -17,6 +17,7 @@ from cybersource_tms import (
 )
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
 
+AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
 EMAIL = "jane.roe@example.com"
 NEW_EMAIL = CustomerUpdate(buyer_information=BuyerInformation(email=EMAIL))
 NEW_CODE = CustomerUpdate(client_reference_information=ClientReferenceInformation(code="order-4711"))
@@ -34,8 +35,7 @@ class Clients:
 
     def open(self, environment: Any = "test", auth: Any = None, **settings: Any) -> "BlockingClient":
         """Make a client with the sandbox's shared secret and without retries, unless the test says otherwise."""
-        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET) if auth is None else auth
-        return self.wrap(self.client_class(environment, auth, **{"retries": None, **settings}))
+        return self.wrap(self.client_class(environment, auth or AUTH, **{"retries": None, **settings}))
 
     def wrap(self, client: Any) -> "BlockingClient":
         """Wrap a client that the test made itself. It is closed when the test ends."""

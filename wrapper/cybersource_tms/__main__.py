@@ -9,14 +9,12 @@ from typing import Any
 from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
 
-_COMMANDS = (check, update)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
     parser = argparse.ArgumentParser(prog="cybersource-tms", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in _COMMANDS:
+    for command in (check, update):
         command.add_parser(subparsers)
     options = parser.parse_args(arguments)
     stdout: Any = sys.stdout
@@ -28,9 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, RunAgain) as error:
         say(f"error: {error}", sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # nobody reads any more, as after `| head`
+    except OSError as error:  # of a file, or because stdout is full, or not read any more, as after `| head`
         give_up(stdout)
-        return 1
+        say(f"error: {error.filename or 'stdout'}: {error.strerror}", sys.stderr)
+        return UsageError.exit_code if error.filename else 1
     return exit_code
 
 

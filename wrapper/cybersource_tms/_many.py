@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal, cast
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
 
 from ._calls.records import UpdateOutcome
 from ._calls.settings import parse_count
@@ -115,8 +115,8 @@ def _concerned(error: BaseException | None) -> Literal["one", "several", "all"]:
     if isinstance(error, ConnectionFailed):
         return "several" if error.is_transient else "all"  # the proxy refuses, or the certificate is not trusted
     if isinstance(error, StatusError | UnreadableResponse):
-        by_the_service = error.correlation_id is not None or bool(getattr(error, "errors", ()))
-        if not by_the_service or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
+        is_the_services = error.correlation_id or getattr(error, "errors", None)
+        if not is_the_services or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
             return "several"
         return "all" if error.status_code in {401, 403} else "one"
     is_closed = isinstance(error, InvalidRequest) and error.argument is None  # the client
@@ -204,23 +204,30 @@ class SyncJob(_Job):
 
     def _outcomes(self) -> Generator[UpdateOutcome]:
         try:
-            for item in self._pairs:
-                customer_id, wanted = self._parse_pair(item)
-                yield from self._take_while(partial(self._is_in_flight, customer_id))
-                self._in_flight.add(_key(customer_id))
-                self._work.put((copy_context(), customer_id, wanted))
-                yield from self._take_while(lambda: self._finished or self._is_full())
-                if self._has_ended:
-                    break
+            yield from self._begin_all()
+            yield from self._take_rest()
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - raised below
             self._end(error)
+            yield from self._take_rest()
+        if self._error:
+            raise self._error
+
+    def _begin_all(self) -> Generator[UpdateOutcome]:
+        for item in self._pairs:
+            customer_id, wanted = self._parse_pair(item)
+            yield from self._take_while(partial(self._is_in_flight, customer_id))
+            self._in_flight.add(_key(customer_id))
+            self._work.put((copy_context(), customer_id, wanted))
+            yield from self._take_while(lambda: self._finished or self._is_full())
+            if self._has_ended:
+                return
+
+    def _take_rest(self) -> Generator[UpdateOutcome]:
         self._work.put(None)
         # In this order: what has finished is there before its thread has ended.
         yield from self._take_while(lambda: self._running or self._finished)
-        if self._error:
-            raise self._error
 
     def _take_while(self, condition: Callable[[], object]) -> Generator[UpdateOutcome]:
         while condition():
@@ -241,14 +248,14 @@ class AsyncJob(_Job):
             raise InvalidRequest("pairs: expected an iterable or an async iterable of pairs")
         self._queue = anyio.Lock(fast_acquire=True)  # for turns
         self._ended, self._news = anyio.Event(), anyio.Event()
-        self._is_over = False
+        self._has_read = False
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[AsyncIterator[UpdateOutcome]]:
         """Run the job while a block does."""
         tasks = await anyio.create_task_group().__aenter__()
         try:
-            await tasks.start(self._run_updates)
+            tasks.start_soon(self._read, tasks)
             async with aclosing(async_yield_without_frames(self._outcomes())) as outcomes:
                 yield outcomes
         finally:
@@ -273,32 +280,25 @@ class AsyncJob(_Job):
         self._ended.set()
         self._reading.cancel()
 
-    async def _run_updates(self, *, task_status: TaskStatus[None]) -> None:
-        task_status.started()
+    async def _read(self, tasks: TaskGroup) -> None:
         try:
-            async with anyio.create_task_group() as updates:
-                with anyio.CancelScope() as self._reading:
-                    await self._read(updates)
-        finally:
-            self._is_over = True
-            self._tell()
-
-    async def _read(self, updates: TaskGroup) -> None:
-        try:
-            if isinstance(self._pairs, AsyncIterable):
-                async for item in cast("AsyncIterable[object]", self._pairs):
-                    await self._begin(item, updates)
-            else:
-                for item in self._pairs:
-                    await self._begin(item, updates)
+            with anyio.CancelScope() as self._reading:
+                if hasattr(self._pairs, "__aiter__"):
+                    async for item in self._pairs:
+                        await self._begin(item, tasks)
+                else:
+                    for item in self._pairs:
+                        await self._begin(item, tasks)
         except BaseException as error:  # noqa: BLE001 - raised when what is in flight has ended
             self._end(error)
+        self._has_read = True
+        self._tell()
 
-    async def _begin(self, item: object, updates: TaskGroup) -> None:
+    async def _begin(self, item: object, tasks: TaskGroup) -> None:
         customer_id, wanted = self._parse_pair(item)
         await self._wait_while(partial(self._is_in_flight, customer_id))
         self._in_flight.add(_key(customer_id))
-        updates.start_soon(self._update, customer_id, wanted)
+        tasks.start_soon(self._update, customer_id, wanted)
         await self._wait_while(self._is_full)
 
     async def _update(self, customer_id: Any, wanted: Any) -> None:
@@ -310,7 +310,7 @@ class AsyncJob(_Job):
         self._tell()
 
     async def _outcomes(self) -> AsyncGenerator[UpdateOutcome]:
-        while self._finished or not self._is_over:
+        while self._finished or self._in_flight or not self._has_read:
             if self._finished:
                 outcome = self._finished.popleft()
                 self._tell()

@@ -61,6 +61,8 @@ def yield_without_frames(steps: Generator[_Returned]) -> Generator[_Returned]:
     before = sys.exception()
     try:
         yield from steps
+    except GeneratorExit:  # its context is what the caller handles meanwhile
+        raise
     except BaseException as error:  # noqa: BLE001 - it is raised again
         leaving = drop_frames(error, before)
     else:
@@ -76,6 +78,8 @@ async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncG
         async with aclosing(steps):
             async for step in steps:
                 yield step
+    except GeneratorExit:  # as above
+        raise
     except BaseException as error:  # noqa: BLE001 - it is raised again
         leaving = drop_frames(error, before)
     else:

@@ -45,10 +45,13 @@ What is not:
   applied.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 from attrs import field, frozen
+
+_NAME = re.compile(r"([A-Za-z_./\[\]]|(?<!\d)\d{1,3}(?!\d)){0,100}")  # notFound, /a/0/b, data1
 
 
 class CybersourceError(Exception):
@@ -136,6 +139,11 @@ class UnreadableResponse(CybersourceError):
         self.correlation_id = correlation_id
 
 
+def _show(name: str | None) -> str:
+    """Return the `repr` of what looks like a name; what the service sends in place of one could be a value."""
+    return repr(name) if name is None or _NAME.fullmatch(name) else "..."
+
+
 @frozen
 class ErrorDetail:
     """A field that the service refused.
@@ -145,8 +153,8 @@ class ErrorDetail:
         location: Where it is, such as `/defaultPaymentInstrument/id`; None if the service did not say.
     """
 
-    name: str
-    location: str | None = None
+    name: str = field(repr=_show)
+    location: str | None = field(default=None, repr=_show)
 
 
 @frozen
@@ -159,7 +167,7 @@ class ErrorEntry:
         details: The refused fields, with 400 only.
     """
 
-    type: str
+    type: str = field(repr=_show)
     message: str = field(repr=False)
     details: tuple[ErrorDetail, ...] = ()
 

@@ -81,7 +81,7 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     if not isinstance(changes, CustomerUpdate | Mapping):
         raise InvalidRequest(f"{argument}: {_advice(argument, changes)}")
     try:
-        json: JSON = to_json(changes, customer_schema(), sent=True, limits=limits)
+        json: JSON = to_json(cast("Changes", changes), customer_schema(), sent=True, limits=limits)
     except Mismatch as mismatch:
         advice = f"; {_ONLY_CHANGES}" if mismatch.problem == ONLY_THE_SERVICE else ""
         raise InvalidRequest(f"{argument}: {mismatch}{advice}", path=mismatch.path) from mismatch

@@ -96,7 +96,7 @@ def _parse_record(
         body = _parse_json(content)
         if isinstance(body, dict) and body.keys() == {"encryptedResponse"}:
             raise unreadable(operation, response, "is encrypted, and this client has no response key")
-        customer: dict[str, Any] = to_json(body, customer_schema(), sent=False, complete=True)
+        customer: dict[str, Any] = to_json(cast("Any", body), customer_schema(), sent=False, complete=True)
     except Mismatch as mismatch:
         raise unreadable(operation, response, f"does not fit the spec: {mismatch}") from mismatch
     except (ValueError, RecursionError) as error:
@@ -130,7 +130,8 @@ def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = 
     for name, value in wanted.items():
         has = found.get(name)
         if isinstance(value, Mapping):
-            yield from _missing(cast("JSON", value), has if isinstance(has, Mapping) else {}, f"{prefix}{name}.")
+            inner = cast("JSON", has) if isinstance(has, Mapping) else {}
+            yield from _missing(cast("JSON", value), inner, f"{prefix}{name}.")
         elif has != value:
             yield prefix + name
 
@@ -280,8 +281,8 @@ def _error_entries(content: bytes) -> Iterator[errors.ErrorEntry]:
                 yield errors.ErrorEntry(reason, message, tuple(details))
 
 
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    values: list[Any] = value[:_MOST_ENTRIES] if isinstance(value, list) else []
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    values = cast("list[object]", value)[:_MOST_ENTRIES] if isinstance(value, list) else []
     return [cast("Mapping[str, Any]", each) for each in values if isinstance(each, Mapping)]
 
 

@@ -2,21 +2,21 @@
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from attrs import evolve
 
 from cybersource_tms._calls.changes import Modify
+from cybersource_tms._calls.records import UpdateOutcome
 from cybersource_tms._calls.requests import JSON
 from cybersource_tms._diff.changed_fields import changed_fields, field_paths
-from cybersource_tms._calls.records import UpdateOutcome
 from cybersource_tms.errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
 from cybersource_tms_api.models import Customer
 
-from . import RunAgain, UsageError
+from . import RunAgain
 from .outcomes import Line, OutcomesFile, describe, is_from_service
 from .progress import Progress, say
 from .rows import Row, RowsFile
@@ -29,12 +29,7 @@ Pairs = Iterator[tuple[str, JSON | Modify]]
 
 
 class Job:
-    """Updates the customers of a file; without a file of outcomes it only compares them.
-
-    Raises:
-        UsageError: The file is wrong as a whole.
-        RunAgain: It has changed.
-    """
+    """Updates the customers of a file that is good as a whole; without a file of outcomes it only compares them."""
 
     def __init__(self, rows: RowsFile, signals: Signals, outcomes: OutcomesFile | None) -> None:
         self._rows, self._signals, self._outcomes = rows, signals, outcomes
@@ -53,12 +48,19 @@ class Job:
         for line in self._outcomes.earlier() if self._outcomes else ():
             if line["final"] and self._lines[line["line"] :][:1] == bytes([_TO_DO]):
                 self._settle(line, earlier=True)
-        with self._noting_end(), start(self._pairs()) as outcomes:
-            while outcome := self._signals.wait_for(outcomes):
-                self._record(outcome)
+        job = start(self._pairs())  # which refuses wrong options
+        try:
+            with job as outcomes:
+                while outcome := self._signals.wait_for(outcomes):
+                    self._record(outcome)
             self._rows.check_unchanged()
             if self._outcomes:
                 self._outcomes.check_place()
+        except KeyboardInterrupt:
+            pass
+        except (CybersourceError, RunAgain, OSError) as error:
+            self._stopped = True
+            say(f"stopped: {error}", sys.stderr)
 
     def finish(self, failed: Path | None) -> int:
         """Print the report, write the lines that have failed to another file, and return the exit code."""
@@ -68,13 +70,12 @@ class Job:
             say(f"outcomes are in {self._outcomes.path}", sys.stdout)
         if self._signals.received:
             return 128 + self._signals.received
-        if failed:
-            with self._noting_end():
-                self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
-        if self._stopped or left or _NOT_FINAL in self._lines:
+        is_unfinished = self._stopped or left or _NOT_FINAL in self._lines
+        if is_unfinished:
             say("run the same command again: it goes on with what is left", sys.stdout)
-            return RunAgain.exit_code
-        return int(_FAILED in self._lines)
+        if failed:
+            self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
+        return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
 
     def _read(self) -> None:
         """Read the file, so that what is wrong with all of it is said before anything is sent."""
@@ -134,15 +135,3 @@ class Job:
     def _settle(self, line: Line, *, earlier: bool = False) -> None:
         self._lines[line["line"]] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
         self._progress.add(line, earlier=earlier)
-
-    @contextmanager
-    def _noting_end(self) -> Generator[None]:
-        try:
-            yield
-        except InvalidRequest:  # an option
-            raise
-        except KeyboardInterrupt:
-            self._stopped = True
-        except (CybersourceError, RunAgain, UsageError) as error:
-            self._stopped = True
-            say(f"stopped: {error}", sys.stderr)

@@ -10,17 +10,16 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
-from cybersource_tms._calls.responses import field_path, printable
 from cybersource_tms._calls.records import UpdateOutcome
+from cybersource_tms._calls.responses import printable
 from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, StatusError, TokenDeleted
 
-from . import RunAgain, UsageError, naming_path
+from . import RunAgain, UsageError
 from .progress import say
 from .rows import Row
 
 Line = dict[str, Any]
 
-_STATUSES = UPDATED, UNCHANGED, INVALID, FAILED = "updated", "unchanged", "invalid", "failed"
 _ABOUT, _START = "cybersource-tms update", b'{"id": '  # the one name in the first line, and how the others start
 _LONGEST = 10_000  # bytes of the first line
 
@@ -30,17 +29,16 @@ def describe(row: Row, outcome: UpdateOutcome) -> Line:
     record, error = outcome.record, row.problem or outcome.error
     ours = error if isinstance(error, CybersourceError) else None  # what others say may quote a value
     is_final = isinstance(error, BadRequest | NotFound | TokenDeleted) and is_from_service(error)
-    failed = INVALID if isinstance(error, InvalidRequest) else FAILED
+    status = "invalid" if isinstance(error, InvalidRequest) else "failed" if error else "unchanged"
     correlation_id = getattr(record or error, "correlation_id", None)
     return {
         "id": row.customer_id,
         "line": row.line,
-        "status": failed if error else UPDATED if record and record.sent else UNCHANGED,
-        "final": error is None or failed == INVALID or is_final,
+        "status": "updated" if record and record.sent else status,
+        "final": is_final or status != "failed",
         "sent": list(record.sent) if record else [],
         "error": type(error).__name__ if error else None,
         "message": str(ours).removeprefix("desired: ").removeprefix("after: ") if ours else None,
-        "refused": _refused_fields(error),
         "correlation_id": correlation_id and printable(correlation_id),
         "may_have_been_applied": ours.may_have_been_applied if ours else None,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -52,32 +50,20 @@ def is_from_service(error: BaseException | None) -> bool:
     return isinstance(error, StatusError) and bool(error.correlation_id or error.errors)
 
 
-def _refused_fields(error: BaseException | None) -> list[str]:
-    entries = error.errors if isinstance(error, StatusError) else ()
-    paths = [field_path(detail) for entry in entries for detail in entry.details]
-    return [path for path in dict.fromkeys([*paths, getattr(error, "path", None)]) if path]
-
-
 class OutcomesFile:
-    """The file. A line is written at once and whole: it outlives the process, though not a power failure.
+    """The file. Its first line says what it is `about`; one that is about something else is moved aside.
 
-    Args:
-        path: Where it is. A file that is about something else is moved aside.
-        about: What the outcomes are about, for the first line.
-
-    Raises:
-        UsageError: It cannot be read or written, or is a file of something else.
-        RunAgain: Another run has it open, or somebody else has changed it.
+    A line is written at once and whole: it outlives the process, though not a power failure.
     """
 
-    def __init__(self, path: Path, about: Line) -> None:
+    def __init__(self, path: Path, about: list[Any]) -> None:
         self.path = path.resolve()
         self._about = about
 
     def __enter__(self) -> Self:
-        with naming_path(self.path), ExitStack() as opened:
-            if self.path.exists() and not self.path.is_file():
-                raise UsageError(f"{self.path}: it is not a regular file")
+        if self.path.exists() and not self.path.is_file():
+            raise UsageError(f"{self.path}: it is not a regular file")
+        with ExitStack() as opened:
             opened.enter_context(self._open())
             with self.path.open("rb") as file:
                 first = file.readline(_LONGEST)
@@ -93,24 +79,25 @@ class OutcomesFile:
 
     def earlier(self) -> Iterator[Line]:
         """Yield the outcomes of earlier runs, and then cut off a line that was torn at the end."""
-        with naming_path(self.path), self.path.open("rb") as file:
+        with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 outcome = self._parse(number, line)
                 self._size += len(line) * bool(outcome)
                 if number > 1 and outcome:
                     yield outcome
-            self._file.truncate(self._size)
+        self._file.truncate(self._size)
 
     def append(self, outcome: Line) -> None:
         """Write an outcome."""
         self.check_place()
         lines = [outcome] if self._size else [{_ABOUT: self._about}, outcome]
         content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        with naming_path(self.path):
+        written = 0
+        with suppress(OSError):
             written = self._file.write(content)
-            if written < len(content):
-                self._file.truncate(self._size)
-                raise UsageError(f"{self.path}: there is no space left")
+        if written < len(content):
+            self._file.truncate(self._size)
+            raise RunAgain(f"{self.path}: it cannot be written to; is there space left?")
         self._size += written
 
     def check_place(self) -> None:
@@ -141,7 +128,7 @@ class OutcomesFile:
             return {}
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             found: Line = json.loads(line)
-            names = {_ABOUT: dict} if number == 1 else {"line": int, "status": str, "final": bool}
-            if is_whole and all(type(found[name]) is kind for name, kind in names.items()):
+            types = {_ABOUT: list} if number == 1 else {"line": int, "status": str, "final": bool}
+            if is_whole and all(type(found[name]) is kind for name, kind in types.items()):
                 return found
         raise UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")

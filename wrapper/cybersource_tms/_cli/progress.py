@@ -38,10 +38,6 @@ class _Reason:
     count: int = 0
     lines: list[int] = field(factory=list[int])
 
-    def __str__(self) -> str:
-        numbers = ", ".join(map(str, self.lines)) + ", ..." * (self.count > len(self.lines))
-        return f"  {self.count} x {self.text}\n      line{'s' * (self.count > 1)} {numbers}"
-
 
 class Progress:
     """Counts outcomes, and groups those that have failed by reason: by what is the same in their messages."""
@@ -55,7 +51,7 @@ class Progress:
         """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
         (self._earlier if earlier else self._now)[outcome["status"]] += 1
         if outcome["error"]:
-            self._add_reason(outcome["final"], outcome["line"], outcome["message"] or outcome["error"])
+            self._add_reason(outcome, outcome["message"] or outcome["error"])
         if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
             rate = self._now.total() / max(time.monotonic() - self._started, 0.001)
@@ -71,18 +67,20 @@ class Progress:
         for final, title in ((True, "to mend in the file:"), (False, "not final:")):
             reasons = [reason for (is_final, _), reason in self._reasons.items() if is_final == final]
             yield from [title] * bool(reasons)
-            yield from map(str, sorted(reasons, key=lambda reason: -reason.count))
+            for reason in sorted(reasons, key=lambda reason: -reason.count):
+                numbers = ", ".join(map(str, reason.lines)) + ", ..." * (reason.count > len(reason.lines))
+                yield f"  {reason.count} x {reason.text}\n      line{'s' * (reason.count > 1)} {numbers}"
 
-    def _add_reason(self, final: bool, line: int, message: str) -> None:  # noqa: FBT001
+    def _add_reason(self, outcome: dict[str, Any], message: str) -> None:
         text = _CALL.sub("", message)
-        key = final, re.sub("[0-9]+", "0", text)
+        key = outcome["final"], re.sub("[0-9]+", "0", text)
         if key not in self._reasons and len(self._reasons) >= _MOST_REASONS:
-            key, text = (final, ""), "other reasons, which are in the file of outcomes"
+            key, text = (outcome["final"], ""), "other reasons, which are in the file of outcomes"
         reason = self._reasons.setdefault(key, _Reason(text))
         reason.count += 1
-        reason.lines += [line] * (len(reason.lines) < _MOST_LINES)
+        reason.lines += [outcome["line"]] * (reason.count <= _MOST_LINES)
         if reason.count == 1:
-            say(f"line {line}: {message}", sys.stderr)
+            say(f"line {outcome['line']}: {message}", sys.stderr)
 
 
 def _describe(counts: Counter[str]) -> str:

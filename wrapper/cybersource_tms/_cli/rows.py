@@ -1,6 +1,6 @@
 """The file of customers, CSV or JSON Lines: an id and the wanted values of each, checked against the spec."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from io import BufferedReader
@@ -16,8 +16,8 @@ from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 
-from . import RunAgain, UsageError, naming_path
-from .csv_lines import ID, Line, Values, load_json, nest, read_csv
+from . import RunAgain, UsageError
+from .lines import ID, Parse, csv_parser, csv_records, nest, parse_json
 
 _LONGEST_LINE = 2**20  # bytes
 _BOM = "\ufeff"
@@ -25,45 +25,33 @@ _BOM = "\ufeff"
 
 @frozen
 class Row:
-    """What a line asks for: part of a customer, as JSON; or what is wrong with it, without values.
+    """What a line asks for: part of a customer, as JSON; or what is wrong with it. `key` stands for the customer.
 
-    A quoted cell can have line breaks: then it is more than one line, and `line` is the number of the first.
+    If a quoted cell has line breaks, the text is more than one line, and the number is that of the first.
     """
 
     line: int
     text: str = field(repr=False)
+    key: str
     customer_id: str | None = None
     wanted: JSON = field(factory=dict[str, Any], repr=False)
     problem: InvalidRequest | None = None
 
-    @property
-    def key(self) -> str:
-        """The customer; ids are case-insensitive. A line without an id stands for itself."""
-        return self.customer_id.casefold() if self.customer_id else f"line {self.line}"
-
 
 class RowsFile:
-    """The file. Rows are handed out only while it is the file that it was at first.
-
-    Raises:
-        UsageError: It is no regular file, cannot be read, or is wrong as a whole; the message names the place.
-        RunAgain: It has changed.
-    """
+    """The file. It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed."""
 
     def __init__(self, path: Path, form: str, delimiter: str, ignored: Iterable[str]) -> None:
-        self.path = path
+        self.path, self.version = path, _version(path)
         self._is_csv, self._delimiter, self._ignored = form == "csv", delimiter, frozenset(ignored) - {ID}
-        with naming_path(path):
-            self.version = _version(path)
         if not path.is_file():
             raise UsageError(f"{path}: it is not a regular file, and has to be read more than once")
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows."""
         try:
-            with naming_path(self.path), self.path.open("rb") as file:
-                for line in self._parse(_decode(file)):
-                    row = _row(*line)
+            with self.path.open("rb") as file:
+                for row in self._parse(_decode(file)):
                     self.check_unchanged()  # after it was read: half of it may be new
                     yield row
         except Mismatch as mismatch:
@@ -80,14 +68,24 @@ class RowsFile:
 
     def copy(self, target: Path, is_wanted: Callable[[int], bool]) -> None:
         """Write some lines, chosen by their numbers, to another file, in the form of this one."""
-        with naming_path(target), target.open("w", encoding="utf-8", newline="") as copy:
+        with target.open("w", encoding="utf-8", newline="") as copy:
             for number, row in enumerate(self):
                 copy.write(self._first * (self._is_csv and number == 0) + row.text * is_wanted(row.line))
 
-    def _parse(self, lines: Iterator[str]) -> Iterator[Line]:
+    def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
         self._first = next(lines, "")
-        lines = chain([self._first.removeprefix(_BOM)], lines)
-        return read_csv(lines, self._delimiter, self._ignored) if self._is_csv else _read_json(lines, self._ignored)
+        first = self._first.removeprefix(_BOM)
+        if self._is_csv:
+            parse = csv_parser(first, self._delimiter, self._ignored)
+            records = csv_records(lines)
+        elif first.startswith("["):
+            raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
+        else:
+            parse = partial(parse_json, ignored=self._ignored)
+            records = enumerate(chain([first], lines), 1)
+        for number, text in records:
+            if text.strip(f"{self._delimiter}\r\n "):
+                yield _row(number, text, parse)
 
 
 def _version(path: Path) -> tuple[int, int, int, int]:
@@ -112,31 +110,16 @@ def _decode(file: BufferedReader) -> Iterator[str]:
         yield text
 
 
-def _read_json(lines: Iterator[str], ignored: Collection[str]) -> Iterator[Line]:
-    for number, line in enumerate(lines, 1):
-        if number == 1 and line.lstrip().startswith("["):
-            raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
-        if line.strip():
-            try:
-                given = dict(load_json(line).items())
-                yield number, line, given.pop(ID, None), [item for item in given.items() if item[0] not in ignored]
-            except ValueError:
-                yield number, line, None, Mismatch("not JSON, or a name is there twice")
-            except AttributeError:
-                yield number, line, None, Mismatch("expected a JSON object")
-
-
-def _row(line: int, text: str, customer_id: object, values: Values | Mismatch) -> Row:
-    checked = None
+def _row(line: int, text: str, parse: Parse) -> Row:
+    checked, key = None, f"line {line}"  # which is no id
     try:
-        if isinstance(values, Mismatch):
-            raise values
-        if isinstance(customer_id, int | float):
-            raise Mismatch("expected text: write the number in quotes", ID)  # noqa: TRY301
+        customer_id, values = parse(text)
         with naming(customer_id=ID):
             checked = parse_customer_id(customer_id)
-        return Row(line, text, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
-    except InvalidRequest as error:
-        return Row(line, text, checked, problem=error)
-    except Mismatch as mismatch:
-        return Row(line, text, checked, problem=InvalidRequest(str(mismatch), path=mismatch.path or None))
+            key = checked.lower()  # ids are case-insensitive
+        return Row(line, text, key, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
+    except (InvalidRequest, Mismatch) as error:
+        more = text.rstrip("\r\n").count("\n")
+        place = f" (lines {line} to {line + more})" if more else ""
+        problem = InvalidRequest(f"{error}{place}", path=getattr(error, "path", None))
+        return Row(line, text, key, checked, problem=problem)

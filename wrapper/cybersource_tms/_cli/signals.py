@@ -4,10 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Timer
 from types import FrameType
-from typing import Self, TypeVar, cast
+from typing import TypeVar, cast
 
 _Item = TypeVar("_Item")
 
@@ -21,7 +21,20 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._is_waiting = self._has_interrupted = False
-        self._timer: Timer | None = None
+        self._timer = Timer(_GRACE, lambda: os._exit(128 + (self.received or 0)))
+        self._timer.daemon = True
+
+    @contextmanager
+    def heeded(self) -> Generator[None]:
+        """Receive them in a block, but for those that the process was started to ignore, as by nohup."""
+        numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+        before = {each: signal.signal(each, self._receive) for each in numbers}
+        try:
+            yield
+        finally:
+            self._timer.cancel()
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def check(self) -> None:
         """Raise `KeyboardInterrupt` if there was a signal."""
@@ -39,25 +52,11 @@ class Signals:
         finally:
             self._is_waiting = False
 
-    def __enter__(self) -> Self:
-        # What the process was started to ignore, as by nohup, is ignored.
-        heeded = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
-        self._before = {each: signal.signal(each, self._receive) for each in heeded}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._timer:
-            self._timer.cancel()
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
-
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        for each in self._before:
+        for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
         self.received = number
         with suppress(RuntimeError):  # no thread can be started
-            self._timer = Timer(_GRACE, os._exit, [128 + number])
-            self._timer.daemon = True
             self._timer.start()
         with suppress(OSError):  # not by print, which a signal can interrupt
             os.write(2, _NOTE * bool(sys.stderr))  # without it, 2 can be any file

@@ -5,23 +5,21 @@ customer's token id; every other column is a field as the API names it, such as
 `buyerInformation.email`. Each customer is read, and only what differs from
 FILE is sent, guarded by the ETag.
 
-  CSV         an empty cell leaves the field alone, <null> removes the field;
-              other cells are taken as they are, with their blanks; a list or
-              a group is a cell with JSON
+  CSV         an empty cell leaves the field alone, <null> removes it; other
+              cells are taken as they are, with their blanks; a list or a group
+              is a cell with JSON
   JSON Lines  {"id": "...", "buyerInformation": {"email": "..."}}, or the same
               with paths: {"id": "...", "buyerInformation.email": "..."};
               null removes the field
 
-FILE is checked as a whole before anything is sent, and must not change while
-the command runs. A line that is wrong, or has the id of another line with
-other values, gets the outcome `invalid`; the other lines are done.
+A line that is wrong, or has the id of another line with other values, gets the
+outcome `invalid`; the others are done. FILE must not change meanwhile.
 
-An outcome has the id, names of fields and the error, and no values. It is
-final if the customer is as wanted, if the service itself has refused it (400,
-404, 410), or if its line is wrong. The same command, with the same FILE by size
-and time of change, leaves out what is final. For another FILE, account or
-options, the file of outcomes is moved aside, with the date in its name, and
-all customers are compared. To keep those of 30 days:
+Outcomes hold ids, names of fields and errors, and no values. Final are those of
+customers that are as wanted, that the service itself refuses (400, 404, 410),
+and of wrong lines. The next run leaves these out if size and time of change of
+FILE, account and options are the same. Otherwise it moves the old outcomes
+aside, under a name with the date, and compares all customers. To keep 30 days:
   find . -name '*.outcomes.2*.jsonl' -mtime +30 -delete
 
 SIGTERM or Ctrl-C: it ends within 5 seconds, and nothing new is sent.
@@ -84,50 +82,39 @@ def run(options: argparse.Namespace) -> int:
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("cybersource_tms").setLevel(logging.INFO)
-    names = {
-        name: f"--{name.replace('_', '-')}" for name in ("concurrency", "per_second", "max_failures", "profile_id")
-    }
-    with Signals() as signals:
-        try:
-            with naming(**names, max_connections="--concurrency"), _open_client(options) as customers:
-                rows = RowsFile(options.file, _form(options), options.delimiter, options.ignore)
-                outcomes = None if options.dry_run else _outcomes_file(options, rows, customers)
-                job = Job(rows, signals, outcomes)
-                with outcomes or nullcontext():
-                    job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
-                return job.finish(options.failed)
-        except InvalidRequest as error:
-            raise UsageError(str(error)) from None
-        except KeyboardInterrupt:
-            return 128 + (signals.received or signal.SIGINT)
+    signals = Signals()
+    try:
+        with signals.heeded():
+            return _run(options, signals)
+    except InvalidRequest as error:
+        raise UsageError(str(error)) from None
+    except KeyboardInterrupt:
+        return 128 + (signals.received or signal.SIGINT)
 
 
-def _open_client(options: argparse.Namespace) -> CustomersClient:
-    return CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id)
-
-
-def _outcomes_file(options: argparse.Namespace, rows: RowsFile, customers: CustomersClient) -> OutcomesFile:
+def _run(options: argparse.Namespace, signals: Signals) -> int:
+    form = options.format or _SUFFIXES.get(options.file.suffix.lower())
+    if form is None:
+        raise UsageError(f"{options.file}: say by --format whether it is csv or jsonl")
     path = options.outcomes or Path(f"{options.file}.outcomes.jsonl")
     paths = [each.resolve() for each in (options.file, path, options.failed) if each]
     if len(set(paths)) < len(paths):
         raise UsageError("FILE, --outcomes and --failed have to be different files")
-    about = {
-        "size": rows.version[0],
-        "changed": rows.version[1],
-        "environment": customers.environment.value,
-        "address": customers.base_url,
-        "merchant": [os.environ.get(variables.MERCHANT), os.environ.get(variables.PORTFOLIO)],
-        "profile": options.profile_id,
-        "options": [_form(options), options.delimiter, sorted(options.ignore)],
-    }
-    return OutcomesFile(path, about)
-
-
-def _form(options: argparse.Namespace) -> str:
-    form: str | None = options.format or _SUFFIXES.get(options.file.suffix.lower())
-    if form is None:
-        raise UsageError(f"{options.file}: say by --format whether it is csv or jsonl")
-    return form
+    rows = RowsFile(options.file, form, options.delimiter, options.ignore)
+    with (
+        naming(
+            max_connections="--concurrency", **{name: f"--{name.replace('_', '-')}" for name in (*_PACE, "profile_id")}
+        ),
+        CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id) as customers,
+    ):
+        merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
+        account = [customers.environment.value, customers.base_url, *merchant, options.profile_id]
+        about = [*rows.version[:2], *account, form, options.delimiter, *sorted(options.ignore)]
+        outcomes = None if options.dry_run else OutcomesFile(path, about)
+        job = Job(rows, signals, outcomes)
+        with outcomes or nullcontext():
+            job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
+        return job.finish(options.failed)
 
 
 def _delimiter(text: str) -> str:

@@ -53,17 +53,17 @@ def _member(value: object, name: str) -> Any:
 class MerchantData(MutableMapping[str, str]):
     """A customer's `merchant_defined_information` as a dict of names and values.
 
-        def make_gold(customer: Customer) -> Customer:
+        def upgrade(customer: Customer) -> Customer:
             MerchantData(customer)["data2"] = "Gold"
             return customer
 
-        customers.modify(customer_id, make_gold)
+        customers.modify(customer_id, upgrade)
 
     What is changed here is changed in the customer. An entry without a name or without a value is left alone and not
     shown. A value must hold no personal data, or CyberSource suspends the account.
 
     Args:
-        customer: The customer of a record, or the one that a function for `modify` gets.
+        customer: The customer of a record, or the one that `modify` gives to its function.
 
     Raises:
         InvalidRequest: It is not a `Customer`.

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import ssl
 import zlib
 from contextlib import aclosing, closing
 from datetime import datetime
@@ -28,8 +27,8 @@ _GZIP = 31  # zlib's name for it
 
 # What httpx raises for wrong settings or requests: it will be as wrong the next time.
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name: not trusted, or for another host
 _PROXY_REFUSES = {"407": "check the proxy's user name and password", "403": "check whether the proxy allows this host"}
-
 
 # What httpx and the system raise because of the network. Anything else stays what it is.
 _NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError)
@@ -253,7 +252,7 @@ def network_error(connection: Connection[Any], operation: Operation[Any], error:
     return (TimedOut if is_time_out else ConnectionFailed)(
         "; ".join(details),
         may_have_been_applied=connection.request_sent,
-        is_transient=not (isinstance(error, _PERMANENT) or refusal in _PROXY_REFUSES or _is_untrusted(error)),
+        is_transient=not (isinstance(error, _PERMANENT) or refusal in _PROXY_REFUSES or _UNTRUSTED in str(error)),
     )
 
 
@@ -276,12 +275,3 @@ def _proxy_status(error: Exception) -> str | None:
     """Return the status with which a proxy refused to connect; httpx only has it in the message."""
     status = str(error)[:3]
     return status if isinstance(error, httpx.ProxyError) and status.isdigit() else None
-
-
-def _is_untrusted(error: BaseException | None) -> bool:
-    """Return whether the server's certificate is not trusted, or is for another host."""
-    while error:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__
-    return False

@@ -1,5 +1,6 @@
 """One connection, and the steps of the exchange that it is used for."""
 
+import ssl
 import time
 from typing import Any, Generic, TypeVar, cast
 
@@ -99,12 +100,11 @@ class Connection(Generic[Http]):
         self.trace(event, info)
 
     def has_leftovers(self, url: httpx.URL) -> bool:
-        """Return whether something follows the response that was read. What cannot be told counts as such.
+        """Return whether something follows the response that was read. What cannot be told counts as such."""
+        return self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
 
-        httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it.
-        """
-        if not self.keeps_alive:
-            return False
+    def _http_holds_more(self, url: httpx.URL) -> bool:
+        """httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
         http: Any = self.http
         try:
             connection = http._transport_for_url(url)._pool.connections[0]  # noqa: SLF001 - see above
@@ -113,6 +113,17 @@ class Connection(Generic[Http]):
             return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001 - see above
         except (AttributeError, IndexError):
             return True
+
+    def _tls_holds_more(self) -> bool:
+        """TLS of the async client keeps what it has read from the socket beyond a record."""
+        tls = self.stream.get_extra_info("ssl_object")
+        if not isinstance(tls, ssl.SSLObject):
+            return False
+        try:
+            tls.read(1)
+        except ssl.SSLError as error:
+            return not isinstance(error, ssl.SSLWantReadError)
+        return True
 
     @property
     def is_closed(self) -> bool:

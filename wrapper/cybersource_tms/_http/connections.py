@@ -7,10 +7,10 @@ to the process and the event loop that made it: after a fork, or in another loop
 import asyncio
 import os
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager, suppress
-from time import monotonic
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, Generic
 
 import anyio
@@ -183,6 +183,14 @@ class SyncConnections(_Connections[httpx.Client]):
     def __init__(self, base_url: str, **options: Any) -> None:
         super().__init__(_SyncHttp, httpx.BaseTransport, base_url, _ignore_location, **options)
 
+    def _open(self) -> httpx.Client:
+        """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
+        http = super()._open()
+        for transport in [] if self._options["transport"] else [http._transport, *http._mounts.values()]:  # noqa: SLF001 - see above
+            if pool := getattr(transport, "_pool", None):
+                pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - see above
+        return http
+
     @contextmanager
     def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
         """Yield a connection for one read or update. Unless that ends in order, it is closed.
@@ -224,10 +232,10 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
     @asynccontextmanager
     async def acquire(self, attempts: Attempts) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
         """Wait until a call may be in flight, and yield a connection as `SyncConnections.acquire` does."""
-        pool, started = self._pool_of(_this_loop()), monotonic()
+        pool, started = self._pool_of(_this_loop()), time.monotonic()
         async with pool.free:
             connection, reusable = self._take(pool), False
-            connection.waited = monotonic() - started
+            connection.waited = time.monotonic() - started
             try:
                 yield connection
                 reusable = True
