@@ -85,8 +85,8 @@ def in_block(lines: list[str]) -> bool:
 
 
 def hide_signature(
-    _app: Sphinx, _what: str, _name: str, thing: object, _options: Any, _signature: str, _returned: str
+    _app: Sphinx, _what: str, _name: str, thing: object, _options: Any, signature: str | None, _returned: str
 ) -> tuple[str, str] | None:
     """Hide the arguments of models, and of errors, which the library makes: their attributes say the same."""
     is_error = isinstance(thing, type) and issubclass(thing, Exception)
-    return ("", "") if thing in MODELS or is_error else None
+    return ("", "") if signature and (thing in MODELS or is_error) else None
