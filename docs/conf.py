@@ -31,7 +31,12 @@ html_copy_source = False
 pygments_style = "friendly"
 pygments_dark_style = "nord-darker"
 
-PROJECT_PAGES = {"CONTRIBUTING.md": "contributing", "SECURITY.md": "security", "CHANGELOG.md": "changelog"}
+PROJECT_PAGES = {
+    "CONTRIBUTING.md": "contributing",
+    "SECURITY.md": "security",
+    "CHANGELOG.md": "changelog",
+    "scripts/README.md": "scripts",
+}
 MODELS = [model for name in models.__all__ if isinstance(model := getattr(models, name), type)]
 
 for model in MODELS:  # their hints are text, which names the modules that they are really in
