@@ -56,12 +56,11 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", hide_signature)
 
 
-def link_project_pages(_app: Sphinx, name: str, content: list[str]) -> None:
+def link_project_pages(_app: Sphinx, _name: str, content: list[str]) -> None:
     """Let links to files of the repository lead to the pages that show them."""
-    up = "../" if "/" in name else ""
     for file, page in PROJECT_PAGES.items():
-        content[0] = re.sub(rf"\]\((?:\.\./)*{file}", f"]({up}project/{page}.md", content[0])
-    content[0] = re.sub(r"\]\((?:\.\./)+README\.md#credentials", f"]({up}index.md#credentials", content[0])
+        content[0] = re.sub(rf"\]\((?:\.\./)*{file}", f"](/project/{page}.md", content[0])
+    content[0] = re.sub(r"\]\((?:\.\./)+README\.md#credentials", "](/index.md#credentials", content[0])
 
 
 def list_models(_app: Sphinx, _name: str, content: list[str]) -> None:
