@@ -1,4 +1,4 @@
-"""Message-level encryption, over HTTP against the stand-in: what is on the wire, and that everything odd is refused."""
+"""Message-level encryption, over HTTP against the sandbox: what is on the wire, and that everything odd is refused."""
 
 import base64
 import gzip
@@ -105,7 +105,7 @@ def encryption_for(mode: str, request_certificate: bytes) -> MessageEncryption:
 
 @pytest.fixture
 def encryption(mode: str, sandbox: Sandbox) -> MessageEncryption:
-    """Return an encryption that the stand-in knows the keys of."""
+    """Return an encryption that the sandbox knows the keys of."""
     sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
     sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
     return encryption_for(mode, sandbox.request_certificate)
@@ -500,7 +500,7 @@ def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
         assert f"{service.not_valid_after_utc:%Y-%m-%d}" in str(caught[0].message)
 
 
-# The stand-in's own encryption, and the example of RFC 7516
+# The sandbox's own encryption, and the example of RFC 7516
 
 
 @pytest.mark.parametrize("plain", [b"", b"{}", PLAIN, "é😀".encode(), bytes(range(256)), b"a" * 200_000], ids=len)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
@@ -349,6 +349,22 @@ def test_files_of_keytool(tmp_path: Path, owners: list[str]) -> None:
 def test_files_of_openssl(tmp_path: Path, options: tuple[str, ...]) -> None:
     """What openssl writes is read."""
     assert opened(openssl(tmp_path, *options)) == "merchant-key"
+
+
+@pytest.mark.parametrize("make", [openssl, lambda folder: keytool(folder, "other", OWNER)], ids=["openssl", "keytool"])
+def test_files_of_other_tools_that_cryptography_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Path]
+) -> None:
+    """What is read one by one, as if a certificate could not be parsed, is read of other tools' files, too."""
+    path = make(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(pkcs12, "load_pkcs12", refuse)
+    assert key_id(CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)) == "merchant-key"
+    with pytest.raises(InvalidRequest, match=r"^password: it does not open"):
+        CertificateAuth.from_p12(path, PASSWORD + "x", merchant_id=OWNER)
 
 
 def test_what_openssl_writes_as_pem(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ META_ID, META_SERIAL, META_RESPONSE_SERIAL = "meta-key", "1716240386523032999", 
 
 @pytest.fixture
 def sandbox(sandbox: Sandbox) -> Sandbox:
-    """Return the stand-in, which trusts the merchant, its portfolio and their keys."""
+    """Return the sandbox, which trusts the merchant, its portfolio and their keys."""
     sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
     sandbox.trust_certificate("portfolio", pem(certificate("portfolio", serial=META_SERIAL)), [MERCHANT_ID])
     sandbox.trust_secret("portfolio", META_ID, SECRET, [MERCHANT_ID])

@@ -1,4 +1,4 @@
-"""Signed requests for the stand-in, made by hand with plain httpx: nothing here knows the library."""
+"""Signed requests for the sandbox, made by hand with plain httpx: nothing here knows the library."""
 
 import base64
 import hashlib

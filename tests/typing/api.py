@@ -44,6 +44,8 @@ def construct() -> None:
     )
     assert_type(CertificateAuth.from_p12("p12", b"password", merchant_id="m", algorithm="PS256"), CertificateAuth)
     CertificateAuth(private_key=b"PEM", certificate=b"PEM", merchant_id="m", portfolio_id="p")
+    CertificateAuth(sign=lambda content: content, certificate=b"PEM", merchant_id="m")
+    CertificateAuth.from_p12("p12", merchant_id="m")
 
 
 def update(customers: CustomersClient, before: Customer) -> str | None:
