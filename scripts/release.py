@@ -4,16 +4,18 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from build_version import VERSION_FILE, build_version, next_release, version_module
+
 PROJECT = "cybersource_tms"
-VERSION = Path("wrapper/cybersource_tms/_version.py")
 IN_WHEEL = ("generated/cybersource_tms_api/", "wrapper/")  # without the first folder
 LICENSES = ("LICENSE", "NOTICE")
-NOT_IN_SDIST = (".ci/", ".gitattributes")
+NOT_IN_SDIST = (".ci/", ".gitattributes", ".github/")
 MUST_HAVE = {
     *(f"{package}/py.typed" for package in ("cybersource_tms", "cybersource_tms_api", "cybersource_tms_sandbox")),
     "cybersource_tms_api/openapi.json",
@@ -24,20 +26,22 @@ Files = Mapping[str, bytes]
 
 
 def prepared() -> str:
-    """Return the version, if the tree is clean, the changelog begins with the version, and it has no tag yet.
+    """Return the version of a release for which everything is ready.
 
     Raises:
         ValueError: Something is missing; one sentence.
     """
-    if changes := git("status", "--porcelain"):
-        raise ValueError(f"commit or remove what git status shows first, such as {changes[0][3:]}")
-    version = current_version()
+    version = next_release()
+    if not tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"].get("urls"):
+        raise ValueError('[project.urls] in pyproject.toml is empty: put in Repository = "https://…"')
     headings = re.findall(r"^## (\S+)(?: - (\d{4}-\d\d-\d\d))?$", Path("CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     name, day = headings[0] if headings else ("", "")
     if name != version or not day or date.fromisoformat(day) > datetime.now(UTC).date():
         raise ValueError(f'the first version in CHANGELOG.md has to be "## {version} - " and the day, today or before')
-    if git("tag", "--list", f"v{version}"):
-        raise ValueError(f"there is a tag v{version} already: raise the version in {VERSION}")
+    if changes := git("status", "--porcelain"):
+        raise ValueError(f"commit or remove what git status shows first, such as {changes[0][3:]}")
+    if build_version() != version:
+        raise ValueError(f"this commit has no tag v{version}: git tag --sign v{version} --message 'Version {version}'")
     return version
 
 
@@ -47,7 +51,8 @@ def check_contents(folder: Path) -> str:
     Raises:
         ValueError: They differ; one sentence.
     """
-    release = f"{PROJECT}-{current_version()}"
+    version = build_version()
+    release = f"{PROJECT}-{version}"
     wheel, sdist = f"{release}-py3-none-any.whl", f"{release}.tar.gz"
     if {path.name for path in folder.iterdir()} != {wheel, sdist}:
         raise ValueError(f"{folder} has to hold {wheel} and {sdist}, and nothing else")
@@ -57,6 +62,7 @@ def check_contents(folder: Path) -> str:
     info = f"{release}.dist-info"
     in_wheel = {path.partition("/")[2]: read(path) for path in tracked if path.startswith(IN_WHEEL)}
     in_wheel |= {f"{info}/licenses/{name}": read(name) for name in LICENSES}
+    in_wheel[VERSION_FILE] = version_module(version).encode()
     made = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
     compare(wheel, in_wheel, wheel_files(folder / wheel), made | MUST_HAVE)
     return f"{wheel} and {sdist} hold what the repository holds"
@@ -87,14 +93,6 @@ def wheel_files(path: Path) -> Files:
     """Return the files of a wheel."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
-
-
-def current_version() -> str:
-    """Return the version of the package, without importing it."""
-    found = re.search(r'^__version__ = "(.+)"$', VERSION.read_text("utf-8"), re.MULTILINE)
-    if not found:
-        raise ValueError(f"{VERSION} has no version")
-    return found[1]
 
 
 def read(path: str) -> bytes:

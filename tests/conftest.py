@@ -1,17 +1,15 @@
 """The fixtures. What the tests share besides them is in `support`.
 
 clients         either client, sync or async, behind one blocking face: `Clients`
-sandbox         the stand-in for the service, reset; `sandbox.transport` reaches it within the process
-url             the stand-in's address, where a test is about what happens on the wire
-caller          plain httpx with signed requests, to the stand-in within the process: `Caller`
-tls             the address of a stand-in over TLS, and a context that trusts its certificate
-clock           stops the clock, and sets this thread's ahead of that of the running stand-in
-raw             a server that sends given bytes, whether they are HTTP or not: `RawServer`
+sandbox         the sandbox of the service, reset; `sandbox.transport` reaches it within the process
+url             the sandbox's address, where a test is about what happens on the wire
+caller          plain httpx with signed requests, to the sandbox within the process: `Caller`
+clock           stops the clock, and sets this thread's ahead of that of the running sandbox
 
-BlockingClient        a client whose `update`, `retrieve` and `edit` block until they return
+BlockingClient        a client whose methods block until they return
 FixedResponse         a transport that gives every request the same response, or raises an error
 RecordingTransport    a transport that keeps what is sent over HTTP, and lets a test act around each request
-PAGE_CUSTOMER_ID      the customer of the service's guide, which the stand-in knows
+PAGE_CUSTOMER_ID      the customer of the service's guide, which the sandbox knows
 EMAIL                 a customer's address, which no message and no log line may show
 NEW_EMAIL, NEW_CODE   an update that sets this address, and one that sets a reference code
 REMOVED               `None` where a table means that a field is removed
@@ -22,7 +20,6 @@ keys, rfc, customers  keys and certificates; the examples of RFC 7515 and 7516; 
 import asyncio
 import os
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +27,11 @@ from contextlib import nullcontext
 
 import httpx
 import pytest
-import trustme
 from hypothesis import HealthCheck, settings
 
 from cybersource_tms_sandbox import Sandbox
 from support.caller import HOST, Caller
 from support.clients import Clients
-from support.raw_server import RawServer
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -73,20 +68,20 @@ def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
 
 @pytest.fixture(scope="session")
 def _sandbox() -> Sandbox:
-    """Return the one stand-in service, whose RSA key takes a while to make."""
+    """Return the one sandbox, whose RSA key takes a while to make."""
     return Sandbox()
 
 
 @pytest.fixture
 def sandbox(_sandbox: Sandbox) -> Sandbox:
-    """Return the stand-in service, reset."""
+    """Return the sandbox, reset."""
     _sandbox.reset()
     return _sandbox
 
 
 @pytest.fixture
 def url(sandbox: Sandbox) -> Iterator[str]:
-    """Return the stand-in's address. Each test has a server of its own: no request arrives in the next test."""
+    """Return the sandbox's address. Each test has a server of its own: no request arrives in the next test."""
     with sandbox.running() as url:
         yield url
 
@@ -98,20 +93,9 @@ def caller(sandbox: Sandbox) -> Iterator[Caller]:
         yield Caller(http)
 
 
-@pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ssl.SSLContext]]:
-    """Return the address of a stand-in service over TLS, and a context that trusts its private authority."""
-    authority, trust = trustme.CA(), ssl.create_default_context()
-    certificate = tmp_path_factory.mktemp("tls") / "server.pem"
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    authority.configure_trust(trust)
-    with Sandbox().running(certificate=certificate) as url:
-        yield url, trust
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Stop the clock. The function that is returned sets this thread's ahead of that of the stand-in's threads."""
+    """Stop the clock. The function that is returned sets this thread's ahead of that of the sandbox's threads."""
     here, now, difference = threading.current_thread(), int(time.time()), [0.0]
     monkeypatch.setattr(time, "time", lambda: now + difference[0] * (threading.current_thread() is here))
 
@@ -119,11 +103,3 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         difference[0] = seconds
 
     return set_ahead
-
-
-@pytest.fixture
-def raw() -> Iterator[RawServer]:
-    """Return a server that sends the bytes that a test wants."""
-    server = RawServer()
-    yield server
-    server.end()

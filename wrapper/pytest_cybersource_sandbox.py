@@ -1,6 +1,6 @@
 """A pytest plugin: the fixture `cybersource_sandbox`.
 
-It is a module of its own, and imports the stand-in only when a test asks for it, so that pytest starts as fast as
+It is a module of its own, and imports the sandbox only when a test asks for it, so that pytest starts as fast as
 without it and measures the coverage of everything else.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cybersource_sandbox() -> "Sandbox":
-    """A new stand-in for CyberSource's Token Management Service: give a client `transport=` its `transport`."""
+    """A new sandbox of CyberSource's Token Management Service: give a client `transport=` its `transport`."""
     from cybersource_tms_sandbox import Sandbox  # noqa: PLC0415 - only when a test asks for it
 
     return Sandbox()

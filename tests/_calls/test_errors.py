@@ -1,28 +1,34 @@
-"""The errors: the tree that the docstring draws is the real one, and an error survives every way of handing it on."""
+"""The errors: the tree that the docstring draws is the real one, and an error survives being handed on."""
 
 import copy
-import pickle
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
-import httpx
 import pytest
 
 from cybersource_tms import errors
-from cybersource_tms._calls.requests import retrieve_call
-from cybersource_tms._calls.responses import Response, status_error
-from cybersource_tms.errors import ConnectionFailed, CybersourceError, ErrorEntry, StatusError
-
-ENTRIES = (ErrorEntry("invalidFields", "jane.roe@example.com is wrong", ("email",)), ErrorEntry("other", ""))
+from cybersource_tms.errors import (
+    ConnectionFailed,
+    CybersourceError,
+    ErrorDetail,
+    ErrorEntry,
+    InvalidRequest,
+    StatusError,
+    TimedOut,
+    UnreadableResponse,
+)
+from support.clients import EMAIL
+from support.customers import COPIES
 
 
 def real_tree(error: type[CybersourceError] = CybersourceError, depth: int = 0) -> Iterator[tuple[int, str]]:
-    """Yield the classes in the order in which they were written, each with its depth."""
-    yield depth, error.__name__
-    for below in error.__subclasses__():
-        yield from real_tree(below, depth + 1)
+    """Yield the classes of `errors` in the order in which they were written, each with its depth."""
+    if error.__module__ == errors.__name__:
+        yield depth, error.__name__
+        for below in error.__subclasses__():
+            yield from real_tree(below, depth + 1)
 
 
 def drawn_tree() -> Iterator[tuple[int, str, str]]:
@@ -32,138 +38,126 @@ def drawn_tree() -> Iterator[tuple[int, str, str]]:
             yield len(match[1]) // 4, match[2], match[3] or ""
 
 
-CLASSES: dict[str, type[CybersourceError]] = {name: getattr(errors, name) for _, name, _ in drawn_tree()}
 SAID = {name: said for _, name, said in drawn_tree()}
-# The service's Swagger document and facts of the gateways before it.
-STATUSES: dict[int, type[CybersourceError]] = {
-    400: errors.BadRequest,
-    401: errors.Unauthorized,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    410: errors.TokenDeleted,
-    412: errors.PreconditionFailed,
-    424: errors.ProfileNotFound,
-    429: errors.TooManyRequests,
-    **dict.fromkeys(range(500, 512), errors.ServiceError),
-    **dict.fromkeys([201, 302, 402, 409, 499, 512], StatusError),
-}
+CLASSES: dict[str, type[CybersourceError]] = {name: getattr(errors, name) for name in SAID}
+STATUS_CLASSES: list[type[StatusError]] = StatusError.__subclasses__()
+
+ENTRIES = (
+    ErrorEntry("invalidFields", f"{EMAIL} is wrong", (ErrorDetail("email", "buyerInformation"), ErrorDetail("id"))),
+    ErrorEntry("other", ""),
+)
+
+
+def full(name: str) -> CybersourceError:
+    """Return an error of a class with every attribute set to something that is not the default."""
+    kind: Any = CLASSES[name]
+    if issubclass(kind, StatusError):
+        ids = {"correlation_id": "c", "unique_transaction_id": "t"}
+        return kind("m", status_code=503, errors=ENTRIES, **ids, retry_after=1.5)  # type: ignore[no-any-return]
+    options: dict[type[CybersourceError], dict[str, Any]] = {
+        ConnectionFailed: {"may_have_been_applied": False, "is_transient": False},
+        TimedOut: {"may_have_been_applied": False, "is_transient": False},
+        UnreadableResponse: {"status_code": 200, "correlation_id": "c", "is_transient": True},
+        InvalidRequest: {"argument": "changes", "path": "buyerInformation.email"},
+    }
+    error: CybersourceError = kind("m", **options.get(kind, {}))
+    return error
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:
     """The docstring has every class, under its parent and in order, and no other."""
-    assert [(depth, name) for depth, name, _ in drawn_tree()] == [*real_tree()]
+    drawn = [(depth, name) for depth, name, _ in drawn_tree()]
+    assert drawn == [*real_tree()]
+    assert all(below - above <= 1 for (above, _), (below, _) in pairwise(drawn))
 
 
-def test_the_drawing_is_well_formed() -> None:
-    """Nothing hangs two levels below its neighbour, and there is one root."""
-    depths = [depth for depth, _, _ in drawn_tree()]
-    assert depths.count(0) == 1
-    assert all(below - above <= 1 for above, below in pairwise(depths))
+@pytest.mark.parametrize("name", CLASSES)
+def test_what_is_drawn_beside_a_class(name: str) -> None:
+    """A class has the attributes that the drawing gives it, its statuses, and is a built-in only where it says so."""
+    assert all(hasattr(full(name), attribute) for attribute in re.findall(r"\.(\w+)", SAID[name]))
+    builtins = {"InvalidRequest": ValueError, "TimedOut": TimeoutError}
+    assert issubclass(CLASSES[name], ValueError | OSError | LookupError) == (name in builtins)
+    if name in builtins:
+        assert f"also a {builtins[name].__name__}" in SAID[name]
+        assert issubclass(CLASSES[name], builtins[name])
+    if CLASSES[name] in STATUS_CLASSES:
+        first, last = min(CLASSES[name].statuses), max(CLASSES[name].statuses)  # type: ignore[attr-defined]
+        assert SAID[name].startswith(str(first) if first == last else f"{first} to {last}")
 
 
-@pytest.mark.parametrize(("name", "builtin"), [("InvalidRequest", ValueError), ("TimedOut", TimeoutError)])
-def test_also_a_builtin(name: str, builtin: type[Exception]) -> None:
-    """Who knows only Python's own exceptions can catch these two, as the docstring says."""
-    assert f"also a {builtin.__name__}" in SAID[name]
-    assert issubclass(CLASSES[name], builtin)
-
-
-def test_no_other_class_is_a_builtin() -> None:
-    """A class of which the docstring says nothing is no ValueError or OSError by accident."""
-    silent = [kind for name, kind in CLASSES.items() if "also a" not in SAID[name]]
-    assert not [kind for kind in silent if issubclass(kind, (ValueError, OSError, LookupError))]
-
-
-@pytest.mark.parametrize(("status", "kind"), STATUSES.items(), ids=map(str, STATUSES))
-def test_statuses_and_classes(status: int, kind: type[CybersourceError]) -> None:
-    """A status raises its own class, and not one below or above it; one without a class raises the base."""
-    error = status_error(retrieve_call("A", None), Response(status, httpx.Headers(), b""))
-    assert type(error) is kind
-
-
-def test_a_class_holds_its_statuses_and_advice() -> None:
-    """Each class below StatusError says which statuses it is for, no status is two classes', and all give advice."""
-    statuses = [status for kind in StatusError.__subclasses__() for status in kind.statuses]
+def test_statuses_of_classes() -> None:
+    """No status is two classes', and each class below StatusError gives advice of its own."""
+    statuses = [status for kind in STATUS_CLASSES for status in kind.statuses]
     assert len(statuses) == len(set(statuses))
-    assert all(kind.statuses and kind.advice != StatusError.advice for kind in StatusError.__subclasses__())
+    assert len({StatusError.advice, *(kind.advice for kind in STATUS_CLASSES)}) == len(STATUS_CLASSES) + 1
 
 
-def every_error() -> Iterator[CybersourceError]:
-    """Yield an error of each class, with every attribute set to something."""
-    for kind in CLASSES.values():
-        if issubclass(kind, StatusError):
-            yield kind("m", status_code=418, errors=ENTRIES, correlation_id="c", unique_transaction_id="t")
-            yield kind("m", status_code=503)
-        elif issubclass(kind, ConnectionFailed):
-            yield kind("m", may_have_been_applied=False)
-            yield kind("m", may_have_been_applied=True)
-        elif kind is errors.UnreadableResponse:
-            yield errors.UnreadableResponse("m", status_code=200, correlation_id="c")
-        else:
-            yield kind("m")
+@pytest.mark.parametrize("name", CLASSES)
+def test_errors_are_handed_on_whole(name: str) -> None:
+    """A copy, also in another process, has the class, the text, the notes and every attribute."""
+    error = full(name)
+    error.attempts, error.may_have_been_applied = 3, True
+    error.add_note("while updating")
+    for hand_on in COPIES.values():
+        again = hand_on(error)
+        assert again is not error
+        assert type(again) is type(error)
+        assert (str(again), repr(again), again.args) == (str(error), repr(error), ("m",))
+        assert vars(again) == vars(error)
 
 
-def pickled(protocol: int, error: CybersourceError) -> CybersourceError:
-    """Return what comes out of a pickle."""
-    again: CybersourceError = pickle.loads(pickle.dumps(error, protocol))
-    return again
+@pytest.mark.parametrize("attempts", [1, 2])
+@pytest.mark.parametrize("applied", [False, True])
+def test_what_a_message_ends_with(attempts: int, *, applied: bool) -> None:
+    """It says whether the update may have been applied, and how many attempts were made if it was not one."""
+    error = CybersourceError("m")
+    error.may_have_been_applied, error.attempts = applied, attempts
+    fate = "; the update may have been applied: read the customer before deciding" * applied
+    assert str(error) == f"m{fate}{' (after 2 attempts)' * (attempts - 1)}"
 
 
-HANDED_ON: dict[str, Callable[[CybersourceError], CybersourceError]] = {
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    **{f"pickle {protocol}": partial(pickled, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)},
+def test_what_is_assumed() -> None:
+    """If nothing else is known, an update may have been applied, unless it was refused before it was sent."""
+    unreadable = UnreadableResponse("m", status_code=200, correlation_id=None)
+    made = [CybersourceError("m"), InvalidRequest("m"), ConnectionFailed("m"), TimedOut("m"), unreadable]
+    assert [error.may_have_been_applied for error in made] == [True, False, True, True, True]
+    assert [error.is_transient for error in made] == [False, False, True, True, False]
+    assert {error.attempts for error in made} == {1}
+
+
+def test_what_a_status_means() -> None:
+    """A refusal (3xx, 4xx) applied nothing, of all others nobody knows; five statuses are transient."""
+    made = {status: StatusError("m", status_code=status) for status in range(100, 601)}
+    assert [status for status, error in made.items() if not error.may_have_been_applied] == [*range(300, 500)]
+    transient = {status for kind in STATUS_CLASSES for status in kind.transient_statuses}
+    assert transient == {429, 500, 502, 503, 504}
+
+
+ARGUMENTS: dict[str, tuple[InvalidRequest, str | None, str | None]] = {
+    "one that is named first": (InvalidRequest("timeout: too long"), "timeout", None),
+    "one that is named and meant": (InvalidRequest("x: too long", argument="timeout", path="a.b"), "timeout", "a.b"),
+    "a part of one": (InvalidRequest("function: the result: wrong"), "function", None),
+    "a part of one that is meant": (InvalidRequest("m", argument="function: the result"), "function", None),
+    "several": (InvalidRequest("key_id, secret: give both"), None, None),
+    "none": (InvalidRequest("this client is closed: make a new one"), None, None),
 }
 
 
-@pytest.mark.parametrize("way", HANDED_ON)
-@pytest.mark.parametrize("error", [*every_error()], ids=lambda error: type(error).__name__)
-def test_errors_are_handed_on_whole(error: CybersourceError, way: str) -> None:
-    """A copy, also in another process, has the class, the text and every attribute."""
-    error.add_note("while updating")
-    clients = HANDED_ON[way](error)
-    assert clients is not error
-    assert type(clients) is type(error)
-    assert (str(clients), repr(clients), clients.args) == (str(error), repr(error), error.args)
-    assert error.args == ("m",)
-    assert vars(clients) == vars(error)
-    assert clients.may_have_been_applied is error.may_have_been_applied
+@pytest.mark.parametrize(("error", "argument", "path"), ARGUMENTS.values(), ids=ARGUMENTS)
+def test_the_argument_that_is_wrong(error: InvalidRequest, argument: str | None, path: str | None) -> None:
+    """An InvalidRequest names the one argument that is wrong, and the field if there is one."""
+    assert (error.argument, error.path) == (argument, path)
 
 
-@pytest.mark.parametrize("error", [*every_error()], ids=lambda error: type(error).__name__)
-def test_every_error_can_be_raised_and_caught(error: CybersourceError) -> None:
-    """One `except` catches all of them, and Python prints what they say."""
-    with pytest.raises(CybersourceError, match=r"^m\b") as caught:
-        raise error
-    assert caught.value is error
-
-
-@pytest.mark.parametrize(
-    ("status", "applied"),
-    [(204, True), (302, False), (400, False), (418, False), (499, False), (500, True), (520, True), (600, True)],
-)
-def test_whether_a_status_may_have_been_applied(status: int, *, applied: bool) -> None:
-    """Below 500 the service refused; a 2xx did something, and of the rest nobody knows."""
-    assert StatusError("m", status_code=status).may_have_been_applied is applied
-
-
-def test_invalid_requests_were_never_applied() -> None:
-    """They are raised before anything is sent; of the base and of an unreadable response, nobody knows."""
-    assert not errors.InvalidRequest("m").may_have_been_applied
-    assert CybersourceError("m").may_have_been_applied
-    assert errors.UnreadableResponse("m", status_code=200, correlation_id=None).may_have_been_applied
-
-
-def test_an_entry_hides_its_message() -> None:
-    """What the service says to a person may quote the customer: it is there to be asked for, not to be printed."""
-    entry = ENTRIES[0]
-    assert "jane" not in repr(entry) + str(entry) + repr(ENTRIES)
-    assert entry.message == "jane.roe@example.com is wrong"
-    assert entry == copy.deepcopy(entry) != ErrorEntry("invalidFields", "another", ("email",))
-
-
-def test_an_entry_cannot_be_changed() -> None:
-    """Entries are frozen, and can be members of a set."""
-    with pytest.raises(AttributeError):
-        ENTRIES[0].type = "x"  # type: ignore[misc]
-    assert len({*ENTRIES, ENTRIES[0]}) == 2
+def test_entries() -> None:
+    """An entry hides the message, which may quote the customer, and what is no name; entries and details are values."""
+    names = "ErrorEntry(type='notFound', details=(ErrorDetail(name='id', location='/a/0/data1[12]'),))"
+    assert repr(ErrorEntry("notFound", EMAIL, (ErrorDetail("id", "/a/0/data1[12]"),))) == names
+    others = "ErrorEntry(type=..., details=(ErrorDetail(name=..., location=...),))"
+    assert repr(ErrorEntry("no one", EMAIL, (ErrorDetail(EMAIL, "4111111111111111"),))) == others
+    assert ENTRIES[0].message == f"{EMAIL} is wrong"
+    assert ENTRIES[0] == copy.deepcopy(ENTRIES[0]) != ErrorEntry("invalidFields", "another", ENTRIES[0].details)
+    assert len({*ENTRIES, ENTRIES[0], *ENTRIES[0].details, ErrorDetail("id", None)}) == 4
+    for frozen, name in ((ENTRIES[0], "type"), (ENTRIES[0].details[0], "name")):
+        with pytest.raises(AttributeError):
+            setattr(frozen, name, "x")

@@ -1,615 +1,376 @@
-"""What a response means: the statuses, the bodies that are wrong, and what may be raised instead of a response."""
+"""What a response means: a record, or an error that says what happened and what to do."""
 
 import json
 import logging
-import ssl
-import sys
-import traceback
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+import math
+import re
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from typing import Any
 
 import httpx
 import pytest
+from joserfc import jwe
+from joserfc.jwk import RSAKey
 
-from cybersource_tms import errors
-from cybersource_tms._calls.requests import update_call
-from cybersource_tms._calls.responses import connection_failed
-from cybersource_tms.errors import CybersourceError, ErrorEntry, StatusError, UnreadableResponse
-from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._refusals import UNAUTHENTICATED
+from cybersource_tms import Customer, CustomerRecord, MessageEncryption, errors
+from cybersource_tms._calls import responses
+from cybersource_tms._calls.operations import Operation
+from cybersource_tms._calls.requests import retrieve_request, update_request
+from cybersource_tms.errors import ErrorDetail, ErrorEntry, NotFound, StatusError, UnreadableResponse
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients
-from support.fixed_response import CORRELATION_ID, TRANSACTION_ID, FixedResponse
+from support.fixed_response import CORRELATION_ID, HEADERS, PAGE, TRANSACTION_ID, FixedResponse
+from support.keys import key_pem, rsa_key
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-EXCHANGE = f"(PATCH {PATH}, correlation id {CORRELATION_ID})"
-ID = b'{"id": "%b"' % PAGE_CUSTOMER_ID.encode()  # the beginning of a customer
+UPDATE = update_request(PAGE_CUSTOMER_ID, {"buyerInformation": {"email": EMAIL}}, None, None)
+READ = retrieve_request(PAGE_CUSTOMER_ID, None)
+CREATE: Operation[Any] = Operation({"method": "post", "url": "/"}, {201: Customer})
+DELETE: Operation[Any] = Operation({"method": "delete", "url": "/"}, {204: None})
+EXCHANGE = f"(PATCH /tms/v2/customers/{PAGE_CUSTOMER_ID}, correlation id {CORRELATION_ID})"
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
 
 
-def refusal(kind: str, *details: dict[str, str]) -> dict[str, Any]:
-    """Return an error body as the service documents it; its message quotes the customer."""
-    entry: dict[str, Any] = {"type": kind, "message": f"Not so, {EMAIL}"}
-    return {"errors": [entry | ({"details": [*details]} if details else {})]}
+def encoded(body: object) -> bytes:
+    """Return a body as bytes."""
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
-def entries_for(kind: str, *details: str) -> tuple[ErrorEntry, ...]:
-    """Return the entries that such a body is read as."""
-    return (ErrorEntry(kind, f"Not so, {EMAIL}", details),)
-
-
-# The status, its class, whether the update may have been applied, the documented body, and its entries.
-STATUSES: dict[int, tuple[type[StatusError], bool, object, tuple[ErrorEntry, ...]]] = {
-    400: (
-        errors.BadRequest,
-        False,
-        refusal("invalidFields", {"name": "email", "location": "buyerInformation"}, {"name": "code"}),
-        entries_for("invalidFields", "email", "code"),
-    ),
-    401: (errors.Unauthorized, False, UNAUTHENTICATED, ()),
-    403: (errors.Forbidden, False, refusal("forbidden"), entries_for("forbidden")),
-    404: (errors.NotFound, False, refusal("notFound"), entries_for("notFound")),
-    410: (errors.TokenDeleted, False, refusal("notAvailable"), entries_for("notAvailable")),
-    412: (errors.PreconditionFailed, False, refusal("conflict"), entries_for("conflict")),
-    424: (errors.ProfileNotFound, False, refusal("notFound"), entries_for("notFound")),
-    429: (errors.TooManyRequests, False, refusal("tooManyRequests"), entries_for("tooManyRequests")),
-    500: (errors.ServiceError, True, refusal("internalError"), entries_for("internalError")),
-    502: (errors.ServiceError, True, refusal("serverError"), entries_for("serverError")),
-    503: (errors.ServiceError, True, refusal("serverError"), entries_for("serverError")),
-    504: (errors.ServiceError, True, refusal("serverError"), entries_for("serverError")),
-    # These are not documented.
-    204: (StatusError, True, None, ()),
-    302: (StatusError, False, refusal("moved"), entries_for("moved")),
-    418: (StatusError, False, refusal("teapot"), entries_for("teapot")),
-    520: (StatusError, True, refusal("unknown"), entries_for("unknown")),
-}
-
-# Bodies from which no entry can be read.
-NO_ENTRIES: dict[str, bytes] = {
-    "empty": b"",
-    "HTML": HTML,
-    "cut JSON": b'{"errors": [{"type": "notFou',
-    "not UTF-8": b'{"errors": [{"type": "\xff\xfe"}]}',
-    "array": b"[]",
-    "null": b"null",
-    "text": b'"notFound"',
-    "number": b"404",
-    "no errors": b"{}",
-    "another object": b'{"response": {"rmsg": "Authentication Failed"}}',
-    "errors is null": b'{"errors": null}',
-    "errors is an object": b'{"errors": {"type": "notFound"}}',
-    "errors is empty": b'{"errors": []}',
-    "an entry is text": b'{"errors": ["notFound"]}',
-    "an entry is null": b'{"errors": [null]}',
-    "type is a number": b'{"errors": [{"type": 5}]}',
-    "type is an object": b'{"errors": [{"type": {}}]}',
-    "message is a list": b'{"errors": [{"type": "notFound", "message": []}]}',
-    "details is text": b'{"errors": [{"type": "notFound", "details": "email"}]}',
-    "a detail is text": b'{"errors": [{"type": "notFound", "details": ["email"]}]}',
-    "a detail's name is a number": b'{"errors": [{"type": "notFound", "details": [{"name": 5}]}]}',
-    "nested beyond reason": b'{"errors": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
-    "a number beyond reason": b'{"errors": ' + b"1" * 10_000 + b"}",
-}
-
-# Bodies that differ a little from what is documented, and the entries that can be read.
-SOME_ENTRIES: dict[str, tuple[object, tuple[ErrorEntry, ...]]] = {
-    "unknown fields": (
-        {"errors": [{"type": "a", "message": "m", "x": [1], "details": [{"name": "n", "y": {}}]}], "z": None},
-        (ErrorEntry("a", "m", ("n",)),),
-    ),
-    "no type": ({"errors": [{"message": "m"}]}, (ErrorEntry("", "m"),)),
-    "no message": ({"errors": [{"type": "a"}]}, (ErrorEntry("a", ""),)),
-    "nothing": ({"errors": [{}]}, (ErrorEntry("", ""),)),
-    "details is null": ({"errors": [{"type": "a", "message": "m", "details": None}]}, (ErrorEntry("a", "m"),)),
-    "details is empty": ({"errors": [{"type": "a", "message": "m", "details": []}]}, (ErrorEntry("a", "m"),)),
-    "detail without a name": (
-        {"errors": [{"type": "a", "message": "m", "details": [{"location": "l"}, {"name": "n"}]}]},
-        (ErrorEntry("a", "m", ("n",)),),
-    ),
-    "two": (
-        {"errors": [{"type": "a", "message": "m"}, {"type": "b", "message": "n"}]},
-        (ErrorEntry("a", "m"), ErrorEntry("b", "n")),
-    ),
-}
-
-
-def status_error(clients: Clients, transport: FixedResponse) -> StatusError:
-    """Return the error of an update that got a status other than 200; only one request was made."""
+def refusal(status: int, body: object = b"", key_expires: datetime | None = None, **headers: str) -> StatusError:
+    """Return the error for an update that was refused."""
+    named = HEADERS | {name.replace("_", "-"): value for name, value in headers.items()}
     with pytest.raises(StatusError) as caught:
-        clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert len(transport.requests) == 1
+        responses.parse_response(UPDATE, httpx.Response(status, headers=named), encoded(body), key_expires)
     return caught.value
 
 
-def assert_identified(error: StatusError, status: int, entries: tuple[ErrorEntry, ...]) -> None:
-    """Check everything that an error says, except for its ids."""
-    kind, applied, _, _ = STATUSES[status]
-    assert type(error) is kind
-    assert (error.status_code, error.errors, error.may_have_been_applied) == (status, entries, applied)
+def parse(body: object, operation: Operation[Any] = UPDATE, status: int = 200) -> CustomerRecord:
+    """Return what a successful response means."""
+    record: CustomerRecord = responses.parse_response(operation, httpx.Response(status, headers=HEADERS), encoded(body))
+    return record
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_documented_responses(clients: Clients, status: int) -> None:
-    """Each status has its class, with the service's reasons and both ids."""
-    _, _, body, entries = STATUSES[status]
-    error = status_error(clients, FixedResponse(status, b"" if body is None else json.dumps(body).encode()))
-    assert_identified(error, status, entries)
-    assert (error.correlation_id, error.unique_transaction_id) == (CORRELATION_ID, TRANSACTION_ID)
-
-
-def test_the_table_has_every_documented_status() -> None:
-    """Every status that the service documents is in the table above."""
-    assert {400, 401, 403, 404, 410, 412, 424, 429, 500, 502, 503, 504} <= set(STATUSES)
-
-
-@pytest.mark.parametrize("body", NO_ENTRIES.values(), ids=NO_ENTRIES)
-@pytest.mark.parametrize("status", STATUSES)
-def test_unreadable_refusals(clients: Clients, status: int, body: bytes) -> None:
-    """The status decides, whatever the body is."""
-    error = status_error(clients, FixedResponse(status, body))
-    assert_identified(error, status, ())
-    assert (error.correlation_id, error.unique_transaction_id) == (CORRELATION_ID, TRANSACTION_ID)
-
-
-@pytest.mark.parametrize(("body", "entries"), SOME_ENTRIES.values(), ids=SOME_ENTRIES)
-def test_refusals_of_another_shape(clients: Clients, body: object, entries: tuple[ErrorEntry, ...]) -> None:
-    """What can be read is read, and anything more does no harm."""
-    assert_identified(status_error(clients, FixedResponse(404, json.dumps(body).encode())), 404, entries)
-
-
-def test_responses_without_ids(clients: Clients) -> None:
-    """A gateway's response has no ids, so neither has the error."""
-    error = status_error(clients, FixedResponse(502, HTML, {}))
-    assert_identified(error, 502, ())
-    assert (error.correlation_id, error.unique_transaction_id) == (None, None)
-    assert f"PATCH {PATH}" in str(error)
-
-
-BROKEN: dict[str, dict[str, Any]] = {
-    "wrongly compressed": {"headers": {"Content-Encoding": "gzip"}},
-    "cut": {"cut": "middle"},
+STATUSES: dict[int, type[StatusError]] = {
+    400: errors.BadRequest,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    410: errors.TokenDeleted,
+    412: errors.PreconditionFailed,
+    424: errors.ProfileNotFound,
+    429: errors.TooManyRequests,
+    **dict.fromkeys(range(500, 600), errors.ServiceError),
 }
 
 
-@pytest.mark.parametrize("how", BROKEN)
-@pytest.mark.parametrize("status", [status for status in STATUSES if status != HTTPStatus.NO_CONTENT])
-def test_refusals_with_a_broken_body(clients: Clients, sandbox: Sandbox, url: str, status: int, how: str) -> None:
-    """The status stands, even if the body breaks off or cannot be decompressed."""
-    ids = {"v-c-correlation-id": CORRELATION_ID, "uniqueTransactionID": TRANSACTION_ID}
-    headers = ids | BROKEN[how].get("headers", {})
-    body = json.dumps(refusal("notFound")).encode()
-    sandbox.fail(Fault(status=status, body=body, headers=headers, cut=BROKEN[how].get("cut")))
-    with pytest.raises(StatusError) as caught:
-        clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert_identified(caught.value, status, ())
-    assert (caught.value.correlation_id, caught.value.unique_transaction_id) == (CORRELATION_ID, TRANSACTION_ID)
-    assert isinstance(caught.value.__cause__, httpx.HTTPError)
+def test_every_status() -> None:
+    """Each status has its class, whatever the body is; five are transient; a refusal applied nothing."""
+    for status in range(201, 600):
+        error = refusal(status, HTML)
+        assert type(error) is STATUSES.get(status, StatusError)
+        assert (error.status_code, error.errors) == (status, ())
+        assert (error.correlation_id, error.unique_transaction_id) == (CORRELATION_ID, TRANSACTION_ID)
+        assert error.is_transient == (status in {429, 500, 502, 503, 504})
+        assert error.may_have_been_applied == (status < 300 or status >= 500)
+        end = "; the update may have been applied: read the customer before deciding" * error.may_have_been_applied
+        assert str(error) == f"{status} {EXCHANGE}: {error.advice}{end}"
+    gateways = responses.status_error(UPDATE, httpx.Response(502), HTML)
+    assert (gateways.correlation_id, gateways.unique_transaction_id) == (None, None)
+    assert "correlation id none" in str(gateways)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(clients: Clients, sandbox: Sandbox, url: str, status: int) -> None:
-    """A redirect is an error like any other status: nothing is signed and sent a second time."""
-    sandbox.fail(Fault(status=status, headers={"Location": f"{url}{PATH}"}))
-    with pytest.raises(StatusError) as caught:
-        clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert type(caught.value) is StatusError
-    assert caught.value.status_code == status
-    assert len(sandbox.received) == 1
+def test_what_is_success_is_the_operations() -> None:
+    """A status is success if the spec has it for this operation; one without an id may get any customer."""
+    assert parse({"id": "another"}, CREATE, 201).customer.id == "another"
+    assert parse(b"", DELETE, 204) is None
+    for operation, status in ((CREATE, 200), (DELETE, 200), (UPDATE, 204), (READ, 201)):
+        with pytest.raises(StatusError, match=f"^{status} "):
+            parse(PAGE, operation, status)
 
 
-# What a message says
-
-
-def test_message(clients: Clients) -> None:
-    """A message says what happened, to which call, with the correlation id, and what to do."""
-    error = status_error(clients, FixedResponse(404, json.dumps(refusal("notFound")).encode()))
-    assert str(error) == f"404 notFound {EXCHANGE}: no customer has this token id"
-
-
-@pytest.mark.parametrize("status", STATUSES)
-def test_every_message_gives_advice(clients: Clients, status: int) -> None:
-    """Even without a body, it says what happened, to which call, and what to do."""
-    kind = STATUSES[status][0]
-    error = status_error(clients, FixedResponse(status, b""))
-    outcome = "; the update may have been applied: read the customer before deciding"
-    assert str(error) == f"{status} {EXCHANGE}: {kind.advice}{outcome if error.may_have_been_applied else ''}"
-    assert len(kind.advice) > 10
-
-
-HOSTILE = {
-    "line break": "notFound\n2026-11-01 ERROR root: broken in",
-    "carriage return": "notFound\rok",
-    "terminal": "\x1b[31mnotFound",
-    "markup": "<script>alert(1)</script>",
-    "sentence": "no such customer",
-    "e-mail": EMAIL,
-    "format": "%s{0}",
-    "right to left": "\u202enotFound",
-    "NUL": "not\0Found",
-    "lone surrogate": "\ud800",
-    "very long": "a" * 5000,
-    "empty": "",
-}
-
-
-@pytest.mark.parametrize("kind", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_type_is_in_no_message(clients: Clients, kind: str) -> None:
-    """What does not look like one of the service's short names is kept in `.errors`, and is not printed."""
-    error = status_error(clients, FixedResponse(404, json.dumps(refusal(kind)).encode()))
-    assert str(error) == f"404 {EXCHANGE}: {errors.NotFound.advice}"
-    assert error.errors == entries_for(kind)
-
-
-def printed(error: BaseException) -> str:
-    """Return everything that Python prints of an error and its causes."""
-    return "".join(traceback.format_exception(error)) + repr(error) + str(error)
-
-
-@pytest.mark.parametrize("status", [status for status, row in STATUSES.items() if row[3]])
-def test_the_services_message_is_not_printed(clients: Clients, caplog: pytest.LogCaptureFixture, status: int) -> None:
-    """The service's message may quote the customer: it is in `.errors[0].message` and nowhere else."""
-    caplog.set_level(logging.DEBUG)
-    error = status_error(clients, FixedResponse(status, json.dumps(STATUSES[status][2]).encode()))
-    assert error.errors[0].message == f"Not so, {EMAIL}"
-    assert EMAIL not in printed(error) + repr(error.errors) + str(error.errors[0]) + caplog.text
-    assert str(status) in caplog.text
-
-
-# 200
-
-
-def page(**fields: Any) -> dict[str, Any]:
-    """Return the page's customer with other fields."""
-    return page_customer() | fields
-
-
-def wrong_types() -> "Iterator[tuple[str, dict[str, Any]]]":
-    """Yield each place that has to fit, and the page's customer with a value of a wrong type there."""
-    number, words, flag, nothing, record, items = 424242, EMAIL, True, None, {"x": EMAIL}, [EMAIL]
-    no_text, no_record, no_list = [number, flag, record, items], [number, words, flag, items], [number, words, record]
-    places: dict[str, tuple[list[Any], ...]] = {
-        "id": (no_text, [nothing]),
-        "buyerInformation": (no_record,),
-        "buyerInformation.merchantCustomerID": (no_text,),
-        "buyerInformation.email": (no_text, [1.5]),
-        "clientReferenceInformation": (no_record,),
-        "clientReferenceInformation.code": (no_text,),
-        "merchantDefinedInformation": (no_list, [flag]),
-        "merchantDefinedInformation[0]": (no_record, [nothing]),
-        "merchantDefinedInformation[0].name": (no_text,),
-        "merchantDefinedInformation[0].value": (no_text,),
-        "objectInformation": (no_record,),
-        "defaultPaymentInstrument": (no_record,),
-        "defaultShippingAddress": (no_record,),
-    }
-    for path, kinds in places.items():
-        for value in [value for kind in kinds for value in kind]:
-            customer = page_customer()
-            target: Any = customer
-            *steps, last = path.replace("[0]", ".0").split(".")
-            for step in steps:
-                target = target[int(step) if step == "0" else step]
-            target[int(last) if last == "0" else last] = value
-            yield path, customer
-
-
-WRONG_TYPES = [*wrong_types()]
-
-
-def unreadable(clients: Clients, transport: FixedResponse) -> UnreadableResponse:
-    """Return the error of an update whose 200 cannot be understood."""
-    with pytest.raises(UnreadableResponse) as caught:
-        clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    error = caught.value
-    assert type(error) is UnreadableResponse
-    assert (error.status_code, error.correlation_id, error.may_have_been_applied) == (200, CORRELATION_ID, True)
-    assert EXCHANGE in str(error)
-    return error
-
-
-@pytest.mark.parametrize(
-    ("path", "customer"), WRONG_TYPES, ids=[f"{path} {number}" for number, (path, _) in enumerate(WRONG_TYPES)]
-)
-def test_a_wrong_type_in_a_customer(
-    clients: Clients, path: str, customer: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    """A value of a type that the spec does not have is found; the message has its path and not the value."""
-    caplog.set_level(logging.DEBUG)
-    error = unreadable(clients, FixedResponse(200, json.dumps(customer).encode()))
-    assert f" {path}: " in str(error)
-    shown = printed(error) + caplog.text
-    assert EMAIL not in shown
-    assert "424242" not in shown
-    assert "Your customer" not in shown
-
-
-NO_CUSTOMERS: dict[str, bytes] = {
+ENTRY = {"type": "invalidFields", "message": "m"}
+NOTHING: dict[str, object] = {
     "empty": b"",
-    "blank": b"  \r\n",
     "HTML": HTML,
-    "cut JSON": json.dumps(page_customer()).encode()[:-1],
-    "cut in the middle": json.dumps(page(buyerInformation={"email": EMAIL})).encode()[:500],
-    "two values": b"{}{}",
-    "not UTF-8": ID + b', "buyerInformation": {"email": "jane.roe@example.com\xff"}}',
-    "array": json.dumps([page_customer()]).encode(),
-    "empty array": b"[]",
-    "null": b"null",
-    "true": b"true",
-    "number": b"200",
-    "text": b'"jane.roe@example.com"',
-    "nested beyond reason": ID + b', "x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
-    "objects nested beyond reason": b'{"x":' * 200_000 + b"1" + b"}" * 200_000,
-    "a number beyond reason": ID + b', "x": ' + b"1" * 10_000 + b"}",
-    "empty object": b"{}",
-    "no id": json.dumps({name: value for name, value in page_customer().items() if name != "id"}).encode(),
-    "an error": json.dumps(refusal("notFound")).encode(),
+    "cut": b'{"errors": [{"type": "notFou',
+    "not UTF-8": b'{"errors": [{"type": "\xff\xfe"}]}',
+    "array": [ENTRY],
+    "no errors": {},
+    "errors is null": {"errors": None},
+    "errors is an object": {"errors": ENTRY},
+    "entries that are none": {"errors": ["notFound", None, {}, {"type": 5, "message": []}]},
+    "nested beyond reason": b'{"errors": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "a number beyond reason": b'{"errors": ' + b"1" * 10_000 + b"}",
+}
+BODIES: dict[str, tuple[object, tuple[ErrorEntry, ...]]] = {
+    **{name: (body, ()) for name, body in NOTHING.items()},
+    "unknown fields": ({"errors": [ENTRY | {"x": [1]}], "z": None}, (ErrorEntry("invalidFields", "m"),)),
+    "two": ({"errors": [{"type": "a"}, {}, {"message": "b"}]}, (ErrorEntry("a", ""), ErrorEntry("", "b"))),
+    "details": (
+        {"errors": [{"details": [{"name": "id", "location": "/a/id"}, {"name": 5, "location": "c"}, 5, {}]}]},
+        (ErrorEntry("", "", (ErrorDetail("id", "/a/id"), ErrorDetail("", "c"), ErrorDetail(""))),),
+    ),
+    "details of another type": ({"errors": [{"type": "a", "details": "email"}]}, (ErrorEntry("a", ""),)),
+    # Other forms that were seen (case I2).
+    "a message alone": ({"id": "1", "message": "m"}, (ErrorEntry("", "m"),)),
+    "of the layer in front": ({"response": {"rmsg": "m"}}, (ErrorEntry("", "m"),)),
+    "an error alone": ({"error": {"type": "a", "message": "m"}}, (ErrorEntry("a", "m"),)),
+    "of other operations": (
+        {"reason": "INVALID_DATA", "details": [{"field": "a.b"}]},
+        (ErrorEntry("INVALID_DATA", "", (ErrorDetail("a.b"),)),),
+    ),
 }
 
 
-@pytest.mark.parametrize("body", NO_CUSTOMERS.values(), ids=NO_CUSTOMERS)
-def test_a_200_that_is_no_customer(clients: Clients, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """It is an UnreadableResponse with a cause, and nothing of the body is printed."""
-    caplog.set_level(logging.DEBUG)
-    error = unreadable(clients, FixedResponse(200, body))
-    assert error.__cause__ is not None
-    assert EMAIL not in printed(error) + caplog.text
+@pytest.mark.parametrize(("body", "entries"), BODIES.values(), ids=BODIES)
+def test_bodies_of_errors(body: object, entries: tuple[ErrorEntry, ...]) -> None:
+    """What can be read is read, and nothing else does harm; where nothing was read, nothing is said to be there."""
+    error = refusal(400, body)
+    assert error.errors == entries
+    assert ("fields" in str(error), ".errors" in str(error)) == (False, False)
 
 
-@pytest.mark.parametrize(
-    ("lists", "fits"), [(1, True), (100, True), (101, False), (900, False), (sys.getrecursionlimit() + 20, False)]
-)
-def test_a_deep_response(clients: Clients, lists: int, *, fits: bool) -> None:
-    """A customer nested more than 100 deep is refused on reading: it could be neither copied nor compared."""
-    body = ID + b', "x": ' + b"[" * lists + b"]" * lists + b"}"
-    if fits:
-        record = clients.open(transport=FixedResponse(200, body)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        assert record.customer.to_dict() == json.loads(body)
-    else:
-        unreadable(clients, FixedResponse(200, body))
+def test_large_bodies_of_errors() -> None:
+    """Of many reasons and fields the first 100 are read; a body of more than 500,000 parts is not parsed."""
+    many = {"errors": [{"type": "a", "details": [{"name": "b"}] * 200}] * 200}
+    assert [len(refusal(400, many).errors), len(refusal(400, many).errors[0].details)] == [100, 100]
+    parts = b'{"errors":[{"type":"a"}' + b",{}" * 249_998
+    assert refusal(400, parts + b"]}").errors == (ErrorEntry("a", ""),)
+    assert refusal(400, parts + b",{}]}").errors == ()
+    with pytest.raises(UnreadableResponse, match="is not JSON that can be read"):
+        parse(b'{"id": "%b", "x": [%b0]}' % (PAGE_CUSTOMER_ID.encode(), b"0," * 500_000))
 
 
-def test_a_200_that_is_wrongly_compressed(clients: Clients) -> None:
-    """A body that claims to be gzip and is not is unreadable, and the update may have been applied."""
-    headers = {"v-c-correlation-id": CORRELATION_ID, "Content-Encoding": "gzip"}
-    assert isinstance(unreadable(clients, FixedResponse(headers=headers)).__cause__, httpx.DecodingError)
+def test_the_largest_error(clients: Clients) -> None:
+    """The body of an error is read up to 1 MiB; of a larger one the status stands."""
+    for size, entries in ((2**20, (ErrorEntry("notFound", ""),)), (2**20 + 1, ())):
+        body = encoded({"errors": [{"type": "notFound"}]}).ljust(size)
+        with pytest.raises(NotFound) as caught:
+            clients.open(transport=FixedResponse(404, body)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert caught.value.errors == entries
 
 
-def test_a_200_without_a_correlation_id(clients: Clients) -> None:
-    """A response without the id makes an error without it."""
-    with pytest.raises(UnreadableResponse) as caught:
-        clients.open(transport=FixedResponse(200, HTML, {})).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value.correlation_id is None
-
-
-MORE: dict[str, dict[str, Any]] = {
-    "the page's": page_customer(),
-    "only an id": {"id": PAGE_CUSTOMER_ID},
-    "null groups": page(buyerInformation=None, clientReferenceInformation=None, merchantDefinedInformation=None),
-    "null in groups": page(buyerInformation={"email": None}, clientReferenceInformation={"code": None}),
-    "empty groups": page(buyerInformation={}, merchantDefinedInformation=[], _links={}, metadata={}),
-    "empty entry": page(merchantDefinedInformation=[{}]),
-    "null in an entry": page(merchantDefinedInformation=[{"name": "data1", "value": None}, {"name": None}]),
-    "null in what only the service writes": page(_links=None, metadata=None),
-    "null deeper there": page(_links={"self": None, "customer": {"href": None}}, metadata={"creator": None}),
-    "another shape there": page(_links=[1, "x"], metadata="testrest"),
-    "another shape deeper there": page(_links={"self": 5, "shippingAddress": {"href": []}}, metadata={"creator": 7}),
-    "name outside the list": page(merchantDefinedInformation=[{"name": "data99", "value": ""}]),
-    "the other spelling": page(_links={"shippingAddress": {"href": "/x"}}),
-    "not ASCII": page(buyerInformation={"email": "é\u0000\U0001f600\u2028"}),
-    "lone surrogate": page(buyerInformation={"email": "\ud800"}),
-    "fields of the Swagger document": page(
-        objectInformation={"title": "t", "comment": None},
-        defaultPaymentInstrument={"id": "x"},
-        _embedded={
-            "defaultPaymentInstrument": {"card": {"number": "X", "expirationMonth": 12}, "list": [1, 1.5, True]}
-        },
+FIELDS: dict[str, tuple[list[tuple[str, str | None]], str]] = {
+    "two of one name": (
+        [("id", "/defaultPaymentInstrument/id"), ("id", "/defaultShippingAddress/id")],
+        "defaultPaymentInstrument.id, defaultShippingAddress.id",
     ),
-    "unknown fields everywhere": page(
-        buyerInformation={"email": "a", "new": {"deep": [None, {"x": 1.25}]}},
-        clientReferenceInformation={"code": "c", "new": 1},
-        merchantDefinedInformation=[{"name": "data1", "value": "v", "new": True}, {"new": []}],
-        _links={"self": {"href": "/x", "method": "GET"}, "new": {"href": 5}},
-        metadata={"creator": "c", "new": False},
-        new=[{}, [], "", 0, None],
-        email="a",
-        buyer_information={"email": "not ours"},
-        additional_properties={"x": 1},
-    ),
-    "awkward names": page(**{"": 1, "self": 2, "from": 3, "__class__": "x", "to_dict": None, "é": 4, "a.b": 5}),
+    "a group": ([("email", "buyerInformation")], "buyerInformation.email"),
+    "no location": ([("email", None)], "email"),
+    "no name": ([("", "/buyerInformation/email")], "buyerInformation.email"),
+    "an index": ([("name", "/merchantDefinedInformation/0")], "merchantDefinedInformation.0.name"),
+    "an index in brackets": ([("merchantDefinedInformation[12].name", None)], "merchantDefinedInformation.12.name"),
+    "a whole path twice": ([("buyerInformation.email", "/buyerInformation/email")], "buyerInformation.email"),
+    "twice the same": ([("email", "buyerInformation")] * 2, "buyerInformation.email"),
+    "what the spec does not have": ([("profile-id", "header"), (EMAIL, None), ("email", EMAIL), ("", None)], ""),
+    "what could be a value": ([("email", "/4111111111111111"), ("4111111111111111", None)], ""),
+    "very many": ([("name", f"/merchantDefinedInformation/{n}") for n in range(20)], "9.name"),
 }
 
 
-@pytest.mark.parametrize("customer", MORE.values(), ids=MORE)
-def test_nothing_of_a_customer_is_lost(clients: Clients, customer: dict[str, Any]) -> None:
-    """Everything that the service sends is in the record, whether the spec knows it or not."""
-    client = clients.open(transport=FixedResponse(200, json.dumps(customer).encode()))
-    record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    kept, sent = (json.dumps(each, sort_keys=True) for each in (record.customer.to_dict(), customer))
-    assert kept == sent
-    assert (record.etag, record.correlation_id) == ("etag", CORRELATION_ID)
+@pytest.mark.parametrize(("details", "named"), FIELDS.values(), ids=FIELDS)
+def test_fields_in_a_message(details: list[tuple[str, str | None]], named: str) -> None:
+    """A 400 names the refused fields where they are, up to ten, and only if all of the names are the spec's."""
+    entries = [{"name": name, "location": location} for name, location in details]
+    error = refusal(400, {"errors": [{"type": "invalidFields", "message": EMAIL, "details": entries}]})
+    assert error.errors[0].details == tuple(ErrorDetail(*detail) for detail in details)
+    fields = f"; fields: {named}" if named else ": the service refused what was sent"
+    assert str(error).endswith(named if "9" in named else fields)
+    assert EMAIL not in str(error)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-be"])
-def test_every_encoding_of_json(clients: Clients, encoding: str) -> None:
-    """JSON in another encoding, or after a byte order mark, gives the customer or an UnreadableResponse."""
-    customer = page(buyerInformation={"email": "é"})
-    client = clients.open(transport=FixedResponse(200, json.dumps(customer, ensure_ascii=False).encode(encoding)))
-    try:
-        record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    except UnreadableResponse:
-        assert encoding != "utf-8"
-    else:
-        assert record.customer.to_dict() == customer
+NO_REASONS = ["notFound\nERROR", "\x1b[31mred", "<script>", "no such customer", EMAIL, "\u202ea", "a" * 41]
 
 
-def test_a_record_without_headers(clients: Clients) -> None:
-    """A response without an ETag and without a correlation id is still a record."""
-    record = clients.open(transport=FixedResponse(headers={})).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert (record.etag, record.correlation_id) == (None, None)
+@pytest.mark.parametrize("kind", NO_REASONS, ids=ascii)
+def test_what_is_no_short_name_is_in_no_message(kind: str) -> None:
+    """A message has the service's reason if that looks like one of its short names; else only `.errors` has it."""
+    message = f"404 notFound {EXCHANGE}: no customer has this token id"
+    assert str(refusal(404, {"errors": [{"type": "notFound", "message": EMAIL}]})) == message
+    error = refusal(404, {"errors": [{"type": kind}]})
+    assert str(error) == f"404 {EXCHANGE}: {NotFound.advice}"
+    assert error.errors == (ErrorEntry(kind, ""),)
 
 
-def test_a_record_hides_the_customer(clients: Clients) -> None:
-    """The `repr` of a record has its ids and no personal data; a record cannot be changed."""
-    record = clients.open(transport=FixedResponse()).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert repr(record) == str(record) == f"CustomerRecord(etag='etag', correlation_id='{CORRELATION_ID}')"
+NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
+EXPIRED, VALID = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+# The status, how far the service's clock is from ours, when the certificate expires, and what the message ends with.
+MORE: dict[str, tuple[int, float | None, datetime | None, str]] = {
+    "clock behind": (401, 3600, None, "; this machine's clock is likely wrong: it is 3600 s behind the service's"),
+    "clock ahead": (401, -6, None, "; this machine's clock is likely wrong: it is 6 s ahead of the service's"),
+    "clock right": (401, 5, None, errors.Unauthorized.advice),
+    "no date": (401, None, None, errors.Unauthorized.advice),
+    "clock behind, another status": (403, 3600, None, errors.Forbidden.advice),
+    "expired": (401, 0, EXPIRED, f"; the certificate of the signing key expired on {EXPIRED:%Y-%m-%d}"),
+    "not expired": (401, 0, VALID, errors.Unauthorized.advice),
+    "expired, another status": (403, 0, EXPIRED, errors.Forbidden.advice),
+}
+
+
+@pytest.mark.parametrize(("status", "date", "expires", "said"), MORE.values(), ids=MORE)
+def test_the_cause_of_a_401(
+    status: int, date: float | None, expires: datetime | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 401 says what is likely to be its cause: this machine's clock, or an expired certificate."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    headers = {} if date is None else {"Date": formatdate(NOW + date, usegmt=True)}
+    assert str(refusal(status, b"", expires, **headers)).endswith(said)
+
+
+def test_an_etag_with_quotes() -> None:
+    """After a 412, an ETag that was sent with quotes is told: the service's have none."""
+    for etag, end in (('"E1"', "has quotes: send it as record.etag has it"), ("E1", errors.PreconditionFailed.advice)):
+        operation = update_request(PAGE_CUSTOMER_ID, {"buyerInformation": None}, etag, None)
+        assert str(responses.status_error(operation, httpx.Response(412), b"")).endswith(end)
+
+
+ASKED: dict[str, float | None] = {
+    "0": 0,
+    "007": 7,
+    "9" * 400: math.inf,
+    "Fri, 15 Jan 2027 09:00:00 GMT": 3600,
+    "Friday, 15-Jan-27 09:00:00 GMT": 3600,  # the older forms of RFC 9110 section 5.6.7
+    "Fri Jan 15 09:00:00 2027": 3600,
+    "Mon, 01 Jan 0001 00:00:00 +0000": 0,
+    **dict.fromkeys(["", "-1", "1.5", "soon", "\u0665", "Wed, 99 Oct 2015 07:28:00 GMT"]),
+    **dict.fromkeys(["Mon, 01 Jan 10000 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +99999999999"]),
+}
+
+
+@pytest.mark.parametrize(("value", "seconds"), ASKED.items(), ids=lambda value: ascii(value)[:30])
+def test_retry_after(value: str, seconds: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds and dates are read and said, in any time zone; anything else is as if nothing was asked for."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-5")
+        time.tzset()
+        error = responses.status_error(UPDATE, httpx.Response(429, headers=[(b"Retry-After", value.encode())]), b"")
+    time.tzset()
+    assert error.retry_after == seconds
+    assert str(error).endswith(error.advice if seconds is None else f"; the service asks to wait {seconds:.0f} s")
+
+
+def test_a_record() -> None:
+    """A record has the whole customer, the ids and what was sent; it cannot be changed, and hides the customer."""
+    record = parse(page_customer() | {"new": {"deep": [None, 1.25]}})
+    assert record.customer.to_dict() == page_customer() | {"new": {"deep": [None, 1.25]}}
+    assert (record.sent, record.requests, record.get("buyerInformation.email")) == (UPDATE.fields, 1, "test@cybs.com")
+    assert repr(record) == (
+        f"CustomerRecord(etag='etag', correlation_id='{CORRELATION_ID}', unique_transaction_id='{TRANSACTION_ID}', "
+        "sent=('buyerInformation.email',), requests=1)"
+    )
     with pytest.raises(AttributeError):
         record.etag = "x"  # type: ignore[misc]
+    bare = responses.parse_response(READ, httpx.Response(200), PAGE)
+    assert (bare.etag, bare.correlation_id, bare.unique_transaction_id, bare.sent) == (None, None, None, ())
 
 
-@pytest.mark.parametrize("status", [200, 404])
-def test_a_response_that_was_read_before(clients: Clients, caplog: pytest.LogCaptureFixture, status: int) -> None:
-    """A custom transport may return a response that httpx has already read."""
-    caplog.set_level(logging.DEBUG, "cybersource_tms")
-    client = clients.open(transport=httpx.MockTransport(lambda _: httpx.Response(status, json=page_customer())))
-    if status == HTTPStatus.OK:
-        assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.to_dict() == page_customer()
-    else:
-        with pytest.raises(errors.NotFound):
-            client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-
-
-# What may be raised below a client: everything that httpx has, and samples of what others have.
-HTTPX: dict[str, type[errors.ConnectionFailed]] = {
-    "CloseError": errors.ConnectionFailed,
-    "ConnectError": errors.ConnectionFailed,
-    "ConnectTimeout": errors.TimedOut,
-    "CookieConflict": errors.ConnectionFailed,
-    "DecodingError": errors.ConnectionFailed,
-    "HTTPError": errors.ConnectionFailed,
-    "HTTPStatusError": errors.ConnectionFailed,
-    "InvalidURL": errors.ConnectionFailed,
-    "LocalProtocolError": errors.ConnectionFailed,
-    "NetworkError": errors.ConnectionFailed,
-    "PoolTimeout": errors.TimedOut,
-    "ProtocolError": errors.ConnectionFailed,
-    "ProxyError": errors.ConnectionFailed,
-    "ReadError": errors.ConnectionFailed,
-    "ReadTimeout": errors.TimedOut,
-    "RemoteProtocolError": errors.ConnectionFailed,
-    "RequestError": errors.ConnectionFailed,
-    "RequestNotRead": errors.ConnectionFailed,
-    "ResponseNotRead": errors.ConnectionFailed,
-    "StreamClosed": errors.ConnectionFailed,
-    "StreamConsumed": errors.ConnectionFailed,
-    "StreamError": errors.ConnectionFailed,
-    "TimeoutException": errors.TimedOut,
-    "TooManyRedirects": errors.ConnectionFailed,
-    "TransportError": errors.ConnectionFailed,
-    "UnsupportedProtocol": errors.ConnectionFailed,
-    "WriteError": errors.ConnectionFailed,
-    "WriteTimeout": errors.TimedOut,
-}
-FOREIGN: dict[str, Exception] = {
-    "RuntimeError": RuntimeError(EMAIL),
-    "OSError": OSError(EMAIL),
-    "SSLError": ssl.SSLError(1, EMAIL),
-    "TimeoutError": TimeoutError(EMAIL),
-    "MemoryError": MemoryError(EMAIL),
-    "RecursionError": RecursionError(EMAIL),
-    "KeyError": KeyError(EMAIL),
-    "UnicodeDecodeError": UnicodeDecodeError("utf-8", EMAIL.encode(), 0, 1, "no text"),
-    "ExceptionGroup": ExceptionGroup(EMAIL, [OSError(EMAIL)]),
+UNREADABLE: dict[str, tuple[object, str]] = {
+    "empty": (b"", "is not JSON that can be read"),
+    "HTML": (HTML, "is not JSON that can be read"),
+    "cut": (PAGE[:-1], "is not JSON that can be read"),
+    "nested beyond reason": (b'{"x":' * 200_000 + b"1" + b"}" * 200_000, "is not JSON that can be read"),
+    "text": (f'"{EMAIL}"'.encode(), "does not fit the spec: expected an object, not text"),
+    "no id": ({}, "does not fit the spec: id: is missing"),
+    "a number for the id": ({"id": 424242}, "does not fit the spec: id: expected text, not a whole number"),
+    "a list for a group": ({"buyerInformation": [EMAIL]}, "does not fit the spec: buyerInformation: expected "),
+    "101 levels": (b'{"id": "x", "x": ' + b"[" * 101 + b"]" * 101 + b"}", "does not fit the spec: x[0]"),
+    "encrypted": ({"encryptedResponse": EMAIL}, "is encrypted, and this client has no response key"),
+    "another customer": ({"id": PAGE_CUSTOMER_ID[:-1]}, "is about another customer"),
 }
 
 
-def raised(name: str) -> Exception:
-    """Return an instance of one of httpx's exceptions, or of another's, whose message quotes the customer."""
-    if name in FOREIGN:
-        return FOREIGN[name]
-    kind: Any = getattr(httpx, name)
-    if name == "HTTPStatusError":
-        request = httpx.Request("PATCH", "https://a.example")
-        return httpx.HTTPStatusError(EMAIL, request=request, response=httpx.Response(500, request=request))
-    takes_no_message = {"RequestNotRead", "ResponseNotRead", "StreamClosed", "StreamConsumed"}
-    error: Exception = kind() if name in takes_no_message else kind(EMAIL)
-    return error
-
-
-EVERY_NAME = [*HTTPX, *FOREIGN]
-FOREIGN_KINDS = dict.fromkeys(FOREIGN, errors.ConnectionFailed) | {"TimeoutError": errors.TimedOut}
-UPDATE = update_call(PAGE_CUSTOMER_ID, NEW_EMAIL, None, None)
-
-
-def test_every_exception_of_httpx_is_decided_on() -> None:
-    """When httpx grows an exception, this fails until somebody decides what it means."""
-    exported = {
-        name for name, thing in vars(httpx).items() if isinstance(thing, type) and issubclass(thing, BaseException)
-    }
-    assert exported == set(HTTPX)
-
-
-@pytest.mark.parametrize("name", EVERY_NAME)
-def test_what_a_custom_transport_raises(clients: Clients, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It is a failed connection after which nobody knows, whatever its name says; no message quotes it."""
-    caplog.set_level(logging.DEBUG)
-    cause = raised(name)
-    with pytest.raises(errors.ConnectionFailed) as caught:
-        clients.open(transport=FixedResponse(error=cause)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+@pytest.mark.parametrize(("body", "problem"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_success_that_cannot_be_understood(body: object, problem: str) -> None:
+    """It is an UnreadableResponse that says which call and why, with the field and without a value."""
+    with pytest.raises(UnreadableResponse) as caught:
+        parse(body)
     error = caught.value
-    assert type(error) is (HTTPX | FOREIGN_KINDS)[name]
-    assert isinstance(error, TimeoutError) is (type(error) is errors.TimedOut)
-    assert error.__cause__ is cause
-    assert error.may_have_been_applied is True
-    assert str(error).startswith(f"{name} (PATCH {PATH})")
-    assert "nothing was sent" not in str(error)
-    assert EMAIL not in str(error) + repr(error) + caplog.text
+    assert str(error).startswith(f"200 {EXCHANGE}: the response {problem}")
+    assert (error.status_code, error.correlation_id) == (200, CORRELATION_ID)
+    assert (error.may_have_been_applied, error.is_transient) == (True, False)
+    assert not [value for value in (EMAIL, "424242") if value in str(error)]
 
 
-@pytest.mark.parametrize("name", EVERY_NAME)
-def test_a_read_changes_nothing(clients: Clients, name: str) -> None:
-    """Whatever goes wrong with a GET, no update can have been applied."""
-    with pytest.raises(errors.ConnectionFailed) as caught:
-        clients.open(transport=FixedResponse(error=raised(name))).retrieve(PAGE_CUSTOMER_ID)
-    assert caught.value.may_have_been_applied is False
-    assert "applied" not in str(caught.value)
+KEY = rsa_key("response")
+RESPONSES = MessageEncryption(response_key=key_pem(KEY), response_key_id="id")
+HEADER = {"alg": "RSA-OAEP-256", "enc": "A256GCM"}
+TOKEN = jwe.encrypt_compact(HEADER, PAGE, RSAKey.import_key(key_pem(KEY)), algorithms=[*HEADER.values()])
+ENCRYPTED, BROKEN = encoded({"encryptedResponse": TOKEN}), encoded({"encryptedResponse": TOKEN[:-9]})
+DECRYPTED: dict[str, tuple[Operation[Any], int, bytes, bytes | str]] = {
+    "a success": (UPDATE, 200, ENCRYPTED, PAGE),
+    "a success in plain text": (
+        UPDATE,
+        200,
+        PAGE,
+        "response is in plain text, but an encrypted response was requested",
+    ),
+    "a success that cannot be decrypted": (UPDATE, 200, BROKEN, "the response cannot be decrypted ("),
+    "a success without a body": (DELETE, 204, b"", b""),
+    "another success": (DELETE, 200, b"{}", b"{}"),
+    "an error": (UPDATE, 404, ENCRYPTED, PAGE),
+    "an error in plain text": (UPDATE, 404, HTML, HTML),
+    "an error that cannot be decrypted": (UPDATE, 404, BROKEN, b""),
+}
 
 
-@pytest.mark.parametrize("is_custom", [False, True], ids=["httpx's transport", "custom transport"])
-@pytest.mark.parametrize("sent", [False, True], ids=["not sent", "sent"])
-@pytest.mark.parametrize("name", EVERY_NAME)
-def test_whether_something_was_sent(name: str, *, sent: bool, is_custom: bool) -> None:
-    """The name proves nothing but for a proxy's refusal, which httpx raises before the request itself is sent."""
-    error = connection_failed(UPDATE, raised(name), sent=sent, is_custom=is_custom)
-    applied = sent and (is_custom or name != "ProxyError")
-    assert error.may_have_been_applied is applied
-    assert ("may have been applied" in str(error)) is applied
-    assert ("nothing was sent" in str(error)) is not applied
+@pytest.mark.parametrize(("operation", "status", "content", "plain"), DECRYPTED.values(), ids=DECRYPTED)
+def test_decryption(operation: Operation[Any], status: int, content: bytes, plain: bytes | str) -> None:
+    """A success has to be encrypted if that was requested; an error stands, whatever its body is."""
+    response = httpx.Response(status, headers=HEADERS)
+    assert responses.decrypt_response(operation, response, content, None) == content
+    with nullcontext() if type(plain) is bytes else pytest.raises(UnreadableResponse, match=re.escape(str(plain))):
+        assert responses.decrypt_response(operation, response, content, RESPONSES) == plain
 
 
-@pytest.mark.parametrize("name", EVERY_NAME)
-def test_whose_message_is_quoted(name: str) -> None:
-    """Only that of a connection that httpx could not make: the others can quote headers, and a custom one anything."""
-    quoted = EMAIL in str(connection_failed(UPDATE, raised(name), sent=False, is_custom=False))
-    assert quoted is (name in {"ConnectError", "UnsupportedProtocol"})
-    assert EMAIL not in str(connection_failed(UPDATE, raised(name), sent=False, is_custom=True))
+NOT_APPLIED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "applied": ({"buyerInformation": {"email": EMAIL}, "clientReferenceInformation": None}, []),
+    "another value": ({"buyerInformation": {"email": "x", "merchantCustomerID": "m"}}, ["buyerInformation.email"]),
+    "not removed": ({"buyerInformation": {"merchantCustomerID": None}}, ["buyerInformation.merchantCustomerID"]),
+    "a group that is gone": ({"clientReferenceInformation": {"code": "c"}}, ["clientReferenceInformation.code"]),
+    "beyond the limits": ({"merchantDefinedInformation": [{"name": "data9"}]}, ["merchantDefinedInformation"]),
+}
 
 
-def test_an_error_of_ours_is_raised_as_it_is(clients: Clients) -> None:
-    """A custom transport or auth may raise one of this package's errors."""
-    ours = errors.InvalidRequest("key: the vault is locked")
-    with pytest.raises(errors.InvalidRequest) as caught:
-        clients.open(transport=FixedResponse(error=ours)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value is ours
+@pytest.mark.parametrize(("body", "paths"), NOT_APPLIED.values(), ids=NOT_APPLIED)
+def test_what_was_not_applied(body: dict[str, Any], paths: list[str]) -> None:
+    """The fields that are not as the update requested them are named, even those that were sent beyond the limits."""
+    current = parse({"id": PAGE_CUSTOMER_ID, "buyerInformation": {"email": EMAIL, "merchantCustomerID": "m"}}, READ)
+    assert [*responses.not_applied(current, update_request(PAGE_CUSTOMER_ID, body, "etag", None))] == paths
 
 
-@pytest.mark.parametrize("status", [200, 404, 503])
-@pytest.mark.parametrize("name", EVERY_NAME)
-def test_what_breaks_while_a_body_is_read(clients: Clients, name: str, status: int) -> None:
-    """A status other than 200 stands. A 200 cannot be understood, or not in time, and may have been applied."""
-    cause = raised(name)
-    transport = FixedResponse(status, b"{", body_error=cause)
-    with pytest.raises(CybersourceError) as caught:
-        clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    error = caught.value
-    if status != HTTPStatus.OK:
-        assert type(error) is {404: errors.NotFound, 503: errors.ServiceError}[status]
-        return
-    cut = isinstance(cause, (httpx.TransportError, httpx.DecodingError)) and not isinstance(
-        cause, httpx.TimeoutException
-    )
-    assert type(error) is (UnreadableResponse if cut else (HTTPX | FOREIGN_KINDS)[name])
-    assert error.may_have_been_applied is True
-    assert EMAIL not in str(error)
+def test_errors_after_a_412() -> None:
+    """A lost update names the fields, a conflict the rounds; each is a new error, with what the first one knew."""
+    refused = refusal(412)
+    assert isinstance(refused, errors.PreconditionFailed)
+    refused.attempts, refused.may_have_been_applied = 2, True
+    lost, changed = responses.lost_update(refused, ("a.b", "c")), responses.conflict(refused, 4)
+    assert "; read back, these fields do not have the requested values: a.b, c; the update may" in str(lost)
+    assert "; others changed it in all 4 rounds of this call; the" in str(changed)
+    assert vars(lost) == vars(refused) | {"not_applied": ("a.b", "c")}
+    assert vars(changed) == vars(refused)
+
+
+def test_what_is_logged_of_a_response(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response has one DEBUG line with the facts, also as fields, with the names of what was sent and no value."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    monkeypatch.setattr(time, "monotonic", lambda: 11.0)
+    headers = HEADERS | {"Date": formatdate(NOW - 7, usegmt=True), "v-c-correlation-id": "id\nx"}
+    for level in (logging.INFO, logging.DEBUG):
+        caplog.set_level(level, "cybersource_tms")
+        responses.log_response(UPDATE, httpx.Response(200, headers=headers), 10.0, 2)
+        responses.log_response(READ, httpx.Response(404), 10.999, 1)
+    first, second = caplog.records
+    facts: dict[str, Any] = {"customer_id": PAGE_CUSTOMER_ID, "method": "PATCH", "fields": ["buyerInformation.email"]}
+    facts |= {"status": 200, "attempt": 2, "correlation_id": "id?x", "milliseconds": 1000, "clock_seconds_ahead": 7}
+    assert vars(first) == vars(first) | facts
+    assert vars(second) == vars(second) | {"status": 404, "fields": [], "clock_seconds_ahead": None}
+    path = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"PATCH {path} -> 200 in 1000 ms, correlation id id?x, fields buyerInformation.email",
+        f"GET {path} -> 404 in 1 ms, correlation id none, fields none",
+    ]
+    assert responses.printable("a\nb\x1b\x7fé" + "c" * 100) == "a?b???" + "c" * 58
+    assert [responses.describe_seconds_ahead(ahead) for ahead in (7, -7)] == ["7 s ahead of", "7 s behind"]

@@ -1,59 +1,70 @@
-"""What goes wrong with a connection, over real sockets; and no cookie is kept."""
+"""One exchange over real sockets: what goes wrong on its way, what is said of it, and when it ends."""
 
 import json
 import socket
-import ssl
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
+import anyio
 import httpx
 import pytest
 
+from cybersource_tms import AsyncCustomersClient, Retries, errors
 from cybersource_tms.errors import ConnectionFailed, NotFound, ServiceError, TimedOut, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from support.clients import NEW_EMAIL, Clients
-from support.raw_server import RawServer
-from support.recording import NO_CERTIFICATES, RecordingTransport
-from support.waiting import HANGS, LIMIT, eventually, shorten_read_timeout
+from support.clients import AUTH, NEW_EMAIL, BlockingClient, Clients
+from support.fixed_response import FixedResponse
+from support.recording import NO_CERTIFICATES
+from support.scripted_server import Connection, send_once, serving
+from support.waiting import HANGS, LIMIT, eventually
 
 BODY = json.dumps(page_customer()).encode()
 SHORT = httpx.Timeout(LIMIT, read=0.05)  # where it makes no difference whether the response has begun
 
 
 @pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """Return a socket that takes connections and never sends anything."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener
+def listener() -> Iterator[socket.socket]:
+    """Return a socket that takes connections and never reads or sends anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
 
 
-def port_of(listener: socket.socket) -> int:
-    """Return the port that a socket is bound to."""
-    port: int = listener.getsockname()[1]
-    return port
+def address(listening: socket.socket) -> str:
+    """Return host and port of a socket."""
+    return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def fail(client: BlockingClient, kind: type[ConnectionFailed], changes: Any = NEW_EMAIL) -> ConnectionFailed:
+    """Return the error of an update that gets no response."""
+    with pytest.raises(ConnectionFailed) as caught:
+        client.update(PAGE_CUSTOMER_ID, changes)
+    assert type(caught.value) is kind
+    assert isinstance(caught.value, TimeoutError) is (kind is TimedOut)
+    return caught.value
 
 
 # Nothing was sent
 
 
-def assert_never_sent(
-    clients: Clients, kind: type[ConnectionFailed], cause: type[Exception], **settings: object
-) -> str:
+def assert_never_sent(client: BlockingClient, kind: type[ConnectionFailed], cause: type[Exception]) -> str:
     """Return the message of an update of which certainly nothing was sent."""
-    with pytest.raises(ConnectionFailed) as caught:
-        clients.open(**settings).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert type(caught.value) is kind
-    assert type(caught.value.__cause__) is cause
-    assert caught.value.may_have_been_applied is False
-    return str(caught.value)
+    error = fail(client, kind)
+    assert type(error.__cause__) is cause
+    assert not error.may_have_been_applied
+    assert "nothing was sent" in str(error)
+    return str(error)
 
 
-def test_connection_refused(clients: Clients) -> None:
-    """If nobody listens, nothing was sent."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        message = assert_never_sent(
-            clients, ConnectionFailed, httpx.ConnectError, base_url=f"http://127.0.0.1:{port_of(bound)}"
-        )
+@pytest.mark.parametrize("own", [False, True], ids=["ours", "httpx's own"])
+def test_connection_refused(clients: Clients, listener: socket.socket, *, own: bool) -> None:
+    """If nobody listens, nothing was sent, also where the caller brings httpx's own transport; the message says why."""
+    url = f"http://{address(listener)}"
+    listener.close()
+    client = clients.open(base_url=url, transport=clients.transport_class() if own else None)
+    message = assert_never_sent(client, ConnectionFailed, httpx.ConnectError)
     assert f"PATCH /tms/v2/customers/{PAGE_CUSTOMER_ID}" in message
 
 
@@ -64,42 +75,24 @@ def test_name_not_found(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> No
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    message = assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, base_url="https://customers.invalid")
-    assert "Name or service not known" in message
+    client = clients.open(base_url="https://customers.invalid")
+    assert "Name or service not known" in assert_never_sent(client, ConnectionFailed, httpx.ConnectError)
 
 
-def test_tls_is_verified(clients: Clients, tls: tuple[str, ssl.SSLContext]) -> None:
-    """A server with a certificate of an unknown authority gets nothing, and the message says why."""
-    message = assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, base_url=tls[0])
-    assert "certificate" in message.lower()
-
-
-def test_tls_of_another_host(clients: Clients, tls: tuple[str, ssl.SSLContext]) -> None:
-    """A trusted certificate for another host is refused."""
-    url, trust = tls
-    settings = {"base_url": url.replace("127.0.0.1", "localhost"), "transport": clients.transport_class(verify=trust)}
-    assert "mismatch" in assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, **settings).lower()
-
-
-def test_a_server_that_does_not_speak_tls(clients: Clients, url: str, sandbox: Sandbox) -> None:
-    """With https, nothing is ever sent in plain text."""
-    assert_never_sent(clients, ConnectionFailed, httpx.ConnectError, base_url=url.replace("http:", "https:"))
-    assert sandbox.received == []
-
-
-def test_connecting_takes_too_long(clients: Clients, silent: socket.socket) -> None:
+def test_connecting_takes_too_long(clients: Clients, listener: socket.socket) -> None:
     """If connecting, here its TLS handshake, times out, nothing was sent."""
-    settings = {"base_url": f"https://127.0.0.1:{port_of(silent)}", "timeout": httpx.Timeout(LIMIT, connect=0.05)}
-    assert_never_sent(clients, TimedOut, httpx.ConnectTimeout, **settings)
+    client = clients.open(base_url=f"https://{address(listener)}", timeout=httpx.Timeout(LIMIT, connect=0.05))
+    assert_never_sent(client, TimedOut, httpx.ConnectTimeout)
 
 
 def test_no_free_connection(clients: Clients, url: str, sandbox: Sandbox) -> None:
-    """If no connection becomes free in time, nothing was sent."""
+    """If no connection of a caller's transport becomes free in time, nothing was sent."""
     transport = clients.transport_class(verify=NO_CERTIFICATES, limits=httpx.Limits(max_connections=1))
     handle = transport.handle_request if clients.name == "sync" else transport.handle_async_request
     held = clients.run(handle(httpx.Request("GET", url)))
     timeout = httpx.Timeout(LIMIT, pool=0.05)
-    assert_never_sent(clients, TimedOut, httpx.PoolTimeout, base_url=url, transport=transport, timeout=timeout)
+    client = clients.open(base_url=url, transport=transport, timeout=timeout)
+    assert_never_sent(client, TimedOut, httpx.PoolTimeout)
     assert "PATCH" not in {received.method for received in sandbox.received}
     clients.run(held.close() if clients.name == "sync" else held.aclose())
 
@@ -107,154 +100,265 @@ def test_no_free_connection(clients: Clients, url: str, sandbox: Sandbox) -> Non
 # Something may have been sent
 
 
-def assert_unknown(clients: Clients, url: str, kind: type[ConnectionFailed], timeout: object = LIMIT) -> None:
+def assert_unknown(client: BlockingClient, kind: type[ConnectionFailed]) -> None:
     """Check that an update got no response, so that it may have been applied."""
-    with pytest.raises(ConnectionFailed) as caught:
-        clients.open(base_url=url, timeout=timeout).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert type(caught.value) is kind
-    assert isinstance(caught.value, TimeoutError) is (kind is TimedOut)
-    assert isinstance(caught.value.__cause__, httpx.TransportError)
-    assert caught.value.may_have_been_applied is True
+    error = fail(client, kind)
+    assert isinstance(error.__cause__, httpx.TransportError)
+    assert error.may_have_been_applied
+    assert error.is_transient
 
 
 @pytest.mark.parametrize(("cut", "applied"), [("before", False), ("after", True)])
-def test_no_response(clients: Clients, sandbox: Sandbox, url: str, cut: str, *, applied: bool) -> None:
+def test_no_response(clients: Clients, sandbox: Sandbox, url: str, cut: Any, *, applied: bool) -> None:
     """A connection that ends without a response looks the same whether the update was applied or not."""
-    sandbox.fail(Fault(cut=cut))  # type: ignore[arg-type]
-    assert_unknown(clients, url, ConnectionFailed)
+    sandbox.fail(Fault(cut=cut))
+    assert_unknown(clients.open(base_url=url), ConnectionFailed)
     assert (sandbox.customer() != page_customer()) is applied
 
 
-def test_a_response_that_takes_too_long(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """If the response does not come in time, the update was sent and may have been applied."""
-    sandbox.fail(HANGS)
-    assert_unknown(clients, url, TimedOut, SHORT)
-    assert eventually(lambda: len(sandbox.received) == 1)
+def test_a_write_that_stalls(clients: Clients, listener: socket.socket) -> None:
+    """If the server stops to read, a part was sent, and the update may have been applied."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    entries = [{"name": "data1", "value": "x" * 2**20}] * 12  # more than any buffer takes
+    client = clients.open(base_url=f"http://{address(listener)}", timeout=httpx.Timeout(LIMIT, write=0.05))
+    error = fail(client, TimedOut, {"merchantDefinedInformation": entries})
+    assert isinstance(error.__cause__, httpx.WriteTimeout)
+    assert error.may_have_been_applied
 
 
-HALVES = {
+NO_RESPONSE = {
     "nothing": b"",
     "half a status line": b"HTTP/1.1 20",
     "half a head": b"HTTP/1.1 200 OK\r\nv-c-corr",
-}
-
-
-@pytest.mark.parametrize("response", HALVES.values(), ids=HALVES)
-def test_half_a_head(clients: Clients, raw: RawServer, response: bytes) -> None:
-    """A response without its whole head is a failed connection."""
-    assert_unknown(clients, raw.serve(response), ConnectionFailed)
-
-
-@pytest.mark.parametrize("response", HALVES.values(), ids=HALVES)
-def test_half_a_head_and_then_silence(clients: Clients, raw: RawServer, response: bytes) -> None:
-    """The same, and the connection stays open: a time-out."""
-    assert_unknown(clients, raw.serve(response, hang=True), TimedOut, SHORT)
-
-
-NO_HTTP = {
     "no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
-    "no status": b"HTTP/1.1 xyz OK\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
     "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}",
     "a head that never ends": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
 }
 
 
-@pytest.mark.parametrize("response", NO_HTTP.values(), ids=NO_HTTP)
-def test_what_is_no_http(clients: Clients, raw: RawServer, response: bytes) -> None:
-    """What is not HTTP is a failed connection."""
-    assert_unknown(clients, raw.serve(response), ConnectionFailed)
+@pytest.mark.parametrize("sent", NO_RESPONSE.values(), ids=NO_RESPONSE)
+def test_what_is_no_response(clients: Clients, sent: bytes) -> None:
+    """What is not HTTP, or not the whole head of a response, is a failed connection."""
+    with serving(send_once(sent)) as url:
+        assert_unknown(clients.open(base_url=url), ConnectionFailed)
 
 
-def head(status: str, length: int, *more: str) -> bytes:
+@pytest.mark.parametrize("sent", list(NO_RESPONSE.values())[:3], ids=list(NO_RESPONSE)[:3])
+def test_silence(clients: Clients, sent: bytes) -> None:
+    """If the connection stays open and nothing more comes in time, it is a time-out."""
+    with serving(send_once(sent, hang=True)) as url:
+        assert_unknown(clients.open(base_url=url, timeout=SHORT), TimedOut)
+
+
+def head(status: str, length: int) -> bytes:
     """Return the head of a response."""
-    lines = [f"HTTP/1.1 {status}", "v-c-correlation-id: c0ffee", f"Content-Length: {length}", *more]
-    return "\r\n".join([*lines, "", ""]).encode()
+    return f"HTTP/1.1 {status}\r\nv-c-correlation-id: c0ffee\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nv-c-correlation-id: c0ffee\r\nTransfer-Encoding: chunked\r\n\r\n"
 CUT = {
-    "no body": head("200 OK", len(BODY)),
     "half a body": head("200 OK", len(BODY)) + BODY[:100],
     "one byte short": head("200 OK", len(BODY) + 1) + BODY,
     "no last chunk": CHUNKED + b"%x\r\n%b\r\n" % (len(BODY), BODY),
-    "half a chunk": CHUNKED + b"%x\r\n%b" % (len(BODY), BODY[:100]),
     "no chunk": CHUNKED + b"customer",
 }
 
 
-@pytest.mark.parametrize("response", CUT.values(), ids=CUT)
-def test_a_200_that_is_cut(clients: Clients, raw: RawServer, response: bytes) -> None:
+@pytest.mark.parametrize("sent", CUT.values(), ids=CUT)
+def test_a_200_that_is_cut(clients: Clients, sent: bytes) -> None:
     """A 200 whose body breaks off is unreadable, even if the whole customer had arrived."""
-    with pytest.raises(UnreadableResponse) as caught:
-        clients.open(base_url=raw.serve(response)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    with serving(send_once(sent)) as url, pytest.raises(UnreadableResponse, match="broke off") as caught:
+        clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.status_code, caught.value.correlation_id) == (200, "c0ffee")
     assert caught.value.may_have_been_applied
 
 
-def test_a_200_whose_connection_is_cut(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The same if the connection is reset in the middle of the body; the update was applied."""
-    sandbox.fail(Fault(cut="middle"))
-    with pytest.raises(UnreadableResponse) as caught:
-        clients.open(base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value.status_code == 200
-    assert caught.value.correlation_id
-    assert caught.value.may_have_been_applied
-    assert sandbox.customer() != page_customer()
-
-
-def test_a_200_that_takes_too_long(clients: Clients, raw: RawServer) -> None:
+def test_a_200_that_takes_too_long(clients: Clients) -> None:
     """A body that does not end in time is a time-out, and the update may have been applied."""
-    assert_unknown(clients, raw.serve(CUT["half a body"], hang=True), TimedOut, SHORT)
+    with serving(send_once(CUT["half a body"], hang=True)) as url:
+        assert_unknown(clients.open(base_url=url, timeout=SHORT), TimedOut)
 
 
-@pytest.mark.parametrize("hang", [False, True])
-@pytest.mark.parametrize(("status", "kind"), [("404 Not Found", NotFound), ("502 Bad Gateway", ServiceError)])
+STOPS = {"cut": httpx.ReadError("cut"), "too late": httpx.ReadTimeout("late"), "gzip": httpx.DecodingError("no gzip")}
+
+
+@pytest.mark.parametrize("error", STOPS.values(), ids=STOPS)
+@pytest.mark.parametrize(("status", "kind"), [(404, NotFound), (502, ServiceError)])
 def test_a_refusal_that_is_cut(
-    clients: Clients, raw: RawServer, status: str, kind: type[NotFound | ServiceError], *, hang: bool
+    clients: Clients, status: int, kind: type[NotFound | ServiceError], error: Exception
 ) -> None:
-    """The status stands, whether the body breaks off or does not come in time."""
-    url = raw.serve(head(status, 100) + b"{", hang=hang)
-    transport = RecordingTransport(after=shorten_read_timeout)
+    """The status stands, whether the body breaks off, does not come in time, or is not what it should be."""
     with pytest.raises(kind) as caught:
-        clients.open(base_url=url, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert (caught.value.errors, caught.value.correlation_id) == ((), "c0ffee")
-
-
-def test_the_raw_server_can_respond(clients: Clients, raw: RawServer) -> None:
-    """The tests above can fail: with a whole body there is a record."""
-    record = clients.open(base_url=raw.serve(head("200 OK", len(BODY)) + BODY)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert record.customer.to_dict() == page_customer()
-    assert record.correlation_id == "c0ffee"
+        clients.open(transport=FixedResponse(status, b"{", body_error=error)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert caught.value.errors == ()
+    assert caught.value.correlation_id
 
 
 def test_the_next_update_after_a_failure(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """A client can still be used after a connection has failed."""
-
-    def shorten_the_last(number: int, request: httpx.Request) -> None:
-        if number == 3:
-            shorten_read_timeout(number, request)
-
-    client = clients.open(base_url=url, transport=RecordingTransport(shorten_the_last))
-    sandbox.fail(Fault(cut="before"), Fault(cut="middle"), Fault(status=503), HANGS)
-    for kind in (ConnectionFailed, UnreadableResponse, ServiceError, TimedOut):
+    """A client can still be used after a connection has failed, and keeps no cookie of any response."""
+    client = clients.open(base_url=url)
+    cookie = {"Set-Cookie": "session=secret; Path=/"}
+    sandbox.fail(Fault(cut="before"), Fault(cut="middle"), Fault(status=503, headers=cookie), Fault(200, BODY, cookie))
+    for kind in (ConnectionFailed, UnreadableResponse, ServiceError):
         with pytest.raises(kind):
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.id == PAGE_CUSTOMER_ID
-
-
-# Cookies
-
-
-@pytest.mark.parametrize("status", [200, 404])
-def test_cookies_are_not_kept(clients: Clients, sandbox: Sandbox, url: str, status: int) -> None:
-    """A client is shared: a cookie that came with one response is not sent with the next request."""
-    client = clients.open(base_url=url)
-    sandbox.fail(Fault(status=status, body=BODY, headers={"Set-Cookie": "session=secret; Path=/"}))
-    if status == 200:
-        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    else:
-        with pytest.raises(NotFound):
-            client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert [received.headers.get("cookie") for received in sandbox.received] == [None, None]
+    sandbox.fail(HANGS)
+    with pytest.raises(TimedOut):
+        client.with_options(timeout=SHORT).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.id == PAGE_CUSTOMER_ID
+    assert eventually(lambda: len(sandbox.received) == 6)
+    assert {received.headers.get("cookie") for received in sandbox.received} == {None}
+
+
+# What a caller's transport does
+
+
+def kinds_of(kind: type[Exception]) -> Iterator[type[Exception]]:
+    """Yield a class of exceptions and all below it."""
+    yield kind
+    for each in kind.__subclasses__():
+        yield from kinds_of(each)
+
+
+def raised(kind: type[Exception], text: str) -> Exception:
+    """Return an exception, of whatever arguments its class takes."""
+    error = kind.__new__(kind)
+    error.args = (text,)
+    return error
+
+
+def test_what_a_custom_transport_raises(clients: Clients) -> None:
+    """It is a failed connection whatever its name says, proves nothing, and its message is not quoted."""
+    network = {*kinds_of(httpx.TransportError), httpx.StreamError, httpx.InvalidURL, ConnectionResetError, OSError}
+    for kind in network:
+        error = raised(kind, "jane.roe@example.com")
+        with pytest.raises(ConnectionFailed) as caught:
+            clients.open(transport=FixedResponse(error=error)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert caught.value.may_have_been_applied
+        assert caught.value.__cause__ is error
+        assert isinstance(caught.value, TimedOut) is issubclass(kind, httpx.TimeoutException)
+        assert caught.value.is_transient is (
+            kind not in {httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL}
+        )
+        assert "jane.roe" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects(clients: Clients, status: int) -> None:
+    """A redirect is a StatusError, wherever it leads, and nothing is sent there."""
+    for location in ("https://xn--/", "mailto:x", "http://[::1", "https://apitest.cybersource.com/x", "http://a b/", ""):
+        transport = FixedResponse(status, b"", {"Location": location} if location else {})
+        with pytest.raises(errors.StatusError, match=f"^{status} ") as caught:
+            clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        assert type(caught.value) is errors.StatusError
+        assert not caught.value.may_have_been_applied
+        assert len(transport.requests) == 1
+
+
+# What is not the network's
+
+
+class Refusing(httpx.Auth):
+    """A signer that cannot sign."""
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        """Raise what a key store raises."""
+        raise LookupError("no such key")
+
+
+def test_a_signer_that_raises(clients: Clients, sandbox: Sandbox) -> None:
+    """Its exception comes out as itself, with a note that nothing was sent; it is not retried."""
+    client = clients.open(auth=Refusing(), transport=sandbox.transport, retries=Retries())
+    with pytest.raises(LookupError, match="no such key") as caught:
+        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert sandbox.received == []
+    assert "update of customer" in caught.value.__notes__[0]
+
+
+def test_a_fault_of_ours(clients: Clients, sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes out as itself, with notes on the update's fate and on the place; it is not retried."""
+
+    def broken(*_: object) -> None:
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setattr("cybersource_tms._http.attempt.parse_response", broken)
+    with pytest.raises(AttributeError, match="no such attribute") as caught:
+        clients.open(base_url=url, retries=Retries()).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    fate, place = caught.value.__notes__
+    assert "may have been applied: read the customer" in fate
+    assert "attempt" in place
+    assert len(sandbox.received) == 1
+
+
+# The deadline
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_nothing_is_sent_after_the_deadline(
+    clients: Clients, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    """Where looking up the name took longer than the call may take, nothing is sent."""
+    look_up = socket.getaddrinfo
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        time.sleep(0.2)
+        return look_up(*args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    retries = Retries(attempts=attempts, initial_delay=0, total_timeout=0.1)
+    client = clients.open(base_url=f"http://{address(listener).replace('127.0.0.1', 'localhost')}", retries=retries)
+    error = fail(client, TimedOut)
+    assert "nothing was sent" in str(error)
+    assert not error.may_have_been_applied
+    listener.settimeout(0)
+    with suppress(BlockingIOError), listener.accept()[0] as connection:
+        connection.settimeout(LIMIT)
+        assert connection.recv(1) == b""
+
+
+def trickle(first: bytes, then: bytes, received: list[object]) -> Callable[[Connection], None]:
+    """Return a server that never ends its response, and sends a part of it a hundred times a second."""
+
+    def handle(connection: Connection) -> None:
+        received.append(connection.read_request())
+        connection.send(first)
+        while not threading.Event().wait(0.01):
+            connection.send(then)
+
+    return handle
+
+
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "a header byte by byte": (b"HTTP/1.1 200 OK\r\n", b"x"),
+    "103 for ever": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "a body byte by byte": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
+}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("parts", SLOW.values(), ids=SLOW)
+def test_the_deadline_bounds_an_async_call(parts: tuple[bytes, bytes], backend: str) -> None:
+    """However slowly a server responds, an async call ends at its deadline."""
+
+    async def update(url: str) -> None:
+        async with AsyncCustomersClient("test", AUTH, base_url=url, retries=Retries(total_timeout=0.2)) as customers:
+            with anyio.fail_after(LIMIT), pytest.raises(TimedOut) as caught:
+                await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+            assert caught.value.may_have_been_applied or not received  # a busy machine may not get as far
+
+    received: list[object] = []
+    with serving(trickle(*parts, received)) as url:
+        anyio.run(update, url, backend=backend)
+
+
+def test_the_deadline_bounds_reading(clients: Clients) -> None:
+    """A body that comes byte by byte ends at the deadline, in the sync client too; so does waiting for a response."""
+    received: list[object] = []
+    for handle in (trickle(*SLOW["a body byte by byte"], received), send_once(b"", hang=True)):
+        with serving(handle) as url:
+            client = clients.open(base_url=url, timeout=LIMIT, retries=Retries(total_timeout=0.2))
+            with pytest.raises(TimedOut) as caught:
+                client.retrieve(PAGE_CUSTOMER_ID)
+        assert not caught.value.may_have_been_applied

@@ -9,21 +9,21 @@ import pytest
 from cybersource_tms import CustomerUpdate, Retries, errors
 from cybersource_tms.errors import CybersourceError
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from cybersource_tms_sandbox._customers import merge, new_etag
+from cybersource_tms_sandbox._customers import merge
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.recording import Hook, RecordingTransport, do_nothing, first, refuse
-from support.waiting import HANGS, eventually, shorten_read_timeout
 
-RETRIES = Retries(attempts=3, first_wait=0.001, longest_wait=0.005)
+RETRIES = Retries(attempts=3, initial_delay=0.001, max_delay=0.005)
 UPDATED = merge(page_customer(), NEW_EMAIL.to_dict())
 HTML = b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>"
+TIMED_OUT = Fault(status=503)  # a response that the transport holds back
 TIMES = {"once": 1, "twice": 2, "always": 20}
 
 
 class Outcomes(NamedTuple):
     """What comes out if the fault happens once, twice and always: `record`, or the error's class.
 
-    A question mark: it may have been applied. The number: how many PATCHes the stand-in received, and after the plus
+    A question mark: it may have been applied. The number: how many PATCHes the sandbox received, and after the plus
     how many GETs.
     """
 
@@ -69,30 +69,18 @@ MATRIX: dict[str, Row] = {
     "cut in the middle":   Row(Fault(cut="middle"),
                                Outcomes("record 2", "record 3", "UnreadableResponse? 3"),
                                Outcomes("record 2+1", "record 2+1", "PreconditionFailed? 2+3")),
-    "timed out":           Row(HANGS, *same("record 2", "record 3", "TimedOut? 3")),
-    "429":                 Row(failed(429), *same("record 2", "record 3", "TooManyRequests 3")),
-    "429, 0 s":            Row(failed(429, Retry_After="0"), *same("record 2", "record 3", "TooManyRequests 3")),
+    "timed out":           Row(TIMED_OUT, *same("record 2", "record 3", "TimedOut? 3")),
+    "429":                 Row(failed(429, Retry_After="0"), *same("record 2", "record 3", "TooManyRequests 3")),
     "429, an hour":        Row(failed(429, Retry_After="3600"), *same(*["TooManyRequests 1"] * 3)),
-    "429, in the past":    Row(failed(429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
-                               *same("record 2", "record 3", "TooManyRequests 3")),
-    "500":                 Row(failed(500), *same("record 2", "record 3", "ServiceError? 3")),
     "500, applied":        Row(failed(500, applied=True), *lost("ServiceError")),
-    "502":                 Row(failed(502), *same("record 2", "record 3", "ServiceError? 3")),
-    "502, applied":        Row(failed(502, applied=True), *lost("ServiceError")),
     "503":                 Row(failed(503), *same("record 2", "record 3", "ServiceError? 3")),
-    "503, applied":        Row(failed(503, applied=True), *lost("ServiceError")),
-    "503, an hour":        Row(failed(503, Retry_After="3600"), *same(*["ServiceError? 1"] * 3)),
-    "504":                 Row(failed(504), *same("record 2", "record 3", "ServiceError? 3")),
     "504, applied":        Row(failed(504, applied=True), *lost("ServiceError")),
-    # These are not repeated.
-    "400":                 Row(failed(400), *same(*["BadRequest 1"] * 3)),
-    "401":                 Row(failed(401), *same(*["Unauthorized 1"] * 3)),
+    # These are not retried.
     "404":                 Row(failed(404), *same(*["NotFound 1"] * 3)),
     "412":                 Row(failed(412), *same(*["PreconditionFailed 1"] * 3)),
     "501":                 Row(failed(501), *same(*["ServiceError? 1"] * 3)),
-    "520":                 Row(failed(520, applied=True), *same(*["StatusError? 1"] * 3)),
-    "unreadable":          Row(failed(200, body=b"{"), *same(*["UnreadableResponse? 1"] * 3)),
-    "unreadable, applied": Row(failed(200, body=b"[]", applied=True), *same(*["UnreadableResponse? 1"] * 3)),
+    "520":                 Row(failed(520, applied=True), *same(*["ServiceError? 1"] * 3)),
+    "unreadable":          Row(failed(200, body=b"[]", applied=True), *same(*["UnreadableResponse? 1"] * 3)),
 }
 # fmt: on
 
@@ -123,16 +111,20 @@ def describe(result: Any, sandbox: Sandbox) -> str:
 
 
 def assert_each_attempt_is_signed_anew(sandbox: Sandbox) -> None:
-    """Check that no request was a copy of an earlier one: the stand-in believed each."""
+    """Check that no request was a copy of an earlier one: the sandbox believed each."""
     assert all(received.authenticated for received in sandbox.received)
     assert len({received.claims["jti"] for received in sandbox.received}) == len(sandbox.received)
 
 
-def hook_for(fault: Fault | None, times: int) -> Hook:
-    """Return what the transport does in addition to the stand-in's fault."""
-    if fault is None:
-        return refuse(times)
-    return first(times, shorten_read_timeout) if fault is HANGS else do_nothing
+def transport_for(fault: Fault | None, times: int) -> RecordingTransport:
+    """Return a transport that does what the sandbox cannot."""
+
+    def time_out(number: int, request: httpx.Request) -> None:
+        raise httpx.ReadTimeout("no response", request=request)
+
+    if fault is TIMED_OUT:
+        return RecordingTransport(after=first(times, time_out))
+    return RecordingTransport(refuse(times) if fault is None else do_nothing)
 
 
 @pytest.mark.parametrize(("fault", "times", "guarded", "outcome"), CELLS)
@@ -141,11 +133,10 @@ def test_faults(
 ) -> None:
     """The outcome is the table's, each attempt is signed anew, and the customer is what the client says."""
     sandbox.fail(*[fault] * times if fault else [])
-    transport = RecordingTransport(hook_for(fault, times))
+    transport = transport_for(fault, times)
     options: dict[str, Any] = {"if_match": sandbox.etag()} if guarded else {}
     result = try_update(clients, url, transport, **options)
     now = sandbox.customer()
-    eventually(lambda: describe(result, sandbox) == outcome)
     assert describe(result, sandbox) == outcome
     assert_each_attempt_is_signed_anew(sandbox)
     if not isinstance(result, CybersourceError):
@@ -156,7 +147,7 @@ def test_faults(
     assert ("attempts)" in str(result)) is (result.attempts > 1)
     if not result.may_have_been_applied:
         assert now == page_customer()
-    elif fault and fault is not HANGS:
+    elif fault:
         assert now == (UPDATED if fault.serves else page_customer())
 
 
@@ -168,8 +159,7 @@ def change_between(sandbox: Sandbox, patch: dict[str, Any], number: int = 1) -> 
 
     def before(reached: int, request: Any) -> None:
         if reached == number:
-            stored = sandbox.customers[PAGE_CUSTOMER_ID]
-            stored.customer, stored.etag = merge(stored.customer, patch), new_etag()
+            sandbox.change(patch)
 
     return before
 
@@ -199,7 +189,7 @@ BETWEEN: dict[str, tuple[Fault, dict[str, Any], bool]] = {
 def test_somebody_else_in_between(
     clients: Clients, sandbox: Sandbox, url: str, fault: Fault, patch: dict[str, Any], *, success: bool
 ) -> None:
-    """What another editor wrote stands; it is success if the customer is as was asked, and else the error says why."""
+    """What another editor wrote stands; it is success if the customer is as requested, and else the error says why."""
     sandbox.fail(fault)
     result = try_update(clients, url, RecordingTransport(change_between(sandbox, patch)), if_match=sandbox.etag())
     assert [received.method for received in sandbox.received] == ["PATCH", "PATCH", "GET"]
@@ -212,13 +202,13 @@ def test_somebody_else_in_between(
         return
     assert type(result) is errors.PreconditionFailed
     assert (result.status_code, result.attempts, result.may_have_been_applied) == (412, 2, True)
-    assert "these fields are not as asked: " in str(result)
+    assert "these fields do not have the requested values: " in str(result)
     assert "buyerInformation.email" in str(result)
     assert not [value for value in (EMAIL, OTHERS, "another", "test@cybs.com") if value in str(result)]
 
 
 def test_every_path_that_differs_is_named(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The message of such an error has the paths of the fields that are not as was asked, and of no others."""
+    """The message of such an error has the paths of the fields that are not as requested, and of no others."""
     sandbox.fail(Fault(cut="after"))
     theirs = {"merchantDefinedInformation": None, "buyerInformation": {"email": OTHERS}}
     changes = CustomerUpdate.from_dict(
@@ -243,7 +233,7 @@ def test_every_path_that_differs_is_named(clients: Clients, sandbox: Sandbox, ur
     "patch", [THEIR_EMAIL, THEIR_CODE, SAME_EMAIL], ids=["same field", "another field", "same value"]
 )
 def test_without_if_match_the_last_wins(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
-    """A repeat that is not guarded writes its own fields again, as it says, and leaves all others."""
+    """A retry that is not guarded writes its own fields again, as it says, and leaves all others."""
     sandbox.fail(Fault(cut="after"))
     record = try_update(clients, url, RecordingTransport(change_between(sandbox, patch)))
     assert describe(record, sandbox) == "record 2"
@@ -268,10 +258,7 @@ def test_an_old_etag_is_not_a_lost_response(
 # What happens to the reading after a lost response, and the cause of the refusal that is raised then.
 READINGS: dict[str, tuple[Fault, type[CybersourceError], int]] = {
     "cut": (Fault(cut="before"), errors.ConnectionFailed, 3),
-    "500": (failed(500), errors.ServiceError, 3),
-    "412": (failed(412), errors.PreconditionFailed, 1),
     "404": (failed(404), errors.NotFound, 1),
-    "unreadable": (failed(200, body=b"[]"), errors.UnreadableResponse, 1),
 }
 
 
@@ -288,7 +275,7 @@ def test_the_reading_fails_too(clients: Clients, sandbox: Sandbox, url: str, nam
     assert EMAIL not in "".join(traceback.format_exception(result))
 
 
-def test_the_reading_is_repeated(clients: Clients, sandbox: Sandbox, url: str) -> None:
+def test_the_reading_is_retried(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """The reading after a lost response has attempts of its own."""
     sandbox.fail(Fault(cut="after"), Fault(), Fault(cut="before"), failed(503))
     result = try_update(clients, url, RecordingTransport(), if_match=sandbox.etag())
@@ -312,7 +299,7 @@ def test_one_total_time_for_all(clients: Clients, sandbox: Sandbox, url: str) ->
         read_timeouts.append(request.extensions["timeout"].get("read"))
 
     sandbox.fail(Fault(cut="after", delay=0.1))
-    retries = Retries(first_wait=0.001, total_time=60)
+    retries = Retries(initial_delay=0.001, total_timeout=60)
     transport = RecordingTransport(keep_timeout)
     client = clients.open(base_url=url, transport=transport, retries=retries, timeout=100)
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match=sandbox.etag())

@@ -13,51 +13,44 @@ from typing import Any
 import httpx
 import pytest
 
-from cybersource_tms import (
-    AsyncCustomersClient,
-    CustomersClient,
-    MerchantDefinedInformation,
-    Retries,
-    SharedSecretAuth,
-    errors,
-)
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox, page_customer
-from support.clients import NEW_EMAIL
+from cybersource_tms import AsyncCustomersClient, Customer, CustomersClient, MerchantData, Retries, errors
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
+from support.clients import AUTH, NEW_EMAIL
 from support.recording import RecordingTransport
 from support.waiting import HANGS, LIMIT, eventually
 
-AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
-QUICK = Retries(first_wait=0.001, longest_wait=0.005)
+QUICK = Retries(initial_delay=0.001, max_delay=0.005)
 
 TASKS, EDITS_OF_EACH = 20, 10
 
 
 def test_two_hundred_edits(sandbox: Sandbox) -> None:
-    """20 tasks count to 200 in one field: no edit overwrites another one, and none is lost."""
+    """20 tasks count to 200 in one field with `modify`: no edit overwrites another one, and none is lost."""
     sandbox.put({"id": PAGE_CUSTOMER_ID, "merchantDefinedInformation": [{"name": "data1", "value": "0"}]})
     accepted: list[str] = []
 
-    async def count(customers: AsyncCustomersClient) -> None:
+    def count(customer: Customer) -> Customer:
+        data = MerchantData(customer)
+        data["data1"] = str(int(data["data1"]) + 1)
+        return customer
+
+    async def count_ten_times(customers: AsyncCustomersClient) -> None:
         for _ in range(EDITS_OF_EACH):
             window = 0.01
             while True:
-                edit = customers.edit(PAGE_CUSTOMER_ID)
                 try:
-                    async with edit as customer:
-                        entries: Any = customer.merchant_defined_information
-                        value = str(int(entries[0].value) + 1)
-                        entries[0] = MerchantDefinedInformation("data1", value)
+                    record = await customers.modify(PAGE_CUSTOMER_ID, count)
                 except errors.PreconditionFailed:
                     # Who comes back at once makes nine in ten edits of the others fail too.
                     await asyncio.sleep(random.uniform(0, window))
                     window = min(2 * window, 1.0)
                 else:
-                    accepted.append(value)
+                    accepted.append(MerchantData(record.customer)["data1"])
                     break
 
     async def count_all() -> None:
-        async with AsyncCustomersClient("test", AUTH, transport=sandbox.transport) as customers:
-            await asyncio.gather(*(count(customers) for _ in range(TASKS)))
+        async with AsyncCustomersClient("test", AUTH, transport=sandbox.transport, retries=None) as customers:
+            await asyncio.gather(*(count_ten_times(customers) for _ in range(TASKS)))
 
     asyncio.run(count_all())
     total = TASKS * EDITS_OF_EACH
@@ -79,7 +72,7 @@ async def client(url: str, transport: Any, **settings: Any) -> AsyncIterator[Asy
 
 
 async def arrived(sandbox: Sandbox, count: int = 1) -> None:
-    """Wait until the stand-in has received requests."""
+    """Wait until the sandbox has received requests."""
     assert await asyncio.to_thread(eventually, lambda: len(sandbox.received) >= count)
 
 
@@ -91,16 +84,15 @@ async def cancelled(task: "asyncio.Task[Any]") -> None:
     assert task.cancelled()
 
 
-LAST = {"update": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)}
 CALLS: dict[str, Callable[[Any], Any]] = {
-    **LAST,
+    "update": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL),
     "guarded": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match="etag"),
     "retrieve": lambda customers: customers.retrieve(PAGE_CUSTOMER_ID),
-    "edit": lambda customers: customers.edit(PAGE_CUSTOMER_ID).__aenter__(),
+    "apply": lambda customers: customers.apply(PAGE_CUSTOMER_ID, NEW_EMAIL),
 }
 
 # What makes the call wait, and where.
-PATIENT = Retries(first_wait=600, longest_wait=600, total_time=6000)
+PATIENT = Retries(initial_delay=600, max_delay=600, total_timeout=6000)
 WAITS: dict[str, tuple[Fault, Retries]] = {
     "the response": (HANGS, PATIENT),
     "the back-off": (Fault(status=503), PATIENT),
@@ -192,7 +184,7 @@ def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) ->
 
 
 def test_cancelled_in_a_later_attempt(sandbox: Sandbox, url: str) -> None:
-    """Also an attempt that is not the first one is given up at once and not repeated."""
+    """Also an attempt that is not the first one is given up at once and not retried."""
 
     async def cancel() -> None:
         sandbox.fail(Fault(cut="after"), HANGS)

@@ -1,15 +1,16 @@
-"""The stand-in over HTTP: loopback, TLS, odd clients, its own failures, and its command."""
+"""The sandbox over HTTP: loopback, TLS, odd clients, its own failures, and its command."""
 
 import gc
 import json
 import re
+import shlex
 import signal
 import socket
 import ssl
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,30 +18,18 @@ import httpx
 import pytest
 import trustme
 
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
-from support.caller import PAGE, PATH, Caller, right_claims, sign_token, signed_patch
+from cybersource_tms import CustomersClient
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, PROFILE_ID, Fault, Sandbox
+from support.caller import ARRAY, CHANGE, FIELD, GROUP, HOST, PAGE, PATH, SHARED_SECRET, Caller, signed_patch
 from support.waiting import LIMIT, eventually
 
 READ_TIMEOUT = httpx.Timeout(60, read=0.05)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """Return a certificate authority that nobody trusts yet."""
-    return trustme.CA()
-
-
-@pytest.fixture
-def certificate(authority: trustme.CA, tmp_path: Path) -> Path:
-    """Return a PEM file with a key and a certificate for loopback."""
-    path = tmp_path / "server.pem"
-    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(path))
-    return path
-
-
-def test_tls(authority: trustme.CA, certificate: Path) -> None:
-    """Over TLS it serves as without, cuts, and stops though a client keeps its connection."""
-    trust = ssl.create_default_context()
+def test_tls(tmp_path: Path) -> None:
+    """Over TLS it serves as without, with the given certificate, cuts, and stops though a client stays connected."""
+    authority, trust, certificate = trustme.CA(), ssl.create_default_context(), tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
     authority.configure_trust(trust)
     sandbox = Sandbox()
     with httpx.Client(verify=trust, trust_env=False) as http, sandbox.running(certificate=certificate) as url:
@@ -50,16 +39,8 @@ def test_tls(authority: trustme.CA, certificate: Path) -> None:
         with pytest.raises(httpx.TransportError):
             Caller(http).send()
         assert Caller(http).get().json() == PAGE
-
-
-def test_tls_is_verified_by_the_client(certificate: Path) -> None:
-    """The certificate is the given one: a client that does not trust its authority does not connect."""
-    with Sandbox().running(certificate=certificate) as url, pytest.raises(httpx.ConnectError, match="CERTIFICATE"):
-        httpx.get(url, trust_env=False)
-
-
-def test_a_certificate_that_cannot_be_read(tmp_path: Path) -> None:
-    """It is an error where the sandbox is started."""
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE"):
+            httpx.get(url, trust_env=False)
     with pytest.raises(OSError, match="No such file"), Sandbox().running(certificate=tmp_path / "none.pem"):
         pass
 
@@ -93,13 +74,28 @@ def test_only_loopback(host: str) -> None:
 def test_own_failures_are_seen(caplog: pytest.LogCaptureFixture) -> None:
     """What breaks in the sandbox is a 500, is logged, and is raised at the end."""
     sandbox = Sandbox()
-    sandbox.customers[PAGE_CUSTOMER_ID].customer["id"] = object()
+    sandbox.profiles = None  # type: ignore[assignment]
     with pytest.raises(ExceptionGroup) as caught, sandbox.running() as url:  # noqa: PT012 - its end raises
         with httpx.Client(base_url=url, trust_env=False) as http:
-            response = Caller(http).get()
-        assert (response.status_code, "not JSON serializable" in response.text) == (500, True)
-    assert caught.group_contains(TypeError, match="not JSON serializable")
+            response = Caller(http).get(headers={"profile-id": PROFILE_ID})
+        assert (response.status_code, "not iterable" in response.text) == (500, True)
+    assert caught.group_contains(TypeError, match="not iterable")
     assert "Traceback" in caplog.text
+
+
+def cpu_time_to_read(http: httpx.Client, size: int) -> float:
+    """Return the CPU time that this process takes to send a body and to have it refused."""
+    body, start = b"x" * size, time.process_time()
+    assert http.patch(PATH, content=body).status_code == 401
+    return time.process_time() - start
+
+
+def test_large_bodies_take_linear_time(sandbox: Sandbox, url: str) -> None:
+    """A body that is 32 times as long takes some 32 times as long, and not 32 times 32."""
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        short, long = (min(cpu_time_to_read(http, size << 20) for _ in range(2)) for size in (1, 32))
+    assert long < 100 * short
+    assert len(sandbox.received[-1].body) == 32 << 20
 
 
 # On the wire
@@ -107,46 +103,21 @@ def test_own_failures_are_seen(caplog: pytest.LogCaptureFixture) -> None:
 
 def connect(url: str) -> socket.socket:
     """Connect to a server without a word."""
-    return socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0), timeout=LIMIT)
+    return socket.create_connection((HOST, httpx.URL(url).port or 0), timeout=LIMIT)
 
 
-class Connection:
-    """A connection on which a test says what it likes."""
-
-    def __init__(self, url: str) -> None:
-        self._socket = connect(url)
-        self._received = self._socket.makefile("rb")
-
-    def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self._socket.sendall(data)
-
-    def receive(self, *, body: bool = True) -> tuple[int, httpx.Headers, bytes]:
-        """Return the next response's status, headers and body."""
-        status = int(self._received.readline().split()[1])
-        lines = [line.rstrip().partition(b": ") for line in iter(self._received.readline, b"\r\n")]
-        headers = httpx.Headers([(name, value) for name, _, value in lines])
-        return status, headers, self._received.read(int(headers.get("content-length", 0)) if body else 0)
-
-    def close(self) -> bytes:
-        """Return what is left until the other side closes, and close."""
-        with self._socket, self._received:
-            return self._received.read()
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[Connection]:
-    """Return a connection to the sandbox; a test closes it, if it wants to see its end."""
-    connection = Connection(url)
-    yield connection
-    connection._socket.close()
-    connection._received.close()
+def exchange(url: str, data: bytes) -> bytes:
+    """Send bytes as they are, and return all that comes until the server closes the connection."""
+    with connect(url) as connection, connection.makefile("rb") as received:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        return received.read()
 
 
 def request_head(method: str = "GET", *lines: str) -> bytes:
     """Return the first line and headers of a good request without a body."""
-    token = sign_token(right_claims(method, PATH, "127.0.0.1", b""))
-    head = (f"{method} {PATH} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token}", *lines)
+    token = SHARED_SECRET.token(SHARED_SECRET.claims(method, PATH))
+    head = (f"{method} {PATH} HTTP/1.1", f"Host: {HOST}", f"Authorization: Bearer {token}", *lines)
     return "".join(f"{line}\r\n" for line in (*head, "")).encode()
 
 
@@ -154,7 +125,7 @@ def whole_patch() -> bytes:
     """Return a good PATCH."""
     patch = signed_patch()
     body: bytes = patch["content"]
-    headers = {"Host": "127.0.0.1", "Content-Length": len(body), **patch["headers"]}
+    headers = {"Host": HOST, "Content-Length": len(body), **patch["headers"]}
     lines = [f"PATCH {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode() + body
 
@@ -197,90 +168,154 @@ def test_a_client_that_comes_at_the_end() -> None:
     [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"],
     ids=["no HTTP", "no host", "no name"],
 )
-def test_what_is_not_http(connection: Connection, request_: bytes) -> None:
+def test_what_is_not_http(url: str, request_: bytes) -> None:
     """It gets a 400 in the service's shape, and the connection is closed."""
-    connection.send(request_)
-    status, headers, body = connection.receive()
-    assert (status, headers["content-type"]) == (400, "application/json;charset=utf-8")
+    head, _, body = exchange(url, request_).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"\r\ncontent-type: application/json;charset=utf-8" in head.lower()
     assert json.loads(body)["errors"][0]["type"] == "invalidRequest"
 
 
-def test_a_connection_is_kept(sandbox: Sandbox, connection: Connection) -> None:
-    """Requests follow each other, also before the response to the first; a client may ask for the end."""
-    connection.send(request_head() + request_head("GET", "Connection: close"))
-    for _ in range(2):
-        status, _, body = connection.receive()
-        assert (status, json.loads(body)) == (200, PAGE)
-    assert connection.close() == b""
-    assert len(sandbox.received) == 2
+def test_requests_follow_each_other(sandbox: Sandbox, url: str) -> None:
+    """Also before the response to the first, until a client asks for the end. One to HEAD (RFC 9110 9.3.2) is empty."""
+    last = request_head("GET", "Connection: close")
+    responses = exchange(url, request_head("HEAD") + request_head() + last + request_head()).split(b"HTTP/1.1 ")
+    assert [response[:3] for response in responses] == [b"", b"405", b"200", b"200"]
+    assert [response.partition(b"\r\n\r\n")[2] for response in responses[1:2]] == [b""]
+    assert [json.loads(response.partition(b"\r\n\r\n")[2]) for response in responses[2:]] == [PAGE, PAGE]
+    assert len(sandbox.received) == 3
 
 
-def test_a_response_comes_in_one_piece(connection: Connection) -> None:
-    """Nagle's algorithm (RFC 9293 section 3.7.4) would hold back a second piece for 40 ms."""
-    connection.send(request_head())
-    assert json.loads(connection._socket.recv(65_536).partition(b"\r\n\r\n")[2]) == PAGE
+def test_a_client_that_waits_before_its_body(sandbox: Sandbox, url: str) -> None:
+    """It gets a 100 (RFC 9110 section 10.1.1), its body can come in chunks, and the response comes in one piece.
 
-
-def test_a_client_that_waits_before_its_body(sandbox: Sandbox, connection: Connection) -> None:
-    """It gets a 100 (RFC 9110 section 10.1.1), and its body can come in chunks."""
+    Nagle's algorithm (RFC 9293 section 3.7.4) would hold back a second piece for 40 ms.
+    """
     lines = ("Content-Type: application/json", "Transfer-Encoding: chunked", "Expect: 100-continue")
-    connection.send(request_head("PATCH", *lines))
-    assert connection.receive()[0] == 100
-    connection.send(b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
-    assert connection.receive()[0] == 401  # its token has no digest
-    assert sandbox.received[0].body == b"{}"
+    with connect(url) as connection:
+        connection.sendall(request_head("PATCH", *lines))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100")
+        connection.sendall(b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
+        head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+    assert (head[9:12], json.loads(body)) == (b"401", {"response": {"rmsg": "Authentication Failed"}})
+    assert (sandbox.received[0].body, sandbox.received[0].reason) == (b"{}", "digest is wrong")
 
 
-def test_head(connection: Connection) -> None:
-    """A response to HEAD has a length and no body (RFC 9110 section 9.3.2): what follows is the next response."""
-    connection.send(request_head("HEAD") + request_head())
-    status, headers, _ = connection.receive(body=False)
-    assert (status, headers["content-length"] != "0") == (405, True)
-    assert connection.receive()[0] == 200
+def test_each_request_is_told_in_a_line() -> None:
+    """Its status and why it is this one, within the process as over HTTP, without a value."""
+    told: list[str] = []
+    sandbox = Sandbox()
+    sandbox.tell = told.append
+    with httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}") as http:
+        Caller(http).send(body={GROUP: {FIELD: 1}, "\n": None, **{f"{number:099}": 0 for number in range(9)}})
+    sandbox.fail(404, Fault(cut="after"))
+    with sandbox.running() as url, httpx.Client(base_url=url, trust_env=False) as http:
+        Caller(http).get()
+        with suppress(httpx.TransportError):
+            Caller(http).get()
+        http.get(f"{PATH}?a=b")
+        Caller(http).get("/tms/v2/customers/A")
+        Caller(http).get()
+        http.post("/sandbox/reset")
+        exchange(url, b"nonsense\r\n\r\n")
+    first, *lines = told
+    assert first.startswith(
+        f"PATCH {PATH} 400: Invalid fields in the request: /\\n (no field that can be written), /0000"
+    )
+    assert ("\n" in first, len(first) < 300) == (False, True)
+    assert lines == [
+        f"GET {PATH} 404: as a fault says",
+        f"GET {PATH} no response: as a fault says",
+        f"GET {PATH}?a=b 401: Authorization is not there once",
+        "GET /tms/v2/customers/A 404: Token not found",
+        f"GET {PATH} 200",
+        "POST /sandbox/reset 204",
+        "400: no HTTP",
+    ]
 
 
 # The command
 
 
-def run(*arguments: str) -> subprocess.Popen[str]:
+def run(*arguments: object) -> subprocess.Popen[str]:
     """Run the command, with warnings as errors."""
-    command = [sys.executable, "-W", "error", "-m", "cybersource_tms_sandbox", *arguments]
+    command = [sys.executable, "-W", "error", "-m", "cybersource_tms_sandbox", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_command_prints_what_to_use_and_ends_at_ctrl_c() -> None:
-    """It prints a shell's exports, serves, and ends quietly."""
-    with run("--port", "0") as process:
-        assert process.stdout is not None
-        printed = [process.stdout.readline() for _ in range(6)]
-        url = printed[0].split()[1]
-        assert PAGE_CUSTOMER_ID in printed[0]
-        assert printed[1:] == [
-            "export CYBERSOURCE_ENVIRONMENT=test\n",
-            f"export CYBERSOURCE_MERCHANT_ID={MERCHANT_ID}\n",
-            f"export CYBERSOURCE_KEY_ID={KEY_ID}\n",
-            f"export CYBERSOURCE_SECRET_KEY={SECRET}\n",
-            f"export CYBERSOURCE_BASE_URL={url}\n",
-        ]
-        with httpx.Client(base_url=url, trust_env=False) as http:
+def read_exports(process: subprocess.Popen[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the comments that the command prints first, and the variables that a shell would set."""
+    assert process.stdout
+    comments: list[str] = []
+    variables: dict[str, str] = {}
+    while "CYBERSOURCE_BASE_URL" not in variables:
+        line = process.stdout.readline()
+        if line.startswith("export "):
+            name, _, value = shlex.split(line)[1].partition("=")
+            variables[name] = value
+        else:
+            assert line.startswith("# "), process.communicate()
+            comments.append(line)
+    return comments, variables
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_command(number: signal.Signals) -> None:
+    """It prints a shell's exports, then each request as a comment, and ends quietly."""
+    with run("--port", 0) as process:
+        [comment], variables = read_exports(process)
+        assert variables == {**Sandbox().variables, "CYBERSOURCE_BASE_URL": comment.split()[1]}
+        assert PAGE_CUSTOMER_ID in comment
+        with httpx.Client(base_url=comment.split()[1], trust_env=False) as http:
             assert Caller(http).get().json() == PAGE
-        process.send_signal(signal.SIGINT)
-        assert (process.wait(), *process.communicate()) == (0, "", "")
+        process.send_signal(number)
+        assert (process.wait(), *process.communicate()) == (0, f"# GET {PATH} 200\n", "")
 
 
-@pytest.mark.parametrize("port", ["65536", "-1", "http"])
-def test_no_such_port(port: str) -> None:
-    """The command ends with its usage and what is wrong."""
-    with run(f"--port={port}") as process:
-        printed, complaint = process.communicate()
-    assert (process.returncode, printed) == (2, "")
-    assert f"a port is a number from 0 to 65535, not {port}" in complaint
+def test_command_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows customers of a file and made-up ones, and its variables are those of production; a reset keeps them."""
+    file = tmp_path / "customers.jsonl"
+    rows = [{"id": "A", f"{GROUP}.{FIELD}": "new", ARRAY: None}, PAGE | {"id": PAGE_CUSTOMER_ID.lower()}]
+    file.write_text("\ufeff" + "\n\n".join(map(json.dumps, rows)), encoding="utf-8")
+    options = ["--customers", file, "--made-up", 1000, "--credential", "p12", "--encryption", "both"]
+    with run("--port", 0, *options) as process:
+        comments, variables = read_exports(process)
+        assert f"{1:032X} to {1000:032X}" in comments[1]
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with CustomersClient.from_env() as customers:
+            httpx.post(f"{variables['CYBERSOURCE_BASE_URL']}/sandbox/reset", trust_env=False)
+            found = [customers.retrieve(each).customer.to_dict() for each in ("A", PAGE_CUSTOMER_ID, f"{1000:032X}")]
+        process.terminate()
+        assert (process.wait(), process.communicate()[1]) == (0, "")
+    assert found == [{"id": "A", **CHANGE}, rows[1], json.loads(json.dumps(PAGE).replace(PAGE["id"], f"{1000:032X}"))]
+    assert not Path(variables["CYBERSOURCE_P12_PATH"]).parent.exists()
+
+
+LINE_2 = "cannot read the customers: {}, line 2: not a JSON object with an id, which is text\n"
+REFUSED = {
+    "no JSON": ('{"id": "A"}\nid,a\n', 0, LINE_2),
+    "a number": ('{"id": "A"}\n1', 0, LINE_2),
+    "id as a number": ('{"id": "A"}\n{"id": 1}', 0, LINE_2),
+    "twice": ('{"id": "A"}\n{"id": "a"}', 0, "cannot read the customers: there is already a customer a\n"),
+    "missing": (None, 0, "cannot read the customers: [Errno 2] No such file or directory: '{}'\n"),
+    "no such port": ("", 65536, "cannot serve on port 65536: a port is a number from 0 to 65535\n"),
+}
+
+
+@pytest.mark.parametrize(("content", "port", "problem"), REFUSED.values(), ids=REFUSED)
+def test_command_that_cannot_serve(tmp_path: Path, content: str | None, port: int, problem: str) -> None:
+    """It ends with one line that says what is wrong, and where."""
+    file = tmp_path / "customers.jsonl"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    with run("--port", port, "--customers", file) as process:
+        assert (*process.communicate(), process.returncode) == ("", problem.format(file), 1)
 
 
 def test_a_port_that_is_taken(url: str) -> None:
     """The command ends with one line that says so."""
-    port = httpx.URL(url).port
-    with run("--port", str(port)) as process:
+    with run("--port", httpx.URL(url).port) as process:
         printed, complaint = process.communicate()
     assert (process.returncode, printed, complaint.count("\n")) == (1, "", 1)
-    assert complaint.startswith(f"cannot serve on port {port}: ")
+    assert complaint.startswith(f"cannot serve on port {httpx.URL(url).port}: ")

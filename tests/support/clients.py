@@ -1,7 +1,7 @@
 """Either client behind one blocking face, so that each rule is written once and holds for both."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Any
 
 import httpx
 
@@ -17,6 +17,7 @@ from cybersource_tms import (
 )
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
 
+AUTH = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
 EMAIL = "jane.roe@example.com"
 NEW_EMAIL = CustomerUpdate(buyer_information=BuyerInformation(email=EMAIL))
 NEW_CODE = CustomerUpdate(client_reference_information=ClientReferenceInformation(code="order-4711"))
@@ -33,9 +34,8 @@ class Clients:
         self._made: list[BlockingClient] = []
 
     def open(self, environment: Any = "test", auth: Any = None, **settings: Any) -> "BlockingClient":
-        """Make a client with the stand-in's shared secret and without retries, unless the test says otherwise."""
-        auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET) if auth is None else auth
-        return self.wrap(self.client_class(environment, auth, **{"retries": None, **settings}))
+        """Make a client with the sandbox's shared secret and without retries, unless the test says otherwise."""
+        return self.wrap(self.client_class(environment, auth or AUTH, **{"retries": None, **settings}))
 
     def wrap(self, client: Any) -> "BlockingClient":
         """Wrap a client that the test made itself. It is closed when the test ends."""
@@ -55,24 +55,44 @@ class BlockingClient:
         self.wrapped = client
         self._run = run
 
-    def update(self, customer_id: Any, changes: Any, **options: Any) -> CustomerRecord:
-        """Update a customer."""
-        record: CustomerRecord = self._run(self.wrapped.update(customer_id, changes, **options))
-        return record
-
     def retrieve(self, customer_id: Any) -> CustomerRecord:
         """Read a customer."""
-        record: CustomerRecord = self._run(self.wrapped.retrieve(customer_id))
+        return self._record(self.wrapped.retrieve(customer_id))
+
+    def update(self, customer_id: Any, changes: Any, **options: Any) -> CustomerRecord:
+        """Update a customer."""
+        return self._record(self.wrapped.update(customer_id, changes, **options))
+
+    def apply(self, customer_id: Any, desired: Any) -> CustomerRecord:
+        """Make a customer have these values."""
+        return self._record(self.wrapped.apply(customer_id, desired))
+
+    def modify(self, customer_id: Any, function: Any) -> CustomerRecord:
+        """Let a function change a customer."""
+        return self._record(self.wrapped.modify(customer_id, function))
+
+    def with_options(self, **options: Any) -> "BlockingClient":
+        """Return a client with other options."""
+        return BlockingClient(self.wrapped.with_options(**options), self._run)
+
+    def update_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
+        """Update many customers; each step of the loop blocks until there is an outcome."""
+        return self._outcomes(self.wrapped.update_many(pairs, **options))
+
+    def apply_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
+        """Make many customers have values; each step of the loop blocks until there is an outcome."""
+        return self._outcomes(self.wrapped.apply_many(pairs, **options))
+
+    def _record(self, returned: Any) -> CustomerRecord:
+        record: CustomerRecord = self._run(returned)
         return record
 
-    def update_many(self, updates: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Update many customers; each step of the loop blocks until there is an outcome."""
-        steps = self.wrapped.update_many(updates, **options)
+    def _outcomes(self, job: Any) -> Iterator[UpdateOutcome]:
         if isinstance(self.wrapped, CustomersClient):
-            return cast("Iterator[UpdateOutcome]", steps)
-        return self._steps(steps)
-
-    def _steps(self, steps: Any) -> Iterator[UpdateOutcome]:
+            with job as outcomes:
+                yield from outcomes
+            return
+        steps = _steps(job)
         try:
             while True:
                 try:
@@ -83,26 +103,13 @@ class BlockingClient:
         finally:
             self._run(steps.aclose())
 
-    def edit(self, customer_id: Any, change: Callable[[Any], object]) -> Any:
-        """Call `change` with the customer inside `with` or `async with`; return the edit, also kept as `last_edit`."""
-        self.last_edit = self.wrapped.edit(customer_id)
-        return self.enter(self.last_edit, change)
-
-    def enter(self, edit: Any, change: Callable[[Any], object]) -> Any:
-        """Call `change` with the customer inside an edit that the test has made, and return that edit."""
-
-        async def edit_async() -> None:
-            async with edit as customer:
-                change(customer)
-
-        if isinstance(self.wrapped, AsyncCustomersClient):
-            self._run(edit_async())
-        else:
-            with edit as customer:
-                change(customer)
-        return edit
-
     def close(self) -> None:
         """Call `close` or `aclose`."""
         asynchronous = isinstance(self.wrapped, AsyncCustomersClient)
         self._run(self.wrapped.aclose() if asynchronous else self.wrapped.close())
+
+
+async def _steps(job: Any) -> AsyncGenerator[UpdateOutcome]:
+    async with job as outcomes:
+        async for outcome in outcomes:
+            yield outcome

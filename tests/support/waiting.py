@@ -3,12 +3,10 @@
 import time
 from collections.abc import Callable
 
-import httpx
-
 from cybersource_tms_sandbox import Fault
 
 LIMIT = 60  # seconds until a test fails that waits for something
-HANGS = Fault(delay=600)  # the stand-in receives the request and does not respond while the test runs
+HANGS = Fault(delay=600)  # the sandbox receives the request and does not respond while the test runs
 
 
 def eventually(fact: Callable[[], bool]) -> bool:
@@ -19,11 +17,3 @@ def eventually(fact: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.005)
     return True
-
-
-def shorten_read_timeout(number: int, request: httpx.Request) -> None:
-    """Let a request wait only a moment for what it reads from now on: a hook for a `RecordingTransport`.
-
-    Connecting and writing keep their time-outs, so the request arrives, however busy the machine is.
-    """
-    request.extensions["timeout"]["read"] = 0.05

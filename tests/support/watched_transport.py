@@ -1,4 +1,4 @@
-"""A transport to the stand-in within the process that watches how many requests are in flight, and when they come."""
+"""A transport to the sandbox within the process that watches how many requests are in flight, and when they come."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ class WatchedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Passes requests to the sandbox.
 
     Args:
-        sandbox: The stand-in.
+        sandbox: The sandbox.
         together: The first requests wait until so many are in flight.
 
     Attributes:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import assert_type
 
-from cybersource_tms import BuyerInformation, Customer, CustomerRecord, CustomersClient, MerchantData
+from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerRecord, MerchantData, Unset, changed_fields
 
 
 def one_field(record: CustomerRecord) -> str:
@@ -28,25 +28,18 @@ def attributes(record: CustomerRecord) -> str | None:
     return (record.customer.buyer_information or BuyerInformation()).email or None
 
 
-def one_entry(record: CustomerRecord) -> str:
+def missing_or_null(customer: Customer) -> str | None | Unset:
+    if customer.buyer_information:
+        return customer.buyer_information.email
+    return UNSET
+
+
+def merchant_data(record: CustomerRecord) -> dict[str, str]:
     assert_type(MerchantData(record.customer).get("data1"), str | None)
-    return MerchantData(record.customer).get("data1", "none")
+    tier: str = MerchantData(record.customer).get("data1", "none")
+    return {**MerchantData(record.customer), "tier": tier}
 
 
-def all_entries(customer: Customer) -> dict[str, str]:
-    return dict(MerchantData(customer))
-
-
-def change_entries(customers: CustomersClient) -> None:
-    with customers.edit("id") as customer:
-        MerchantData(customer)["data2"] = "Gold"
-        MerchantData(customer).pop("data1", None)
-        del MerchantData(customer)["data3"]
-        MerchantData(customer).update(data1="Silver", data4="Bronze")
-
-
-async def read_in_an_edit(customers: CustomersClient) -> str | None:
-    editing = customers.edit("id")
-    with editing as customer:
-        customer.buyer_information = BuyerInformation(email="new@example.com")
-    return editing.record.get("buyerInformation.email") if editing.record else None
+def differences(before: Customer) -> bool:
+    changes = changed_fields(before, {"buyerInformation": {"email": "new@example.com"}})
+    return changes is not None and bool(changes.buyer_information)

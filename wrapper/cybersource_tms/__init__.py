@@ -1,28 +1,30 @@
 """Update a customer in CyberSource's Token Management Service, sending only what changed.
 
     with CustomersClient.from_env() as customers:
-        customers.update(customer_id, partial(changed_fields, after={"buyerInformation": {"email": "a@example.com"}}))
+        record = customers.apply(customer_id, {"buyerInformation": {"email": "new@example.com"}})
+        print(record.sent, record.etag)
 
 See `CustomersClient` for the calls, `CustomersClient.from_env` for the environment variables, `changed_fields` for what
-is sent, and `errors` for what can go wrong and what is guaranteed. `SharedSecretAuth` and `CertificateAuth`
-are the credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_sandbox` is a sandbox of the
-service, for tests.
+is sent, and `errors` for what can go wrong and what is guaranteed. `CertificateAuth` and `SharedSecretAuth` are the
+credentials, `MessageEncryption` is message-level encryption. `cybersource_tms_sandbox` is a sandbox of the service, for
+tests.
 """
 
-from cybersource_tms_api import models as _models
+import cybersource_tms_api.models as _models  # "from … import" hides the names of the models from pyright
 from cybersource_tms_api.models import *  # noqa: F403 - a new schema of the spec is public without a line here
 from cybersource_tms_api.types import UNSET, Unset
 
 from . import errors
+from ._async_clients import AsyncCustomersClient
 from ._calls.environment import Environment
-from ._calls.records import CustomerRecord
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.retries import Retries
-from ._clients import AsyncCustomersClient, CustomersClient
+from ._clients import CustomersClient
 from ._credentials.json_web_token import CertificateAuth, SharedSecretAuth
 from ._credentials.message_encryption import MessageEncryption
 from ._diff.changed_fields import changed_fields
 from ._diff.reading import MerchantData
-from ._many import UpdateOutcome
+from ._version import __version__
 
 __all__ = [
     "UNSET",
@@ -37,6 +39,7 @@ __all__ = [
     "SharedSecretAuth",
     "Unset",
     "UpdateOutcome",
+    "__version__",
     "changed_fields",
     "errors",
 ]

@@ -1,22 +1,20 @@
-"""Commands for a shell, in the wheel too: `python -m cybersource_tms check`, `update FILE`."""
+"""Commands for a shell: `cybersource-tms check`, `cybersource-tms update FILE`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ._cli import UsageError, check, update
-
-_COMMANDS = (check, update)
+from ._cli import RunAgain, UsageError, check, update
+from ._cli.progress import give_up, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, and return its exit code: 0, 1 if something is wrong, 2 if it was called wrongly."""
-    parser = argparse.ArgumentParser(prog="python -m cybersource_tms", description=__doc__)
+    """Run a command, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="cybersource-tms", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in _COMMANDS:
+    for command in (check, update):
         command.add_parser(subparsers)
     options = parser.parse_args(arguments)
     stdout: Any = sys.stdout
@@ -25,13 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         exit_code: int = options.run(options)
         print(end="", flush=True)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # nobody reads any more, as after `| head`
-        # Or the interpreter fails at its end: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        return 1
+    except (UsageError, RunAgain) as error:
+        say(f"error: {error}", sys.stderr)
+        return error.exit_code
+    except OSError as error:  # of a file, or because stdout is full, or not read any more, as after `| head`
+        give_up(stdout)
+        say(f"error: {error.filename or 'stdout'}: {error.strerror}", sys.stderr)
+        return UsageError.exit_code if error.filename else 1
     return exit_code
 
 

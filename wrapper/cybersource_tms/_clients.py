@@ -1,71 +1,95 @@
-"""The two clients, which are twins. This is the path of an update.
+"""The sync client. The async client in `_async_clients.py` mirrors it.
 
-update          checks the arguments                                               _requests
-  slot          waits until fewer than `max_connections` calls are in flight       _connections
-  loop          one attempt after another, until one succeeds or none is left      _retries
-    build       the generated code's request: method, path, headers, body          generated
-    encrypt     the body, if there is encryption                                   _credentials
-    sign, send  httpx, with the credentials as its auth; never after the deadline  _exchange
-    read        the whole response, up to a size                                   _exchange
-    decrypt, check   status, shape, and that it is about the customer asked for    _responses
-    parse       the generated code's model                                         generated
+The path of an update:
+
+update                  one PATCH with what it is given
+apply, modify           read, find what has to change, update guarded by the ETag; again on a conflict
+  update_request        check the customer id; the generated code's request                          _calls.requests
+  acquire               a connection for this read or update alone                                   _http.connections
+  _retry                one attempt after another, until success, or none is left, or the time is over
+    wait_for_turn       in jobs only: the rate limit, and the pause that the service asked for       _many
+    attempt                                                                                          _http.attempt
+      build_request     the body, encrypted if there is encryption: encrypt_request                  _credentials
+      sign_request      for the environment's host                                                   _credentials
+      send              httpx; never after the deadline
+      read              the whole body, up to a size
+      log_response                                                                                   _calls.responses
+      decrypt_response                                                                               _calls.responses
+      parse_response    status, schema, the requested customer; returns the record                   _calls.responses
+    record, next_delay  complete the error; how long to wait before the next attempt, if any         _calls.retries
+  _confirm_applied      after a 412 to a retry: was an earlier attempt applied?
 """
 
+import logging
 import os
+import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from copy import copy
+from functools import partial
+from itertools import count
 from typing import Self
 
-import anyio
 import httpx
+from attrs import evolve
 
+from cybersource_tms_api.types import UNSET, Unset
+
+from ._calls.changes import Modify, desired_changes, guarding_etag, modified_changes, parse_function
 from ._calls.environment import Environment
-from ._calls.records import Call, CustomerRecord, Result
+from ._calls.operations import Operation, Result
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.requests import (
-    DEFAULT_TIMEOUT,
-    Change,
-    ChangeFunction,
-    check_count,
-    check_iterable,
-    client_settings,
-    is_function,
-    retrieve_call,
-    update_call,
+    JSON,
+    Changes,
+    parse_changes,
+    parse_customer_id,
+    parse_if_match,
+    retrieve_request,
+    update_request,
 )
-from ._calls.responses import check_applied, etag_of
-from ._calls.retries import Attempts, Retries
+from ._calls.responses import conflict, lost_update, not_applied
+from ._calls.retries import Attempts, Deadline, Retries
+from ._calls.settings import (
+    DEFAULT_CONNECTIONS,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    parse_retries,
+    parse_settings,
+    parse_timeout,
+)
 from ._credentials import variables
+from ._credentials.arguments import naming
 from ._credentials.message_encryption import MessageEncryption
-from ._edit import AsyncEdit, Edit
-from ._http.attempt import async_attempt, attempt
-from ._http.connections import AsyncConnections, SyncConnections
-from ._many import Pair, UpdateOutcome, async_update_many, update_many
-from ._pace import Pace
-from ._tracebacks import async_yield_without_frames, raise_without_frames, yield_without_frames
+from ._http.attempt import attempt
+from ._http.connections import SyncConnections
+from ._many import JobEnded, SyncJob
+from ._tracebacks import raise_without_frames
 from .errors import CybersourceError, PreconditionFailed
 
-DEFAULT_RETRIES = Retries()
-DEFAULT_CONNECTIONS = 100
+_log = logging.getLogger("cybersource_tms")
 
 
 class CustomersClient:
     """Reads and updates customers. Threads can share a client; it keeps connections until it is closed.
 
-    Time-outs and retries are those of a client: for other ones in one place, make another client.
-
     Args:
         environment: An `Environment` or its text, such as `"production-india"`.
-        auth: The credentials, such as `SharedSecretAuth`.
+        auth: The credentials, such as `CertificateAuth`.
         timeout: Seconds, above 0 and at most a day, for each of connecting, writing and reading, or an
             `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read.
-        retries: When to repeat a call after a transient failure, see `Retries`; None turns retries off.
+        retries: When to retry after a transient failure, see `Retries`; None turns retries off.
         profile_id: The token profile to use, 36 characters, for merchants that have more than one.
         encryption: A `MessageEncryption`, to encrypt requests, responses or both; `auth` has to sign tokens.
-        base_url: Overrides the environment's address, for a proxy or a stand-in; plain http only to loopback.
-        transport: A custom `httpx.BaseTransport`, for tests, proxies and mTLS.
-        max_connections: How many calls at most have a connection at a time, 1 or more. Further calls wait, for as long
-            as it takes: that is no time-out of the network.
+        base_url: The address to send to, if it is not the environment's: a reverse proxy or the sandbox. Plain http
+            only to loopback.
+        transport: Your own `httpx.BaseTransport`, for tests. Its connections are not used again.
+        max_connections: How many idle connections are kept at most, 1 or more. Calls in flight are not bounded.
+        ssl_context: Your own TLS settings: a client certificate, a CA of your own. Not with `transport`.
+        proxy: The URL of an HTTP proxy, also with user name and password, or an `httpx.Proxy`. Not with `transport` or
+            plain http. By default the variables HTTPS_PROXY and NO_PROXY count.
+        headers: More headers for each request, such as a gateway's; they are not signed.
 
     Raises:
         InvalidRequest: An argument is wrong; the message names it.
@@ -84,8 +108,11 @@ class CustomersClient:
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
         max_connections: int = DEFAULT_CONNECTIONS,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | httpx.Proxy | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._settings = client_settings(
+        self._settings = parse_settings(
             environment,
             auth,
             timeout=timeout,
@@ -93,10 +120,16 @@ class CustomersClient:
             profile_id=profile_id,
             encryption=encryption,
             base_url=base_url,
-            max_connections=max_connections,
+            headers=headers,
         )
-        self._connections = SyncConnections(self._settings, transport)
-        self._pace: Pace | None = None
+        self._connections = SyncConnections(
+            self._settings.base_url,
+            transport=transport,
+            max_connections=max_connections,
+            ssl_context=ssl_context,
+            proxy=proxy,
+        )
+        self._is_borrowing = False
 
     @classmethod
     @raise_without_frames
@@ -109,31 +142,61 @@ class CustomersClient:
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
         max_connections: int = DEFAULT_CONNECTIONS,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | httpx.Proxy | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Self:
         """Make a client from environment variables. The arguments are those of the class.
 
         It reads `CYBERSOURCE_ENVIRONMENT` (default `test`), `CYBERSOURCE_MERCHANT_ID` and `CYBERSOURCE_BASE_URL`; for
-        a shared secret `CYBERSOURCE_KEY_ID` and `CYBERSOURCE_SECRET_KEY`, or for a P12 `CYBERSOURCE_P12_PATH` and
-        `CYBERSOURCE_P12_PASSWORD`; `CYBERSOURCE_PORTFOLIO_ID` with a meta key; `CYBERSOURCE_MLE` (`off`, `request`,
+        a P12 `CYBERSOURCE_P12_PATH` and `CYBERSOURCE_P12_PASSWORD`, or for a shared secret `CYBERSOURCE_KEY_ID` and
+        `CYBERSOURCE_SECRET_KEY`; `CYBERSOURCE_PORTFOLIO_ID` with a meta key; `CYBERSOURCE_MLE` (`off`, `request`,
         `response` or `both`) for message-level encryption. The response key is in `CYBERSOURCE_MLE_RESPONSE_P12_PATH`
         with `CYBERSOURCE_MLE_RESPONSE_P12_PASSWORD`, or in PEM in `CYBERSOURCE_MLE_RESPONSE_KEY_PATH`, if need be with
         `CYBERSOURCE_MLE_RESPONSE_KEY_PASSWORD`; `CYBERSOURCE_MLE_RESPONSE_KEY_ID` is its id, which a P12 holds as well.
         The service's certificate is in either P12, or in PEM in `CYBERSOURCE_MLE_REQUEST_CERTIFICATE_PATH`.
 
         Raises:
-            InvalidRequest: Variables are missing or contradict each other, all of which the message names, or hold
-                something wrong.
+            InvalidRequest: Variables are missing or wrong, or contradict each other; the message names all of them.
         """
         settings = variables.settings(os.environ)
         settings["base_url"] = base_url or settings["base_url"]
-        return cls(
-            **settings,
-            timeout=timeout,
-            retries=retries,
-            profile_id=profile_id,
-            transport=transport,
-            max_connections=max_connections,
-        )
+        with naming(environment=variables.ENVIRONMENT, base_url="base_url" if base_url else variables.BASE_URL):
+            return cls(
+                **settings,
+                timeout=timeout,
+                retries=retries,
+                profile_id=profile_id,
+                transport=transport,
+                max_connections=max_connections,
+                ssl_context=ssl_context,
+                proxy=proxy,
+                headers=headers,
+            )
+
+    @raise_without_frames
+    def with_options(
+        self, *, timeout: float | httpx.Timeout | Unset = UNSET, retries: Retries | Unset | None = UNSET
+    ) -> Self:
+        """Return a client with other time-outs or retries and the same connections. Closing it does nothing.
+
+            customers.with_options(timeout=2, retries=None).retrieve(customer_id)
+
+        Args:
+            timeout: As for the class; unchanged if it is not given.
+            retries: As for the class; unchanged if it is not given.
+
+        Raises:
+            InvalidRequest: An argument is wrong.
+        """
+        settings = self._settings
+        if not isinstance(timeout, Unset):
+            settings = evolve(settings, timeout=parse_timeout(timeout))
+        if not isinstance(retries, Unset):
+            settings = evolve(settings, retries=parse_retries(retries))
+        other = copy(self)
+        other._settings, other._is_borrowing = settings, True  # noqa: SLF001 - a copy of this
+        return other
 
     @raise_without_frames
     def retrieve(self, customer_id: str) -> CustomerRecord:
@@ -146,171 +209,262 @@ class CustomersClient:
             The whole customer, with its ETag and the correlation id.
 
         Raises:
-            InvalidRequest: It is not such an id. Nothing was sent.
-            StatusError: The service refused, by one of its subclasses: `NotFound`, `TokenDeleted`, …
+            InvalidRequest: This is not a customer's id. Nothing was sent.
+            StatusError: The service returned an error status; a subclass says which: `NotFound`, `TokenDeleted`, …
             ConnectionFailed: There was no response.
             UnreadableResponse: The response cannot be understood, or is about another customer.
         """
-        return self._send(retrieve_call(customer_id, self._settings.profile_id))
+        operation = retrieve_request(customer_id, self._settings.profile_id)
+        return self._retry(operation, Deadline(self._settings.retries), None)
 
     @raise_without_frames
-    def update(self, customer_id: str, changes: Change, *, if_match: str | None = None) -> CustomerRecord:
-        """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}` with only these fields.
+    def update(
+        self, customer_id: str, changes: Changes, *, if_match: str | CustomerRecord | None = None
+    ) -> CustomerRecord:
+        """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}`. One request; it reads nothing.
 
-        A repeat after a lost response does no harm: the same merge patch gives the same customer twice (RFC 7396). Only
-        what somebody else wrote to the same fields in between would be overwritten. With `if_match`, such a repeat is
-        refused, and the customer is read to find out: if it is what `changes` ask for, that is success.
+            customers.update(customer_id, {"buyerInformation": {"email": "new@example.com"}})
 
-        If `changes` is a function, the customer is read first, and the update is guarded by the ETag of what was read.
-        If somebody else has changed the customer in between, it is read and the function called again, in all as often
-        as the client's `retries` have attempts.
-
-            customers.update(customer_id, partial(changed_fields, after=desired))
+        Without `if_match`, a retry after a lost response is harmless: the same merge patch gives the same customer
+        twice (RFC 7396). Only what somebody else wrote to the same fields in between would be overwritten. With
+        `if_match`, such a retry is refused, and the customer is read: if it has the requested values, that is success.
 
         Args:
             customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
-            changes: What to write, as `changed_fields` returns it; a field that is `None` is removed. Or a function of
-                the `Customer` as it is that returns this, or None if there is nothing to write.
-            if_match: The ETag of an earlier response, unchanged. If the customer has changed since, nothing is updated.
-                Not with a function.
+            changes: A `CustomerUpdate`, as `changed_fields` returns it, or a mapping with the API's names. A field that
+                is `None` is removed. An array replaces the whole array; its entries are checked by type only.
+            if_match: The record that the changes were made from, or its ETag. If the customer has changed since,
+                nothing is updated.
 
         Returns:
-            The whole customer as it now is, with its ETag and the correlation id.
+            The whole customer after the update, with its ETag, and in `.sent` the paths of the fields that were sent.
 
         Raises:
             InvalidRequest: An argument is wrong, or `changes` is empty. Nothing was sent.
-            StatusError: The service refused, by one of its subclasses: `PreconditionFailed` where `if_match` is old.
+            StatusError: The service returned an error status; `PreconditionFailed` if `if_match` is old.
             ConnectionFailed: There was no response; `may_have_been_applied` says whether the update may have arrived.
             UnreadableResponse: The response cannot be understood; the update may have been applied.
-            Exception: What the function raises, as it is. Nothing was sent.
         """
-        if is_function(changes, if_match):
-            return self._update_as_read(customer_id, changes)
-        return self._send_update(update_call(customer_id, changes, if_match, self._settings.profile_id))
+        return self._update(customer_id, changes, if_match, None)
 
     @raise_without_frames
-    def update_many(
-        self, updates: Iterable[Pair], *, concurrency: int = 16, per_second: float | None = None
-    ) -> Generator[UpdateOutcome]:
-        """Update many customers at a time, on threads, and yield an outcome for each as it finishes.
+    def apply(self, customer_id: str, desired: Changes) -> CustomerRecord:
+        """Make a customer have these values: read it, and send only the fields that differ.
 
-            jobs = ((row["id"], partial(changed_fields, after=wanted(row))) for row in rows)
-            for outcome in customers.update_many(jobs, concurrency=32, per_second=50):
-                if outcome.error: ...
+            record = customers.apply(customer_id, {"buyerInformation": {"email": "new@example.com"}})
+            print(record.sent, record.etag)
 
-        An error of one customer is in its outcome. What concerns all of them is raised, after what is in flight has
-        ended and its outcomes were yielded: a 401, a 403, a client that was closed, what `updates` itself raises.
-        A customer is never in flight twice: its updates are made one after another, in their order. A loop that stops
-        early begins nothing new, and waits for what is in flight.
-
-        Args:
-            updates: Pairs of a customer's token id and its changes, as `update` takes them: a `CustomerUpdate`, or a
-                function of the customer as it is, which is called on another thread. They are read as they are needed,
-                on the thread of the caller, which gets no outcome while it waits for one.
-            concurrency: How many customers at most are in flight, 1 or more; of these, as many as the client's
-                `max_connections` at a time.
-            per_second: How many requests at most are sent in a second, retries and reads included; above 0. A 429 or a
-                `Retry-After` pauses all of them, for a minute at most.
-
-        Returns:
-            A generator of outcomes.
-
-        Raises:
-            InvalidRequest: `concurrency` or `per_second` is wrong, or an item of `updates` is not a pair.
-            Unauthorized: The credentials were not accepted.
-            Forbidden: The merchant may not do this.
-        """
-        check_iterable(updates, Iterable)
-        most = check_count("concurrency", concurrency)
-        return yield_without_frames(update_many(self._paced(per_second), updates, most))
-
-    def edit(self, customer_id: str) -> Edit:
-        """Read a customer, hand out a copy to change, and on leaving send only what changed, guarded by the ETag.
-
-        In the copy, an empty group or list stands for each that the customer does not have, so that it can be filled
-        like one that is there. If nothing changed, nothing is sent; nor if the block raises.
-
-            with customers.edit(customer_id) as customer:
-                customer.buyer_information.email = "new@example.com"
+        The update is guarded by the ETag of what was read. If somebody else changes the customer in between, it is
+        read and compared again, up to `retries.attempts` times in total. For the fields in `desired` the last writer
+        wins: to change a value that depends on the current one, use `modify`.
 
         Args:
             customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
+            desired: A `CustomerUpdate` or a mapping with the API's names. A field that it does not have is left alone,
+                and one that is `None` is removed.
 
         Returns:
-            A context manager, with `.read`, `.changes` and `.record` for afterwards.
+            The customer afterwards. If nothing differs, nothing is sent: it is what was read, and `.sent` is empty.
 
         Raises:
-            CybersourceError: On entering as `retrieve`, on leaving as `changed_fields` and `update`;
-                `PreconditionFailed` if somebody else has changed the customer in between.
+            InvalidRequest: An argument is wrong, or `desired` is empty. Nothing was sent.
+            CybersourceError: As `retrieve` and `update`.
         """
-        return Edit(self, customer_id)
+        return self._apply(customer_id, desired, None)
 
-    def _update_as_read(self, customer_id: str, change: ChangeFunction) -> CustomerRecord:
-        tries = self._settings.retries.attempts if self._settings.retries else 1
-        while True:
-            tries -= 1
-            read = self.retrieve(customer_id)
-            changes = change(read.customer)
-            if changes is None:
-                return read
+    @raise_without_frames
+    def modify(self, customer_id: str, function: Modify) -> CustomerRecord:
+        """Read a customer, let a function change it, and send only the fields that it changed: read-modify-write.
+
+            def upgrade(customer: Customer) -> Customer:
+                MerchantData(customer)["data2"] = "Gold"
+                return customer
+
+            customers.modify(customer_id, upgrade)
+
+        The update is guarded by the ETag of what was read. If somebody else changes the customer in between, it is
+        read and the function called again, up to `retries.attempts` times in total.
+
+        Args:
+            customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
+            function: It takes the current `Customer`, and returns that object, changed; or only the changes, as
+                `update` takes them; or None for no change. It is not async, and may be called several times.
+
+        Returns:
+            The customer afterwards. If nothing has changed, nothing is sent: it is what was read, and `.sent` is empty.
+
+        Raises:
+            InvalidRequest: An argument or the function's result is wrong. Nothing was sent.
+            CybersourceError: As `retrieve` and `update`.
+            Exception: What the function raises. Nothing was sent.
+        """
+        return self._modify(customer_id, function, None)
+
+    @raise_without_frames
+    def update_many(
+        self,
+        pairs: Iterable[tuple[str, Changes]],
+        *,
+        concurrency: int = 16,
+        per_second: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractContextManager[Iterator[UpdateOutcome]]:
+        """Update many customers at a time, as `update` does, on threads. The arguments are those of `apply_many`."""
+        return SyncJob(self._update_one, pairs, concurrency, per_second, max_failures).run()
+
+    @raise_without_frames
+    def apply_many(
+        self,
+        pairs: Iterable[tuple[str, Changes | Modify]],
+        *,
+        concurrency: int = 16,
+        per_second: float | None = None,
+        max_failures: int | None = None,
+    ) -> AbstractContextManager[Iterator[UpdateOutcome]]:
+        """Make many customers have the values that they should have, on threads; an outcome for each as it finishes.
+
+            with customers.apply_many((row["id"], wanted(row)) for row in rows) as outcomes:
+                for outcome in outcomes:
+                    if outcome.error: ...
+
+        An error of one customer is in its outcome. What concerns all of them is raised, after the outcomes of what was
+        in flight: the service's 401 or 403, a client that was closed, what `pairs` itself raises. The updates of one
+        customer are made one after another, in their order. On leaving, what is in flight ends, what only waits is not
+        sent, and nothing runs any more.
+
+        Args:
+            pairs: Pairs of a customer's token id and what it should have: what `apply` takes, or a function for
+                `modify`, which is called on another thread. They are read as they are needed, on the caller's thread.
+            concurrency: Maximum number of customers in flight, 1 or more.
+            per_second: Maximum number of requests that start in a second, including reads and retries; above 0.
+                A 429 or a `Retry-After` pauses all of them, for a minute at most.
+            max_failures: After so many failures in a row that are not about one customer (no response, 5xx, a refusal
+                by something in front of the service), the job ends with the last error; None: never.
+
+        Returns:
+            A context manager with an iterator of outcomes.
+
+        Raises:
+            InvalidRequest: An argument is wrong, or an item of `pairs` is not a pair.
+            Unauthorized: The credentials were not accepted.
+            Forbidden: The merchant may not do this.
+        """
+        return SyncJob(self._apply_one, pairs, concurrency, per_second, max_failures).run()
+
+    def _update_one(self, customer_id: str, changes: Changes, job: SyncJob) -> CustomerRecord:
+        return self._update(customer_id, changes, None, job)
+
+    def _apply_one(self, customer_id: str, wanted: Changes | Modify, job: SyncJob) -> CustomerRecord:
+        if callable(wanted):
+            return self._modify(customer_id, wanted, job)
+        return self._apply(customer_id, wanted, job)
+
+    def _update(
+        self, customer_id: str, changes: Changes, if_match: str | CustomerRecord | None, job: SyncJob | None
+    ) -> CustomerRecord:
+        body = parse_changes("changes", changes, limits=True)
+        etag = parse_if_match(if_match, parse_customer_id(customer_id))
+        operation = update_request(customer_id, body, etag, self._settings.profile_id)
+        return self._send_update(operation, Deadline(self._settings.retries), job)
+
+    def _apply(self, customer_id: str, desired: Changes, job: SyncJob | None) -> CustomerRecord:
+        checked = parse_changes("desired", desired, limits=False)
+        return self._read_modify_write(customer_id, partial(desired_changes, checked), job)
+
+    def _modify(self, customer_id: str, function: Modify, job: SyncJob | None) -> CustomerRecord:
+        return self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)), job)
+
+    def _read_modify_write(
+        self, customer_id: str, find_changes: Callable[[CustomerRecord], JSON], job: SyncJob | None
+    ) -> CustomerRecord:
+        retrieve = retrieve_request(customer_id, self._settings.profile_id)
+        deadline = Deadline(self._settings.retries)
+        rounds = self._settings.retries.attempts if self._settings.retries else 1
+        requests = 0
+        for number in count(1):
+            read = self._retry(retrieve, deadline, job)
+            requests += read.requests
+            changes = find_changes(read)
+            if not changes:
+                return evolve(read, requests=requests)
+            update = update_request(customer_id, changes, guarding_etag(read), self._settings.profile_id)
             try:
-                return self._send_update(update_call(customer_id, changes, etag_of(read), self._settings.profile_id))
+                record = self._send_update(update, deadline, job)
+                return evolve(record, requests=requests + record.requests)
             except PreconditionFailed as error:
-                if error.may_have_been_applied or not tries:
+                if error.may_have_been_applied:
                     raise
+                if number == rounds:
+                    raise conflict(error, rounds) from error
+                requests += error.attempts
+            _log.info(
+                "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
+            )
+        raise AssertionError
 
-    def _send_update(self, call: Call[CustomerRecord]) -> CustomerRecord:
-        with self._connections.slots():
-            attempts = Attempts(self._settings.retries, call)
-            try:
-                return self._repeat(call, attempts)
-            except PreconditionFailed as error:
-                if not error.may_have_been_applied:
-                    raise
-                refused = error
-            return self._find_out(call, refused, attempts.deadline)
-
-    def _send(self, call: Call[Result]) -> Result:
-        with self._connections.slots():
-            return self._repeat(call, Attempts(self._settings.retries, call))
-
-    def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
-        while True:
-            if self._pace:
-                attempts.deadline += self._pace.wait()
-            try:
-                return attempt(self._connections, call, attempts.deadline)
-            except CybersourceError as error:
-                wait = attempts.wait_after(error)
-                if self._pace:
-                    self._pace.slow_down(error)
-                if wait is None:
-                    raise
-            time.sleep(wait)
-
-    def _find_out(self, call: Call[CustomerRecord], refused: PreconditionFailed, deadline: float) -> CustomerRecord:
-        """Read the customer to find out whether an attempt before the refused one was applied."""
-        reading = retrieve_call(call.customer_id, self._settings.profile_id)
+    def _send_update(
+        self, update: Operation[CustomerRecord], deadline: Deadline, job: SyncJob | None
+    ) -> CustomerRecord:
         try:
-            now = self._repeat(reading, Attempts(self._settings.retries, reading, deadline))
+            return self._retry(update, deadline, job)
+        except PreconditionFailed as error:
+            if not error.may_have_been_applied:
+                raise
+            return self._confirm_applied(update, error, deadline, job)
+
+    def _confirm_applied(
+        self,
+        update: Operation[CustomerRecord],
+        refused: PreconditionFailed,
+        deadline: Deadline,
+        job: SyncJob | None,
+    ) -> CustomerRecord:
+        """Read the customer: was an earlier attempt of a refused update applied?"""
+        try:
+            retrieve = retrieve_request(update.customer_id, self._settings.profile_id)
+            current = self._retry(retrieve, deadline, job)
         except CybersourceError as error:
             raise refused from error
-        return check_applied(refused, now, call)
+        if missing := not_applied(current, update):
+            raise lost_update(refused, missing) from refused
+        return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
-    def _paced(self, per_second: float | None) -> Self:
-        """Return this client as one job uses it: the same connections, at a pace of its own."""
-        paced = copy(self)
-        paced._pace = Pace(per_second)  # noqa: SLF001 - a copy of this
-        return paced
+    def _retry(self, operation: Operation[Result], deadline: Deadline, job: SyncJob | None) -> Result:
+        """Make one attempt after another, until one succeeds, none is left, or the time is over."""
+        attempts = Attempts(operation, self._settings.retries, deadline)
+        with self._connections.acquire(attempts) as connection:
+            deadline.postpone(connection.waited)
+            deadline.postpone(job.wait_for_turn() if job else 0.0)
+            while True:
+                try:
+                    return attempt(connection, operation, self._settings, deadline, attempts.made + 1)
+                except CybersourceError as error:
+                    attempts.record(error)
+                    delay = attempts.next_delay(error)
+                    if job:
+                        job.slow_down(error)
+                    if delay is None or not _wait(delay, job, deadline):
+                        raise
+
+    @property
+    def environment(self) -> Environment:
+        """Whom requests are for."""
+        return self._settings.environment
+
+    @property
+    def base_url(self) -> str:
+        """The address that requests are sent to."""
+        return self._settings.base_url
 
     @property
     def is_closed(self) -> bool:
         """Whether the client was closed."""
-        return self._connections.closed
+        return self._connections.is_closed
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""
-        self._connections.close()
+        if not self._is_borrowing:
+            self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -322,187 +476,14 @@ class CustomersClient:
         return f"CustomersClient({self._settings.base_url!r})"
 
 
-class AsyncCustomersClient:
-    """Does what `CustomersClient` does, under asyncio and trio. The tasks of one event loop can share a client.
-
-        async with AsyncCustomersClient.from_env() as customers:
-            record = await customers.update(customer_id, partial(changed_fields, after=desired))
-
-    Args:
-        environment: As for `CustomersClient`.
-        auth: As for `CustomersClient`.
-        timeout: As for `CustomersClient`.
-        retries: As for `CustomersClient`.
-        profile_id: As for `CustomersClient`.
-        encryption: As for `CustomersClient`.
-        base_url: As for `CustomersClient`.
-        transport: A custom `httpx.AsyncBaseTransport`.
-        max_connections: As for `CustomersClient`.
-
-    Raises:
-        InvalidRequest: An argument is wrong; the message names it.
-    """
-
-    @raise_without_frames
-    def __init__(
-        self,
-        environment: Environment | str,
-        auth: httpx.Auth,
-        *,
-        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
-        retries: Retries | None = DEFAULT_RETRIES,
-        profile_id: str | None = None,
-        encryption: MessageEncryption | None = None,
-        base_url: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        max_connections: int = DEFAULT_CONNECTIONS,
-    ) -> None:
-        self._settings = client_settings(
-            environment,
-            auth,
-            timeout=timeout,
-            retries=retries,
-            profile_id=profile_id,
-            encryption=encryption,
-            base_url=base_url,
-            max_connections=max_connections,
-        )
-        self._connections = AsyncConnections(self._settings, transport)
-        self._pace: Pace | None = None
-
-    @classmethod
-    @raise_without_frames
-    def from_env(
-        cls,
-        *,
-        timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
-        retries: Retries | None = DEFAULT_RETRIES,
-        profile_id: str | None = None,
-        base_url: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        max_connections: int = DEFAULT_CONNECTIONS,
-    ) -> Self:
-        """Make a client from environment variables, as `CustomersClient.from_env` does."""
-        settings = variables.settings(os.environ)
-        settings["base_url"] = base_url or settings["base_url"]
-        return cls(
-            **settings,
-            timeout=timeout,
-            retries=retries,
-            profile_id=profile_id,
-            transport=transport,
-            max_connections=max_connections,
-        )
-
-    @raise_without_frames
-    async def retrieve(self, customer_id: str) -> CustomerRecord:
-        """Read a customer, as `CustomersClient.retrieve` does."""
-        return await self._send(retrieve_call(customer_id, self._settings.profile_id))
-
-    @raise_without_frames
-    async def update(self, customer_id: str, changes: Change, *, if_match: str | None = None) -> CustomerRecord:
-        """Merge `changes` into a customer, as `CustomersClient.update` does."""
-        if is_function(changes, if_match):
-            return await self._update_as_read(customer_id, changes)
-        return await self._send_update(update_call(customer_id, changes, if_match, self._settings.profile_id))
-
-    @raise_without_frames
-    def update_many(
-        self,
-        updates: Iterable[Pair] | AsyncIterable[Pair],
-        *,
-        concurrency: int = 16,
-        per_second: float | None = None,
-    ) -> AsyncGenerator[UpdateOutcome]:
-        """Update many customers at a time, in tasks, as `CustomersClient.update_many` does.
-
-        `updates` can be an async iterable as well, and outcomes come while it is waited for. A loop that stops early
-        cancels what is in flight. To have that done at once, use it within `contextlib.aclosing`.
-        """
-        check_iterable(updates, Iterable, AsyncIterable)
-        most = check_count("concurrency", concurrency)
-        return async_yield_without_frames(async_update_many(self._paced(per_second), updates, most))
-
-    def edit(self, customer_id: str) -> AsyncEdit:
-        """Edit a customer within an `async with`, as `CustomersClient.edit` does."""
-        return AsyncEdit(self, customer_id)
-
-    async def _update_as_read(self, customer_id: str, change: ChangeFunction) -> CustomerRecord:
-        tries = self._settings.retries.attempts if self._settings.retries else 1
-        while True:
-            tries -= 1
-            read = await self.retrieve(customer_id)
-            changes = change(read.customer)
-            if changes is None:
-                return read
-            try:
-                return await self._send_update(
-                    update_call(customer_id, changes, etag_of(read), self._settings.profile_id)
-                )
-            except PreconditionFailed as error:
-                if error.may_have_been_applied or not tries:
-                    raise
-
-    async def _send_update(self, call: Call[CustomerRecord]) -> CustomerRecord:
-        async with self._connections.slots():
-            attempts = Attempts(self._settings.retries, call)
-            try:
-                return await self._repeat(call, attempts)
-            except PreconditionFailed as error:
-                if not error.may_have_been_applied:
-                    raise
-                refused = error
-            return await self._find_out(call, refused, attempts.deadline)
-
-    async def _send(self, call: Call[Result]) -> Result:
-        async with self._connections.slots():
-            return await self._repeat(call, Attempts(self._settings.retries, call))
-
-    async def _repeat(self, call: Call[Result], attempts: Attempts) -> Result:
-        while True:
-            if self._pace:
-                attempts.deadline += await self._pace.async_wait()
-            try:
-                return await async_attempt(self._connections, call, attempts.deadline)
-            except CybersourceError as error:
-                wait = attempts.wait_after(error)
-                if self._pace:
-                    self._pace.slow_down(error)
-                if wait is None:
-                    raise
-            await anyio.sleep(wait)
-
-    async def _find_out(
-        self, call: Call[CustomerRecord], refused: PreconditionFailed, deadline: float
-    ) -> CustomerRecord:
-        """Read the customer to find out whether an attempt before the refused one was applied."""
-        reading = retrieve_call(call.customer_id, self._settings.profile_id)
-        try:
-            now = await self._repeat(reading, Attempts(self._settings.retries, reading, deadline))
-        except CybersourceError as error:
-            raise refused from error
-        return check_applied(refused, now, call)
-
-    def _paced(self, per_second: float | None) -> Self:
-        """Return this client as one job uses it: the same connections, at a pace of its own."""
-        paced = copy(self)
-        paced._pace = Pace(per_second)  # noqa: SLF001 - a copy of this
-        return paced
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the client was closed."""
-        return self._connections.closed
-
-    async def aclose(self) -> None:
-        """Close the connections. The client cannot be used afterwards."""
-        await self._connections.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"AsyncCustomersClient({self._settings.base_url!r})"
+def _wait(seconds: float, job: SyncJob | None, deadline: Deadline) -> bool:
+    """Wait between two attempts, and return whether to make the next one: a job that has ended makes none."""
+    if not job:
+        time.sleep(seconds)
+        return True
+    job.sleep(seconds)
+    try:
+        deadline.postpone(job.wait_for_turn())
+    except JobEnded:
+        return False
+    return True

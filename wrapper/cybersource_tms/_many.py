@@ -1,297 +1,329 @@
-"""Updating many customers: at most so many at a time, and an outcome for each."""
+"""Many customers: at most so many in flight, at most so fast, and an outcome for each as it finishes.
 
-import asyncio
+SyncJob, AsyncJob   read the pairs, begin each update as soon as it may, and yield the outcomes
+  _Job              which customers are in flight, when the next request may be sent, and what has ended the job
+"""
+
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Sized
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager, suppress
-from contextvars import copy_context
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
+from contextvars import Context, copy_context
 from functools import partial
 from itertools import count
-from queue import SimpleQueue
-from typing import Generic, Protocol, TypeVar, cast
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, cast
 
 import anyio
-from attrs import frozen
+from anyio.abc import TaskGroup
 
-from cybersource_tms_api.models import Customer, CustomerUpdate
+from ._calls.records import UpdateOutcome
+from ._calls.settings import parse_count
+from ._tracebacks import async_yield_without_frames, drop_frames, yield_without_frames
+from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, TooManyRequests, UnreadableResponse
 
-from ._calls.records import CustomerRecord
-from ._calls.requests import Change, ChangeFunction, is_function
-from ._diff.changed_fields import field_paths
-from ._tracebacks import drop_frames
-from .errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
-
-Pair = tuple[str, Change]
-
-_Returned_co = TypeVar("_Returned_co", CustomerRecord, Awaitable[CustomerRecord], covariant=True)
+_LONGEST_PAUSE = 60.0  # seconds that a job waits because the service asks for it
+_SHORTEST_PAUSE = 1.0  # seconds after a 429 that does not say how long to wait
+_LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could not wait as long
 
 
-@frozen
-class UpdateOutcome:
-    """What became of one customer in `update_many`.
+class JobEnded(CybersourceError):
+    """A job has ended before this request was sent. No caller sees it."""
 
-    Attributes:
-        customer_id: As it was given.
-        record: The customer afterwards; None if nothing had to be sent, and if there is an error.
-        changed: The paths of the fields that were sent, such as `buyerInformation.email`.
-        error: Why it failed: a `CybersourceError`, or what the change function raised; None if it did not.
+    may_have_been_applied = False
+
+
+class _Job:
+    """The state of a job: which customers are in flight, when the next request may be sent, and what has ended it.
+
+    The job is given to the client's function, whose `_retry` waits for turns: these are evenly spaced, and there is
+    none while the service asks to wait.
     """
 
-    customer_id: str
-    record: CustomerRecord | None = None
-    changed: tuple[str, ...] = ()
-    error: BaseException | None = None
+    def __init__(
+        self, function: Any, pairs: Any, concurrency: int, per_second: float | None, max_failures: int | None
+    ) -> None:
+        if per_second is not None and not (type(per_second) in {int, float} and _LEAST <= per_second < math.inf):
+            raise InvalidRequest("per_second: expected a number above 0; leave it out for no limit")
+        self._function, self._pairs = function, pairs
+        self._concurrency = parse_count("concurrency", concurrency)
+        self._max_failures = None if max_failures is None else parse_count("max_failures", max_failures)
+        self._numbers = count()
+        self._in_flight: set[str] = set()
+        self._finished: deque[UpdateOutcome] = deque()  # and not taken yet
+        self._failures = 0  # in a row
+        self._has_ended = False
+        self._error: BaseException | None = None  # raised after the outcomes of what was in flight
+        self._interval = 1 / per_second if per_second else 0.0
+        self._next_turn = self._paused_until = self._waited_until = -math.inf
 
+    def slow_down(self, error: CybersourceError) -> None:
+        """Pause if the service asks for it: by a 429, or by `Retry-After` with any status."""
+        if isinstance(error, StatusError) and (error.retry_after or isinstance(error, TooManyRequests)):
+            pause = min(error.retry_after or _SHORTEST_PAUSE, _LONGEST_PAUSE)
+            self._paused_until = max(self._paused_until, self._now() + pause)
 
-class Customers(Protocol[_Returned_co]):
-    """What a job needs of a client."""
+    def _waits(self) -> Iterator[float]:
+        """Yield how many seconds to wait for a turn, and again if a pause has begun meanwhile; then take the turn."""
+        while not self._has_ended and (due := max(self._next_turn, self._paused_until)) > (now := self._now()):
+            yield due - now
+            self._waited_until = due
+        if self._has_ended:
+            raise JobEnded
+        self._next_turn = self._now() + self._interval
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the client was closed."""
-        ...
+    def _now(self) -> float:
+        return max(time.monotonic(), self._waited_until)  # a test may have stopped the clock
 
-    def update(self, customer_id: str, changes: Change) -> _Returned_co:
-        """Update a customer."""
-        ...
+    def _parse_pair(self, item: object) -> tuple[Any, Any]:
+        number = next(self._numbers)
+        if isinstance(item, tuple | list) and len(pair := cast("tuple[Any, ...]", item)) == 2:  # noqa: PLR2004
+            return pair[0], pair[1]
+        raise InvalidRequest(f"pairs: item {number} is not a pair of a customer id and what to update")
 
+    def _is_in_flight(self, customer_id: object) -> bool:
+        return _key(customer_id) in self._in_flight
 
-class _Job(Generic[_Returned_co]):
-    """Which customers are in flight, and what ends the job before its end."""
+    def _is_full(self) -> bool:
+        return len(self._in_flight) + len(self._finished) >= self._concurrency
 
-    def __init__(self, customers: Customers[_Returned_co], concurrency: int) -> None:
-        self.customers: Customers[_Returned_co] = customers
-        self.in_flight: set[str] = set()
-        self.stopped_by: BaseException | None = None
-        self._concurrency = concurrency
+    def _finish(self, outcome: UpdateOutcome) -> None:
+        """End an update. One that was not sent, because the job has ended, has no outcome."""
+        if not isinstance(outcome.error, JobEnded):
+            concerned = _concerned(outcome.error)
+            self._failures = self._failures + 1 if concerned == "several" else 0
+            if concerned == "all" or self._failures == self._max_failures:
+                self._end(outcome.error)
+            self._finished.append(outcome)
+        self._in_flight.discard(_key(outcome.customer_id))
 
-    def must_wait(self, customer_id: str) -> bool:
-        """Say whether the customer is in flight already, which does not matter once the job is stopped."""
-        return _key(customer_id) in self.in_flight and not self.stopped_by
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no room for one more."""
-        return len(self.in_flight) >= self._concurrency
-
-    def start(self, customer_id: str) -> None:
-        self.in_flight.add(_key(customer_id))
-
-    def end(self, outcome: UpdateOutcome) -> UpdateOutcome:
-        """Take an outcome out of flight. An error that concerns all customers stops the job."""
-        self.in_flight.discard(_key(outcome.customer_id))
-        error = outcome.error
-        concerns_all = isinstance(error, Unauthorized | Forbidden) or (
-            isinstance(error, InvalidRequest) and self.customers.is_closed
-        )
-        if concerns_all or not isinstance(error, Exception | None):
-            self.stopped_by = self.stopped_by or error
-        return outcome
-
-    def read(self, updates: Iterable[Pair]) -> Generator[Pair]:
-        """Yield one update after another, until all were read or the job is stopped."""
-        try:
-            for number, item in enumerate(updates):
-                yield _check_pair(number, item)
-                if self.stopped_by:
-                    return
-        except Exception as error:  # noqa: BLE001 - raised when what is in flight has ended
-            self.stopped_by = error
-
-
-class _AsyncJob(_Job[Awaitable[CustomerRecord]]):
-    """A job whose updates begin in another task than the one that takes the outcomes."""
-
-    def __init__(self, customers: Customers[Awaitable[CustomerRecord]], concurrency: int) -> None:
-        super().__init__(customers, concurrency)
-        self._was_taken = anyio.Event()
-
-    def wake(self) -> None:
-        """Say that an outcome was taken."""
-        self._was_taken.set()
-
-    async def wait_while(self, condition: Callable[[], bool]) -> None:
-        """Wait for outcomes to be taken until a condition is false."""
-        while condition():
-            self._was_taken = anyio.Event()
-            await self._was_taken.wait()
-
-
-def _check_pair(number: int, item: object) -> Pair:
-    if isinstance(item, tuple | list) and len(cast("Sized", item)) == 2:  # noqa: PLR2004
-        customer_id, change = cast("Pair", item)
-        return customer_id, change
-    raise InvalidRequest(f"updates: item {number} is not a pair of a customer id and a change")
+    def _end(self, error: BaseException | None = None) -> None:
+        """Begin and send nothing more. The first error is the one that is raised."""
+        self._error = self._error or error
+        self._has_ended = True
 
 
 def _key(customer_id: object) -> str:
-    # The service's ids are without case. What is no text is no id, which the update says.
-    return customer_id.casefold() if isinstance(customer_id, str) else ""
+    # Ids are case-insensitive. What is no text is no id, which the update says.
+    return customer_id.lower() if isinstance(customer_id, str) else ""
 
 
-def update_many(
-    customers: Customers[CustomerRecord], updates: Iterable[Pair], concurrency: int
-) -> Generator[UpdateOutcome]:
-    """Update customers on threads, and yield an outcome for each as it finishes; see `CustomersClient.update_many`."""
-    job = _Job(customers, concurrency)
-    finished: SimpleQueue[UpdateOutcome] = SimpleQueue()
-    with ThreadPoolExecutor(concurrency, "update_many") as threads:
-        for customer_id, change in job.read(updates):
-            while job.must_wait(customer_id):
-                yield job.end(finished.get())
-            if not job.stopped_by:
-                job.start(customer_id)
-                threads.submit(_update, customers, customer_id, change, finished.put)
-            # Before the next one is read, so that one that was read begins at once.
-            while not finished.empty() or job.is_full:
-                yield job.end(finished.get())
-        while job.in_flight:
-            yield job.end(finished.get())
-    if job.stopped_by:
-        raise job.stopped_by
+def _concerned(error: BaseException | None) -> Literal["one", "several", "all"]:
+    """Return how many customers an error concerns."""
+    if isinstance(error, ConnectionFailed):
+        return "several" if error.is_transient else "all"  # the proxy refuses, or the certificate is not trusted
+    if isinstance(error, StatusError | UnreadableResponse):
+        is_the_services = error.correlation_id or getattr(error, "errors", None)
+        if not is_the_services or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
+            return "several"
+        return "all" if error.status_code in {401, 403} else "one"
+    is_closed = isinstance(error, InvalidRequest) and error.argument is None  # the client
+    return "all" if is_closed or not isinstance(error, Exception | None) else "one"
 
 
-async def async_update_many(
-    customers: Customers[Awaitable[CustomerRecord]], updates: Iterable[Pair] | AsyncIterable[Pair], concurrency: int
-) -> AsyncGenerator[UpdateOutcome]:
-    """Update customers in tasks, and yield an outcome for each as it finishes, even while the next one is awaited."""
-    job = _AsyncJob(customers, concurrency)
-    send, finished = anyio.create_memory_object_stream[UpdateOutcome](math.inf)
+class SyncJob(_Job):
+    """Updates customers on threads. The caller's thread reads the pairs and takes the outcomes.
 
-    def put(outcome: UpdateOutcome) -> None:
-        with suppress(anyio.BrokenResourceError):  # a loop that was cancelled twice waits for nothing any more
-            send.send_nowait(outcome)
-
-    with finished:
-        async with _in_background(partial(_start_all, job, updates, put), send.close):
-            async for outcome in finished:
-                yield job.end(outcome)
-                job.wake()
-                if job.stopped_by and not job.in_flight:
-                    break  # without the next update, which may be long in coming
-    if job.stopped_by:
-        raise job.stopped_by
-
-
-async def _start_all(
-    job: _AsyncJob, updates: Iterable[Pair] | AsyncIterable[Pair], put: Callable[[UpdateOutcome], None]
-) -> None:
-    """Begin each update as soon as it may, and return when all have ended."""
-    async with anyio.create_task_group() as tasks:
-        try:
-            async with aclosing(_read_async(updates)) as pairs:
-                async for customer_id, change in pairs:
-                    await job.wait_while(partial(job.must_wait, customer_id))
-                    if not job.stopped_by:
-                        job.start(customer_id)
-                        tasks.start_soon(_async_update, job.customers, customer_id, change, put)
-                    # Before the next one is read, so that one that was read begins at once.
-                    await job.wait_while(lambda: job.is_full)
-                    if job.stopped_by:
-                        break
-        except BaseException as error:  # noqa: BLE001 - raised when what is in flight has ended
-            job.stopped_by = job.stopped_by or error
-
-
-async def _read_async(updates: Iterable[Pair] | AsyncIterable[Pair]) -> AsyncGenerator[Pair]:
-    numbers = count()
-    if isinstance(updates, AsyncIterable):
-        async for item in updates:
-            yield _check_pair(next(numbers), item)
-    else:
-        for item in updates:
-            yield _check_pair(next(numbers), item)
-
-
-def _update(
-    customers: Customers[CustomerRecord], customer_id: str, change: Change, put: Callable[[UpdateOutcome], None]
-) -> None:
-    changes = _Changes()
-    try:
-        put(changes.outcome(customer_id, customers.update(customer_id, changes.capture(change))))
-    except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
-        put(changes.failure(customer_id, error))
-
-
-async def _async_update(
-    customers: Customers[Awaitable[CustomerRecord]],
-    customer_id: str,
-    change: Change,
-    put: Callable[[UpdateOutcome], None],
-) -> None:
-    changes = _Changes()
-    try:
-        put(changes.outcome(customer_id, await customers.update(customer_id, changes.capture(change))))
-    except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
-        put(changes.failure(customer_id, error))
-
-
-class _Changes:
-    """What is sent for one customer, which is known once its function was called, and the outcome."""
-
-    def __init__(self) -> None:
-        self._changes: object = None
-
-    def capture(self, change: Change) -> Change:
-        """Return what to call `update` with."""
-        if is_function(change):
-            return partial(self._call, change)
-        self._changes = change
-        return change
-
-    def _call(self, function: ChangeFunction, customer: Customer) -> CustomerUpdate | None:
-        self._changes = None
-        self._changes = changes = function(customer)
-        return changes
-
-    def outcome(self, customer_id: str, record: CustomerRecord) -> UpdateOutcome:
-        if self._changes is None:
-            return UpdateOutcome(customer_id)
-        return UpdateOutcome(customer_id, record, self._paths())
-
-    def failure(self, customer_id: str, error: BaseException) -> UpdateOutcome:
-        # Otherwise nothing was sent, and the changes can be anything.
-        was_sent = isinstance(error, CybersourceError) and not isinstance(error, InvalidRequest)
-        changed = self._paths() if was_sent else ()
-        return UpdateOutcome(customer_id, changed=changed, error=drop_frames(error))
-
-    def _paths(self) -> tuple[str, ...]:
-        return tuple(field_paths(self._changes.to_dict())) if isinstance(self._changes, CustomerUpdate) else ()
-
-
-@asynccontextmanager
-async def _in_background(function: Callable[[], Awaitable[None]], end: Callable[[], None]) -> AsyncGenerator[None]:
-    """Run a function until the block ends, and then `end`, in another task.
-
-    An async generator must not keep a task group open while it waits.
+    A signal's handler may raise there at any moment. So that thread holds no lock, and looks before it waits.
     """
-    scope, ended, task = anyio.CancelScope(), anyio.Event(), None
 
-    async def run() -> None:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        if not isinstance(self._pairs, Iterable):
+            raise InvalidRequest("pairs: expected an iterable of pairs")
+        self._queue, self._lock = threading.Lock(), threading.Lock()  # for turns, and for what has finished
+        self._ended: SimpleQueue[None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Context, Any, Any] | None] = SimpleQueue()
+        self._news: SimpleQueue[None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._running = 0
+
+    @contextmanager
+    def run(self) -> Generator[Iterator[UpdateOutcome]]:
+        """Run the job while a block does."""
         try:
-            with scope:
-                await function()
+            self._start_threads()
+            with closing(yield_without_frames(self._outcomes())) as outcomes:
+                yield outcomes
         finally:
-            end_all()
+            self._end()
+            self._work.put(None)
+            for thread in self._threads:
+                thread.join()
 
-    def end_all(_: object = None) -> None:
-        end()
-        ended.set()
+    def wait_for_turn(self) -> float:
+        """Wait for a turn, and return the seconds that it took; raise `JobEnded` if the job has ended."""
+        started = time.monotonic()
+        with self._queue:
+            for seconds in self._waits():
+                self.sleep(seconds)
+        return time.monotonic() - started
 
-    try:
-        task = asyncio.get_running_loop().create_task(run())
-    except RuntimeError:  # under trio
-        import trio  # noqa: PLC0415 - not needed under asyncio
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than the job goes on."""
+        with suppress(Empty):
+            self._ended.put(self._ended.get(timeout=seconds))
 
-        trio.lowlevel.spawn_system_task(run, context=copy_context())
-    else:
-        task.add_done_callback(end_all)  # it may have been cancelled before it began
-    try:
-        yield
-        if task and task.done():
-            await task  # which raises if somebody else has cancelled it
-    finally:
-        scope.cancel()
-        with anyio.CancelScope(shield=True):
-            await ended.wait()
+    def _end(self, error: BaseException | None = None) -> None:
+        super()._end(error)
+        self._ended.put(None)
+
+    def _start_threads(self) -> None:
+        """Start the threads, or as many of them as the system gives."""
+        for number in range(self._concurrency):
+            thread = threading.Thread(target=self._run_thread, name=f"cybersource_tms-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self._threads:
+                    raise
+                break
+            self._threads.append(thread)
+        self._concurrency = self._running = len(self._threads)
+
+    def _run_thread(self) -> None:
+        while work := self._work.get():
+            context, customer_id, wanted = work
+            try:
+                outcome = UpdateOutcome(customer_id, context.run(self._function, customer_id, wanted, self))
+            except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
+                outcome = UpdateOutcome(customer_id, error=drop_frames(error))
+            with self._lock:
+                self._finish(outcome)
+                self._tell()
+        self._work.put(None)  # for the next thread
+        with self._lock:
+            self._running -= 1
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._news.empty():
+            self._news.put(None)
+
+    def _outcomes(self) -> Generator[UpdateOutcome]:
+        try:
+            yield from self._begin_all()
+            yield from self._take_rest()
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised below
+            self._end(error)
+            yield from self._take_rest()
+        if self._error:
+            raise self._error
+
+    def _begin_all(self) -> Generator[UpdateOutcome]:
+        for item in self._pairs:
+            customer_id, wanted = self._parse_pair(item)
+            yield from self._take_while(partial(self._is_in_flight, customer_id))
+            self._in_flight.add(_key(customer_id))
+            self._work.put((copy_context(), customer_id, wanted))
+            yield from self._take_while(lambda: self._finished or self._is_full())
+            if self._has_ended:
+                return
+
+    def _take_rest(self) -> Generator[UpdateOutcome]:
+        self._work.put(None)
+        # In this order: what has finished is there before its thread has ended.
+        yield from self._take_while(lambda: self._running or self._finished)
+
+    def _take_while(self, condition: Callable[[], object]) -> Generator[UpdateOutcome]:
+        while condition():
+            if self._finished:
+                outcome = self._finished[0]
+                del self._finished[0]  # after `popleft()` a signal's handler may raise, and the outcome would be lost
+                yield outcome
+            else:
+                self._news.get()
+
+
+class AsyncJob(_Job):
+    """Updates customers in tasks. Another task reads the pairs, and the caller's takes the outcomes."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        if not isinstance(self._pairs, Iterable | AsyncIterable):
+            raise InvalidRequest("pairs: expected an iterable or an async iterable of pairs")
+        self._queue = anyio.Lock(fast_acquire=True)  # for turns
+        self._ended, self._news = anyio.Event(), anyio.Event()
+        self._has_read = False
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[AsyncIterator[UpdateOutcome]]:
+        """Run the job while a block does."""
+        tasks = await anyio.create_task_group().__aenter__()
+        try:
+            tasks.start_soon(self._read, tasks)
+            async with aclosing(async_yield_without_frames(self._outcomes())) as outcomes:
+                yield outcomes
+        finally:
+            tasks.cancel_scope.cancel()
+            await tasks.__aexit__(None, None, None)  # not the error, which would come out in a group
+
+    async def wait_for_turn(self) -> float:
+        """Wait for a turn, as `SyncJob.wait_for_turn` does."""
+        started = time.monotonic()
+        async with self._queue:
+            for seconds in self._waits():
+                await self.sleep(seconds)
+        return time.monotonic() - started
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than the job goes on."""
+        with anyio.move_on_after(seconds):
+            await self._ended.wait()
+
+    def _end(self, error: BaseException | None = None) -> None:
+        super()._end(error)
+        self._ended.set()
+        self._reading.cancel()
+
+    async def _read(self, tasks: TaskGroup) -> None:
+        try:
+            with anyio.CancelScope() as self._reading:
+                if hasattr(self._pairs, "__aiter__"):
+                    async for item in self._pairs:
+                        await self._begin(item, tasks)
+                else:
+                    for item in self._pairs:
+                        await self._begin(item, tasks)
+        except BaseException as error:  # noqa: BLE001 - raised when what is in flight has ended
+            self._end(error)
+        self._has_read = True
+        self._tell()
+
+    async def _begin(self, item: object, tasks: TaskGroup) -> None:
+        customer_id, wanted = self._parse_pair(item)
+        await self._wait_while(partial(self._is_in_flight, customer_id))
+        self._in_flight.add(_key(customer_id))
+        tasks.start_soon(self._update, customer_id, wanted)
+        await self._wait_while(self._is_full)
+
+    async def _update(self, customer_id: Any, wanted: Any) -> None:
+        try:
+            outcome = UpdateOutcome(customer_id, await self._function(customer_id, wanted, self))
+        except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
+            outcome = UpdateOutcome(customer_id, error=drop_frames(error))
+        self._finish(outcome)
+        self._tell()
+
+    async def _outcomes(self) -> AsyncGenerator[UpdateOutcome]:
+        while self._finished or self._in_flight or not self._has_read:
+            if self._finished:
+                outcome = self._finished.popleft()
+                self._tell()
+                yield outcome
+            else:
+                await self._news.wait()
+        if self._error:
+            raise self._error
+
+    async def _wait_while(self, condition: Callable[[], bool]) -> None:
+        while condition():
+            await self._news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()

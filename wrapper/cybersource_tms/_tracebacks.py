@@ -1,25 +1,33 @@
 """Whatever leaves the package leaves without the frames within.
 
-Their locals hold secrets and customers' values, and tools such as crash reporters record the locals of each frame. What
-happened is in the message, and the causes stay, without their tracebacks. What the caller was handling before the call
-is the caller's, and so are errors of the caller's own code, which keep the frames of that code.
+Their locals hold secrets and customers' values, and crash reporters record the locals of each frame. A note says which
+frames they were. The causes stay, without their frames, bodies and requests. What the caller was handling before the
+call is the caller's. An error of the caller's own code, such as a function for `modify`, keeps the frames of that code.
 """
 
+import re
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing
 from functools import wraps
 from inspect import currentframe, iscoroutinefunction
+from json import JSONDecodeError
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast
 
-from .errors import CybersourceError
+import httpx
 
 _Arguments = ParamSpec("_Arguments")
 _Returned = TypeVar("_Returned")
 
 _OURS = ("cybersource_tms", "cybersource_tms_api")
+# What runs below the caller's code in a call of ours: frames of these hold requests, bodies and keys.
+_LIBRARIES = ("httpx", "httpcore", "h11", "anyio", "trio", "outcome", "joserfc", "cryptography", "attr", "attrs")
+_BELOW_THE_CALLER = {*_OURS, *_LIBRARIES, *sys.stdlib_module_names}
+_MOST_PLACES = 6
+_BYTES = re.compile(r"""b(['"]).*\1""", re.DOTALL)  # as `repr` writes them
 
 
 def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
@@ -53,6 +61,8 @@ def yield_without_frames(steps: Generator[_Returned]) -> Generator[_Returned]:
     before = sys.exception()
     try:
         yield from steps
+    except GeneratorExit:  # its context is what the caller handles meanwhile
+        raise
     except BaseException as error:  # noqa: BLE001 - it is raised again
         leaving = drop_frames(error, before)
     else:
@@ -68,6 +78,8 @@ async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncG
         async with aclosing(steps):
             async for step in steps:
                 yield step
+    except GeneratorExit:  # as above
+        raise
     except BaseException as error:  # noqa: BLE001 - it is raised again
         leaving = drop_frames(error, before)
     else:
@@ -77,18 +89,56 @@ async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncG
 
 
 def drop_frames(error: BaseException, before: BaseException | None = None) -> BaseException:
-    """Return an error without the frames within the package; `before` is what was being handled before the call."""
-    # Any other error comes from code of the caller's that was called here, such as a mapping's.
-    ours = isinstance(error, CybersourceError | Warning) or not isinstance(error, Exception)
+    """Return an error without the frames within the package; `before` is what was being handled before the call.
+
+    Each error of the chain gets a note about where it was raised. Bodies and requests in it are removed.
+    """
     for each in _chain(error, before):
-        each.__traceback__ = None if ours else _from_the_callers_code(each.__traceback__)
+        each.__traceback__, places = _callers_part(each.__traceback__)
+        if places:
+            how = "passed through" if each.__traceback__ else "raised in"
+            each.add_note(f"cybersource_tms: {how} {' > '.join(places[-_MOST_PLACES:])}")
+        _empty(each)
     return error
 
 
-def _from_the_callers_code(traceback: TracebackType | None) -> TracebackType | None:
-    while traceback and traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+def _callers_part(traceback: TracebackType | None) -> tuple[TracebackType | None, list[str]]:
+    """Return a traceback without our frames and those of what we call, and the places of these."""
+    kept, places, is_below = list[TracebackType](), list[str](), True
+    while traceback:
+        module = _top_level_module(traceback)
+        is_below = module in _OURS or (is_below and module in _BELOW_THE_CALLER)
+        if not is_below:
+            kept.append(traceback)
+        elif traceback.tb_frame.f_code.co_filename != __file__:
+            places.append(_place(traceback))
         traceback = traceback.tb_next
-    return traceback
+    for each in reversed(kept):
+        each.tb_next, traceback = traceback, each
+    return traceback, places
+
+
+def _top_level_module(traceback: TracebackType) -> str:
+    return str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _place(traceback: TracebackType) -> str:
+    code = traceback.tb_frame.f_code
+    return f"{'/'.join(Path(code.co_filename).parts[-2:])}:{traceback.tb_lineno} {code.co_name}"
+
+
+def _empty(error: BaseException) -> None:
+    """Remove the body, the value or the request, with its token, that an error of the layers below holds."""
+    if isinstance(error, JSONDecodeError):
+        error.doc = ""
+    elif isinstance(error, UnicodeDecodeError):
+        error.object, error.args = b"", (error.encoding, b"", error.start, error.end, error.reason)
+    elif isinstance(error, UnicodeEncodeError):
+        error.object, error.args = "", (error.encoding, "", error.start, error.end, error.reason)
+    elif isinstance(error, httpx.RequestError):
+        error._request = None  # noqa: SLF001 - there is no other way  # pyright: ignore[reportPrivateUsage]
+    if type(error).__name__ in {"LocalProtocolError", "RemoteProtocolError"}:  # h11's, and what is made of them
+        error.args = (_BYTES.sub("...", str(error)),)
 
 
 def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:

@@ -1,60 +1,72 @@
 """Everything that the clients raise.
 
-CybersourceError            `.may_have_been_applied` says whether the update can have reached the customer
-├── InvalidRequest          refused before anything was sent: False (also a ValueError)
-├── ConnectionFailed        no response: False when nothing was sent, True once the request may have left
+CybersourceError            .may_have_been_applied (over all attempts)  .attempts  .is_transient
+├── InvalidRequest          refused before anything was sent (also a ValueError)
+├── ConnectionFailed        no response
 │   └── TimedOut            (also a TimeoutError)
-├── UnreadableResponse      a response that cannot be understood or decrypted, or is about another customer: True
-└── StatusError             a status that the spec does not have as success: False for 3xx and 4xx, True for all others
-    ├── BadRequest
-    ├── Unauthorized
-    ├── Forbidden
-    ├── NotFound
-    ├── TokenDeleted
-    ├── PreconditionFailed
-    ├── ProfileNotFound
-    ├── TooManyRequests
-    └── ServiceError
+├── UnreadableResponse      a response that cannot be understood or decrypted, or is about another customer
+└── StatusError             .status_code .errors .correlation_id .unique_transaction_id .retry_after
+    ├── BadRequest          400
+    ├── Unauthorized        401
+    ├── Forbidden           403
+    ├── NotFound            404
+    ├── TokenDeleted        410
+    ├── PreconditionFailed  412 (.not_applied)
+    ├── ProfileNotFound     424
+    ├── TooManyRequests     429
+    └── ServiceError        500 to 599
 
-A read changes nothing, so for a GET it is always False. No message holds a secret, a token or a customer's value, and
-every error can be pickled.
+A read changes nothing, so for a read `may_have_been_applied` is False. No message holds a secret, a token or a
+customer's value, and every error can be pickled.
 
 What is guaranteed:
 
-- An error whose `may_have_been_applied` is False has changed nothing.
-- With `if_match`, and so with `edit` and with a function as changes, an update never overwrites what somebody else has
-  written since, and is applied at most once. If a response was lost, the repeat is refused and the customer is read: if
-  it is as the update asked for, that is success, otherwise a `PreconditionFailed` that names the fields that are not.
-- A record is about the customer that was asked for. A response about another one is an `UnreadableResponse`, and its
-  connection is not used again.
-- Cancelling a call costs no other call its connection.
+- If `may_have_been_applied` is False, none of the call's attempts has changed anything.
+- With `if_match`, `apply` and `modify`, an update is applied at most once, and only to the state that was read. If a
+  response is lost and the retry is refused with 412, the customer is read: if it has the requested values, that is
+  success; otherwise a `PreconditionFailed` names the fields that do not have them, unless that read fails.
+- A record is about the requested customer. A response about another one is an `UnreadableResponse`, and its connection
+  is closed. What follows a response on its connection is never taken for the next call's response.
+- Nothing is sent after a call's `total_timeout`; waiting for a turn of a job or for a connection is not part of it.
+- Cancelling a call, or an exception of a signal's handler, never breaks another call's connection.
 
 What is not:
 
-- If `may_have_been_applied` is True, it is not known whether the update took effect. Read the customer and compare:
-  `changed_fields` tells what is still missing.
-- Without `if_match`, the same merge patch twice does no harm (RFC 7396), but what somebody else wrote to the same
-  fields in between is overwritten, and an attempt that timed out can still be applied later.
-- With a custom `transport` it is never known that nothing was sent: its names for errors prove nothing.
+- If `may_have_been_applied` is True, nobody knows whether the update was applied: one of the attempts may have reached
+  the service. That holds for any error that comes after such an attempt, a `NotFound` too. Read the customer and
+  compare: `changed_fields` tells what is still missing.
+- Without `if_match`, an update overwrites what somebody else wrote to the same fields in between, and an attempt that
+  timed out can still be applied later. Sending the same merge patch twice is harmless otherwise (RFC 7396).
+- `apply` overwrites what somebody else wrote to the desired fields before it read them.
+- With a custom `transport` nobody knows that nothing was sent, because its errors prove nothing. What it sends after
+  the deadline, and what its calls share, is up to it.
+- An exception that is not in this tree comes out as itself: a bug of this library, an exception of a signal's handler,
+  of a signer or of a function given to `modify`. If an update was under way, a note says whether it may have been
+  applied.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 from attrs import field, frozen
+
+_NAME = re.compile(r"([A-Za-z_./\[\]]|(?<!\d)\d{1,3}(?!\d)){0,100}")  # notFound, /a/0/b, data1
 
 
 class CybersourceError(Exception):
     """The base of every error of this package.
 
     Attributes:
-        may_have_been_applied: Whether the update can have reached the customer, in any of the attempts. True means
-            that it is not known: read the customer before deciding. False means that nothing has changed.
-        attempts: How many attempts were made; the message says so if there was more than one.
+        may_have_been_applied: Whether the update may have reached the customer, in any of the attempts. If True, read
+            the customer before deciding. If False, nothing has changed.
+        attempts: How many attempts were made, of the read or update that failed.
+        is_transient: Whether a retry could succeed.
     """
 
     may_have_been_applied: bool = True
     attempts: int = 1
+    is_transient: bool = False
 
     def __str__(self) -> str:
         outcome = "; the update may have been applied: read the customer before deciding"
@@ -74,38 +86,75 @@ def _restore(cls: type[CybersourceError], args: tuple[Any, ...], state: dict[str
 
 
 class InvalidRequest(CybersourceError, ValueError):
-    """The call was refused before anything was sent; the message names what is wrong and what to do."""
+    """The call was refused before anything was sent; the message says what is wrong and what to do.
+
+    Attributes:
+        argument: The argument that is wrong; None if no single one is.
+        path: The field that is wrong, such as `buyerInformation.email`; None if it is not about a field.
+    """
 
     may_have_been_applied = False
+
+    def __init__(self, message: str, *, argument: str | None = None, path: str | None = None) -> None:
+        super().__init__(message)
+        name, colon, _ = (argument or message).partition(":")
+        self.argument = name if (argument or colon) and name.isidentifier() else None
+        self.path = path
 
 
 class ConnectionFailed(CybersourceError):
     """There was no connection, or it broke before there was a response."""
 
-    def __init__(self, message: str, *, may_have_been_applied: bool = True) -> None:
+    def __init__(self, message: str, *, may_have_been_applied: bool = True, is_transient: bool = True) -> None:
         super().__init__(message)
         self.may_have_been_applied = may_have_been_applied
+        self.is_transient = is_transient
 
 
 class TimedOut(ConnectionFailed, TimeoutError):
-    """A step took longer than the client's `timeout`, or the call longer than the `total_time` of its `Retries`."""
+    """A step took longer than the client's `timeout`, or the call longer than `total_timeout` of its `Retries`."""
 
 
 class UnreadableResponse(CybersourceError):
-    """The response cannot be understood or decrypted, or is about another customer than the one asked for.
+    """The response cannot be understood or decrypted, or is about another customer.
 
     Attributes:
         status_code: The HTTP status of the response.
-        correlation_id: Names the exchange for the service's support; None where the response had none.
+        correlation_id: Identifies the exchange for the service's support; None if the response had none.
     """
 
     def __init__(
-        self, message: str, *, status_code: int, correlation_id: str | None, may_have_been_applied: bool = True
+        self,
+        message: str,
+        *,
+        status_code: int,
+        correlation_id: str | None,
+        may_have_been_applied: bool = True,
+        is_transient: bool = False,
     ) -> None:
         super().__init__(message)
         self.may_have_been_applied = may_have_been_applied
+        self.is_transient = is_transient
         self.status_code = status_code
         self.correlation_id = correlation_id
+
+
+def _show(name: str | None) -> str:
+    """Return the `repr` of what looks like a name; what the service sends in place of one could be a value."""
+    return repr(name) if name is None or _NAME.fullmatch(name) else "..."
+
+
+@frozen
+class ErrorDetail:
+    """A field that the service refused.
+
+    Attributes:
+        name: The field's own name, such as `id`; empty if the service gave none.
+        location: Where it is, such as `/defaultPaymentInstrument/id`; None if the service did not say.
+    """
+
+    name: str = field(repr=_show)
+    location: str | None = field(default=None, repr=_show)
 
 
 @frozen
@@ -114,29 +163,28 @@ class ErrorEntry:
 
     Attributes:
         type: A short name such as `notFound`; the service's list of them is open.
-        message: For a person. It may quote what was sent, so it is in no `repr`, no message and no log line of ours.
-        details: The names of the fields that are meant, with 400 only.
+        message: Human-readable. It may quote what was sent, so no `repr`, message or log line of ours has it.
+        details: The refused fields, with 400 only.
     """
 
-    type: str
+    type: str = field(repr=_show)
     message: str = field(repr=False)
-    details: tuple[str, ...] = ()
+    details: tuple[ErrorDetail, ...] = ()
 
 
 class StatusError(CybersourceError):
-    """The service responded with a status that the spec does not have as success.
-
-    A status that has no class of its own raises this one.
+    """The service returned an error status; a subclass says which. Other statuses raise this class.
 
     Attributes:
         status_code: The HTTP status of the response.
-        errors: The reasons that the service gave; empty when the body could not be read.
-        correlation_id: Names the exchange for the service's support; None where the response had none.
-        unique_transaction_id: The service's own id of the transaction, for support as well.
-        retry_after: How many seconds the service asked to wait (`Retry-After`); None where it did not ask.
+        errors: The reasons that the service gave; empty if it gave none that could be read.
+        correlation_id: Identifies the exchange for the service's support; None if the response had none.
+        unique_transaction_id: The service's own id of the transaction, also for support.
+        retry_after: How many seconds the service asked to wait (`Retry-After`); None if it did not ask.
     """
 
-    statuses: ClassVar[Iterable[int]] = ()
+    statuses: ClassVar[Collection[int]] = ()
+    transient_statuses: ClassVar[Collection[int]] = ()
     advice: ClassVar[str] = "the service does not document this status"
 
     def __init__(
@@ -156,20 +204,21 @@ class StatusError(CybersourceError):
         self.unique_transaction_id = unique_transaction_id
         self.retry_after = retry_after
         self.may_have_been_applied = status_code // 100 not in {3, 4}
+        self.is_transient = status_code in self.transient_statuses
 
 
 class BadRequest(StatusError):
-    """The service refuses what was sent; `.errors` says which fields."""
+    """The service refused what was sent; `.errors` has its reasons."""
 
     statuses = (400,)
-    advice = "the service refuses what was sent; .errors names the fields"
+    advice = "the service refused what was sent"
 
 
 class Unauthorized(StatusError):
     """The credentials were not accepted. The service never says why.
 
     Attributes:
-        causes: The usual ones by name, in the order in which to look for them.
+        causes: The usual causes by name, in the order in which to look for them.
     """
 
     statuses = (401,)
@@ -204,28 +253,36 @@ class TokenDeleted(StatusError):
 
 
 class PreconditionFailed(StatusError):
-    """The customer has changed since the ETag that was sent as `if_match`."""
+    """The customer has changed since the ETag that was sent as `if_match`.
+
+    Attributes:
+        not_applied: After a lost response: the paths of the fields that, read back, do not have the requested values.
+    """
 
     statuses = (412,)
     advice = "the customer has changed since the ETag was read: read it again and decide anew"
 
+    not_applied: tuple[str, ...] = ()
+
 
 class ProfileNotFound(StatusError):
-    """The `profile_id` is not known."""
+    """The service does not know the `profile_id`."""
 
     statuses = (424,)
-    advice = "the profile id is not known"
+    advice = "the service does not know the profile id"
 
 
 class TooManyRequests(StatusError):
     """The service allows no more requests for now."""
 
     statuses = (429,)
+    transient_statuses = (429,)
     advice = "too many requests: wait before the next one"
 
 
 class ServiceError(StatusError):
-    """The service, or a gateway in front of it, failed."""
+    """The service failed, or a gateway in front of it."""
 
-    statuses = range(500, 512)
-    advice = "the service, or a gateway in front of it, failed"
+    statuses = range(500, 600)
+    transient_statuses = (500, 502, 503, 504)
+    advice = "the service failed, or a gateway in front of it"

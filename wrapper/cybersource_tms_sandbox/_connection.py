@@ -25,10 +25,10 @@ class Connection:
         head = await self._next_event()
         if not isinstance(head, h11.Request):
             return None
-        body = b""
+        body = bytearray()  # to append to bytes would take quadratic time
         while isinstance(event := await self._next_event(), h11.Data):
             body += event.data
-        return Received(head.method.decode(), head.target.decode(), httpx.Headers(list(head.headers)), body)
+        return Received(head.method.decode(), head.target.decode(), httpx.Headers(list(head.headers)), bytes(body))
 
     async def _next_event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:

@@ -1,39 +1,39 @@
 """The customers that are kept, and how one changes."""
 
+import copy
+import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ._json import is_object
+from ._spec import response_example
 
 PAGE_CUSTOMER_ID = "F2F3ADA770102B51E053A2598D0A9078"
 LONGEST_ETAG = 32  # characters, as if-match may have
 
 
-@dataclass
+@dataclass(frozen=True)
 class Stored:
-    """What is kept of a customer."""
+    """What is kept of a customer: JSON text, so that nothing is shared with whoever hands one in or gets one out."""
 
-    customer: dict[str, Any]
+    text: bytes
     etag: str
     deleted: bool = False
 
 
 def page_customer() -> dict[str, Any]:
-    """Return the customer of CyberSource's page "Update a Customer"."""
-    path = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-    return {
-        "_links": {
-            "self": {"href": path},
-            "paymentInstruments": {"href": f"{path}/payment-instruments"},
-            "shippingAddresses": {"href": f"{path}/shipping-addresses"},
-        },
-        "id": PAGE_CUSTOMER_ID,
-        "buyerInformation": {"merchantCustomerID": "Your customer identifier", "email": "test@cybs.com"},
-        "clientReferenceInformation": {"code": "TC50171_3"},
-        "merchantDefinedInformation": [{"name": "data1", "value": "Your customer data"}],
-        "metadata": {"creator": "testrest"},
-    }
+    """Return the customer of CyberSource's page "Update a Customer", which is the spec's example."""
+    customer: dict[str, Any] = copy.deepcopy(response_example(200))
+    return customer
+
+
+def make_up(count: int) -> Iterator[dict[str, Any]]:
+    """Yield customers that are like the page's, with ids that count from 1."""
+    text = json.dumps(page_customer())
+    for number in range(1, count + 1):
+        yield json.loads(text.replace(PAGE_CUSTOMER_ID, f"{number:032X}"))
 
 
 def new_etag(form: str = "{}") -> str:

@@ -6,7 +6,6 @@ It says whether a signature is a key's, and what an encryption holds. Which keys
 import base64
 import hmac
 import secrets
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,6 @@ RSA_SIGNATURES = tuple(family + bits for family in ("RS", "PS") for bits in SIGN
 OAEP_HASHES = {"RSA-OAEP": hashes.SHA1(), "RSA-OAEP-256": hashes.SHA256()}  # noqa: S303 - RFC 7518 4.3
 CONTENT_KEY_LENGTHS = {"A128GCM": 16, "A256GCM": 32}
 NONCE_LENGTH, TAG_LENGTH = 12, 16  # RFC 7518 5.3
-RAW_DEFLATE = -15  # zlib's way to say: RFC 1951 alone, as RFC 7516 4.1.3 wants it
 CLOCK_LEEWAY = 5  # seconds by which a client's clock may be ahead
 
 
@@ -60,7 +58,7 @@ def signing_algorithms(key: bytes | RSAPublicKey) -> tuple[str, ...]:
 
 
 def is_signed(message: bytes, signature: bytes, algorithm: str, key: bytes | RSAPublicKey) -> bool:
-    """Whether the signature of the message is the key's, by one of the key's `signing_algorithms`."""
+    """Return whether the signature of the message is the key's, by one of the key's `signing_algorithms`."""
     if isinstance(key, bytes):
         return hmac.compare_digest(signature, hmac.digest(key, message, "sha256"))
     hashed = SIGNATURE_HASHES[algorithm[2:]]
@@ -79,12 +77,11 @@ def oaep_padding(algorithm: str) -> OAEP:
 
 
 def encrypt(payload: bytes, public_key: RSAPublicKey, header: Mapping[str, object]) -> str:
-    """Encrypt into a compact JWE in the way that its header says: `alg`, `enc`, and `zip` if it is there."""
+    """Encrypt into a compact JWE in the way that its header says, by `alg` and `enc`."""
     key = secrets.token_bytes(CONTENT_KEY_LENGTHS[str(header["enc"])])
     nonce = secrets.token_bytes(NONCE_LENGTH)
     protected = encode(dump_json(dict(header)))
-    plain = zlib.compress(payload, wbits=RAW_DEFLATE) if "zip" in header else payload
-    ciphertext = AESGCM(key).encrypt(nonce, plain, protected.encode())
+    ciphertext = AESGCM(key).encrypt(nonce, payload, protected.encode())
     encrypted_key = public_key.encrypt(key, oaep_padding(str(header["alg"])))
     return ".".join(
         [protected, *map(encode, (encrypted_key, nonce, ciphertext[:-TAG_LENGTH], ciphertext[-TAG_LENGTH:]))]
@@ -106,14 +103,13 @@ def decrypt(token: str, private_key: RSAPrivateKey) -> tuple[dict[str, Any], byt
     """Return a compact JWE's header and payload. What is wrong is not told apart, as in RFC 7516 11.5."""
     header = read_header(token)
     try:
-        plain = decrypt_content(token, header, private_key)
-        return header, zlib.decompress(plain, RAW_DEFLATE) if "zip" in header else plain
-    except (InvalidTag, KeyError, ValueError, zlib.error) as error:
+        return header, decrypt_content(token, header, private_key)
+    except (InvalidTag, KeyError, ValueError) as error:
         raise ValueError("the JWE cannot be decrypted") from error
 
 
 def decrypt_content(token: str, header: Mapping[str, Any], private_key: RSAPrivateKey) -> bytes:
-    """Return what is encrypted, still compressed if it was."""
+    """Return what is encrypted."""
     protected, *parts = token.split(".")
     encrypted_key, nonce, ciphertext, tag = map(decode, parts)
     key = private_key.decrypt(encrypted_key, oaep_padding(str(header["alg"])))

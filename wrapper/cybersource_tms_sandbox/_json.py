@@ -11,17 +11,17 @@ def parse_json(raw: bytes) -> Any:
     """
     try:
         value = json.loads(raw.decode(), parse_constant=int)  # int refuses NaN and Infinity
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        dump_json(value)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     return value
 
 
-def dump_json(value: object) -> bytes:
+def dump_json(value: object, *, sort_keys: bool = False) -> bytes:
     """Return a value as JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False).encode()
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys).encode()
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether parsed JSON is an object."""
+    """Return whether parsed JSON is an object."""
     return isinstance(value, dict)

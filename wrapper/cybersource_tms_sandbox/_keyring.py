@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
 from ._jose import require_rsa
+from ._keys import MERCHANT_ID, SIGNING, key_pair
 
 
 @dataclass(frozen=True)
@@ -20,21 +21,30 @@ class TrustedKey:
     merchants: tuple[str, ...]
 
 
-class Keyring(dict[str, TrustedKey]):
+class Keyring:
     """The trusted keys by their ids."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, TrustedKey] = {}
+
+    def find(self, key_id: object) -> TrustedKey | None:
+        """Return a trusted key. That of the ready-made P12 is made now, if nobody has asked for it before."""
+        if key_id == SIGNING and SIGNING not in self._keys:
+            self.trust_certificate(MERCHANT_ID, key_pair(SIGNING).pem, ())
+        return self._keys.get(key_id) if isinstance(key_id, str) else None
 
     def trust_secret(self, owner: str, key_id: str, secret: str, merchants: Iterable[str]) -> None:
         """Trust a shared secret, in base64."""
         key = base64.b64decode(secret, validate=True)
-        self[key_id] = TrustedKey(owner, key, tuple(merchants) or (owner,))
+        self._keys[key_id] = TrustedKey(owner, key, tuple(merchants) or (owner,))
 
     def trust_certificate(self, owner: str, pem: bytes, merchants: Iterable[str]) -> None:
-        """Trust a certificate in PEM. Its CN is compared with the owner without case, facts.md section 3.2."""
+        """Trust a certificate in PEM. Its CN is compared with the owner without case, as in CyberSource's SDKs."""
         certificate = x509.load_pem_x509_certificate(pem)
         key, name = require_rsa(certificate.public_key()), subject(certificate, NameOID.COMMON_NAME)
         if name is None or name.casefold() != owner.casefold():
             raise ValueError(f"the certificate is for {name}, not for {owner}")
-        self[certificate_key_id(certificate)] = TrustedKey(owner, key, tuple(merchants) or (owner,))
+        self._keys[certificate_key_id(certificate)] = TrustedKey(owner, key, tuple(merchants) or (owner,))
 
 
 def certificate_key_id(certificate: x509.Certificate) -> str:

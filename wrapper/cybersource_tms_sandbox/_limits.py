@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._json import is_object
 from ._spec import Schema, header_schemas, read_spec, resolve, update_schema
@@ -13,16 +13,25 @@ from ._spec import Schema, header_schemas, read_spec, resolve, update_schema
 try:
     from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 except ModuleNotFoundError as error:  # pragma: no cover - tested in a process of its own
-    raise ImportError('the stand-in needs more: pip install "cybersource-tms[sandbox]"') from error
+    raise ImportError('the sandbox needs more: pip install "cybersource-tms[sandbox]"') from error
 
 NOTHING: Schema = {"not": {}}  # unlike false, it gives an error for each name, at its place
+RULES = {"not": "no field that can be written"}  # what a rule is called, if not as in the schema
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 FORMATS = FormatChecker(["date", "uuid"])
 
 
+class WrongField(NamedTuple):
+    """A field that may not be sent so: where it is, such as `/a/0/b`, its bare name, and the rule that it breaks."""
+
+    location: str
+    name: str
+    rule: str
+
+
 @FORMATS.checks("date-time", raises=ValueError)
 def is_date_time(value: object) -> bool:
-    """Whether text is a date and time of RFC 3339 section 5.6."""
+    """Return whether text is a date and time of RFC 3339 section 5.6."""
     return not isinstance(value, str) or bool(RFC_3339.fullmatch(value) and datetime.fromisoformat(value.upper()))
 
 
@@ -32,10 +41,10 @@ def wrong_headers(method: str, headers: Mapping[str, str]) -> list[str]:
     return [name for name, schema in schemas if name in headers and find_errors(schema, headers[name])]
 
 
-def wrong_fields(patch: Schema) -> list[str]:
-    """Return the path of each field that may not be sent so: `a.b`, or `a[0].b` in an array."""
-    errors = find_errors(update_limits(), patch)
-    return sorted({place for error in errors for place in places(error)})
+def wrong_fields(patch: Schema) -> list[WrongField]:
+    """Return what may not be sent so, each place once."""
+    found = [each for error in find_errors(update_limits(), patch) for each in wrong_in(error)]
+    return sorted({each.location: each for each in found}.values())
 
 
 def find_errors(schema: Schema, value: Any) -> list[ValidationError]:
@@ -44,16 +53,18 @@ def find_errors(schema: Schema, value: Any) -> list[ValidationError]:
     return list(validator.iter_errors(value))
 
 
-def places(error: ValidationError) -> Iterator[str]:
-    """Yield where an error is. In a choice it is in the first branch that is of the value's type."""
+def wrong_in(error: ValidationError) -> Iterator[WrongField]:
+    """Yield the fields that an error is about: in a choice, those of the first branch that is of the value's type."""
     for _, branch in groupby(error.context or (), key=lambda each: each.relative_schema_path[0]):
         errors = list(branch)
         if not any(each.validator == "type" and not each.relative_path for each in errors):
             for each in errors:
-                yield from places(each)
+                yield from wrong_in(each)
             return
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-    yield "".join(steps).removeprefix(".")
+    steps = list(error.absolute_path)
+    location = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)  # RFC 6901 section 3
+    name = "".join([step for step in steps if isinstance(step, str)][-1:])
+    yield WrongField(location, name, RULES.get(str(error.validator), str(error.validator)))
 
 
 @cache

@@ -1,20 +1,15 @@
 """Message-level encryption: requests are encrypted for the service's certificate, responses for a merchant's key."""
 
-import secrets
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from ._jose import ABSENT, CLOCK_LEEWAY, SMALLEST_RSA_KEY, decrypt, encrypt, read_header, require_rsa
+from ._jose import ABSENT, CLOCK_LEEWAY, decrypt, encrypt, read_header, require_rsa
 from ._json import dump_json, is_object, parse_json
+from ._keys import RESPONSE, SERVICE, key_pair
 
 WRAPPER = "encryptedRequest"
 RESPONSE_KEY_CLAIM = "v-c-response-mle-kid"
@@ -35,9 +30,9 @@ def right_header(key_id: str) -> dict[str, object]:
     return {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": key_id}
 
 
-def check_header(header: Mapping[str, Any], key_id: str) -> None:
-    """Refuse a JWE that is not made as documented, for this key, and of now."""
-    for name, value in (right_header(key_id) | {"zip": ABSENT, "crit": ABSENT}).items():
+def check_header(header: Mapping[str, Any]) -> None:
+    """Refuse a JWE that is not made as documented, for the service's key, and of now."""
+    for name, value in (right_header(SERVICE) | {"zip": ABSENT, "crit": ABSENT}).items():
         if header.get(name, ABSENT) != value:
             raise ValueError(f"{name} of {WRAPPER} is wrong")
     iat, now = header.get("iat"), time.time()
@@ -45,54 +40,39 @@ def check_header(header: Mapping[str, Any], key_id: str) -> None:
         raise ValueError(f"iat of {WRAPPER} is not of now")
 
 
-class ServiceKey:
-    """The service's key for requests, with a self-signed certificate."""
+def decrypt_request(body: bytes) -> bytes | None:
+    """Return what a body holds encrypted, or None for a plain one. A ValueError says why it is refused."""
+    wrapper = find_wrapper(body)
+    if wrapper is None:
+        return None
+    token = wrapper[WRAPPER]
+    if len(wrapper) != 1 or not isinstance(token, str):
+        raise ValueError(f"{WRAPPER} is not text, or not alone")
+    check_header(read_header(token))
+    return decrypt(token, key_pair(SERVICE).private)[1]
+
+
+class ResponseKeys:
+    """The merchants' keys to encrypt responses for, by their ids."""
 
     def __init__(self) -> None:
-        self.private = rsa.generate_private_key(65537, SMALLEST_RSA_KEY)
-        self.key_id = str(secrets.randbits(64))  # not the X.509 serial, so that a client that sends that is refused
-        subject = {NameOID.COMMON_NAME: "CyberSource_SJC_US", NameOID.SERIAL_NUMBER: self.key_id}
-        name = x509.Name([x509.NameAttribute(oid, value) for oid, value in subject.items()])
-        now = datetime.now(UTC)
-        builder = x509.CertificateBuilder(name, name, self.private.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=365))
-        self.certificate = builder.sign(self.private, hashes.SHA256()).public_bytes(Encoding.PEM)
-
-
-class MessageEncryption:
-    """Decrypts requests and encrypts responses."""
-
-    def __init__(self) -> None:
-        self._response_keys: dict[str, rsa.RSAPublicKey] = {}
-
-    @cached_property
-    def service_key(self) -> ServiceKey:
-        """The service's key, made when it is first needed: making it takes a while."""
-        return ServiceKey()
+        self._keys: dict[str, RSAPublicKey] = {}
 
     def trust(self, key_id: str, public_key: bytes) -> None:
         """Encrypt responses for a merchant's key, in PEM, when a token names its id."""
-        self._response_keys[key_id] = require_rsa(load_pem_public_key(public_key))
+        self._keys[key_id] = require_rsa(load_pem_public_key(public_key))
 
-    def decrypt_request(self, body: bytes) -> bytes | None:
-        """Return what a body holds encrypted, or None for a plain one. A ValueError says why it is refused."""
-        wrapper = find_wrapper(body)
-        if wrapper is None:
-            return None
-        token = wrapper[WRAPPER]
-        if len(wrapper) != 1 or not isinstance(token, str):
-            raise ValueError(f"{WRAPPER} is not text, or not alone")
-        check_header(read_header(token), self.service_key.key_id)
-        return decrypt(token, self.service_key.private)[1]
-
-    def knows_response_key(self, claims: Mapping[str, Any]) -> bool:
-        """Whether the key that a token wants its response encrypted for is known, if it wants that."""
-        return claims.get(RESPONSE_KEY_CLAIM, ABSENT) in (ABSENT, *self._response_keys)
-
-    def encrypt_response(self, value: object, claims: Mapping[str, Any]) -> object:
-        """Return a response's JSON, encrypted if the token asks for that with a key that is known."""
+    def find(self, claims: Mapping[str, Any]) -> RSAPublicKey | None:
+        """Return the key that a token names. That of the ready-made P12 is made now, if it was not before."""
         key_id = claims.get(RESPONSE_KEY_CLAIM)
-        if not isinstance(key_id, str) or key_id not in self._response_keys:
-            return value
-        header = right_header(key_id) | {"iat": int(time.time())}
-        return {"encryptedResponse": encrypt(dump_json(value), self._response_keys[key_id], header)}
+        if key_id == RESPONSE and RESPONSE not in self._keys:
+            self._keys[RESPONSE] = key_pair(RESPONSE).private.public_key()
+        return self._keys.get(key_id) if isinstance(key_id, str) else None
+
+    def encrypt(self, body: bytes, claims: Mapping[str, Any]) -> bytes:
+        """Return a response's body, encrypted if the token asks for that with a key that is known."""
+        key = self.find(claims)
+        if key is None:
+            return body
+        header = right_header(claims[RESPONSE_KEY_CLAIM]) | {"iat": int(time.time())}
+        return dump_json({"encryptedResponse": encrypt(body, key, header)})

@@ -8,10 +8,8 @@ from typing import Any
 
 import httpx
 
-from ._json import dump_json
-
-CONTENT_TYPE = "application/json;charset=utf-8"
 NO_BODY = (204, 304)  # statuses without a body and its length, RFC 9110 section 6.4.1
+LONGEST_REASON = 200  # characters of a line in the log
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,9 @@ class Reply:
 
     @property
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers as they go over the wire, with the body's length if that is missing."""
-        headers = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()])
-        if self.status not in NO_BODY:
-            headers.setdefault("Content-Length", str(len(self.body)))
-        return headers.raw
+        """The headers as they go over the wire, with the body's length."""
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
+        return headers if self.status in NO_BODY else [*headers, (b"Content-Length", b"%d" % len(self.body))]
 
 
 @dataclass(eq=False)
@@ -60,16 +56,20 @@ class Received:
         return self.reply.status if self.reply else None
 
 
-def build_reply(status: int, body: bytes, headers: Mapping[str, str]) -> Reply:
+def summarize(request: Received, reason: str) -> str:
+    """Return a request, its status and the reason for that, in one line of ASCII."""
+    shown = ascii(reason)[1:-1][:LONGEST_REASON]
+    return f"{request.method} {request.path} {request.status or 'no response'}{shown and f': {shown}'}"
+
+
+def build_reply(status: int, body: bytes, headers: Mapping[str, str], content_type: str = "") -> Reply:
     """Return a reply with the date and the two ids that each response has, unless `headers` has others."""
-    ids = {"v-c-correlation-id": str(uuid.uuid4()), "uniqueTransactionID": str(uuid.uuid4())}
+    added = {"Date": formatdate(usegmt=True)} | ({"Content-Type": content_type} if content_type else {})
+    added |= {name: str(uuid.uuid4()) for name in ("v-c-correlation-id", "uniqueTransactionID")}
     given = {name.lower() for name in headers}
-    added = {
-        name: value for name, value in {"Date": formatdate(usegmt=True), **ids}.items() if name.lower() not in given
-    }
-    return Reply(status, {**added, **headers}, body)
+    return Reply(status, {name: added[name] for name in added if name.lower() not in given} | {**headers}, body)
 
 
-def build_json_reply(status: int, value: object, headers: Mapping[str, str]) -> Reply:
+def build_json_reply(status: int, body: bytes, headers: Mapping[str, str]) -> Reply:
     """Return a reply with a JSON body."""
-    return build_reply(status, dump_json(value), {"Content-Type": CONTENT_TYPE, **headers})
+    return build_reply(status, body, headers, "application/json;charset=utf-8")

@@ -1,30 +1,27 @@
 """The sandbox as a test sees it: what it knows, what it received, and what is to go wrong."""
 
-import base64
-import copy
-import threading
-from collections import deque
+import json
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ._customers import LONGEST_ETAG, PAGE_CUSTOMER_ID, Stored, new_etag
-from ._faults import Fault
-from ._messages import Received, Reply, build_reply
+from ._customers import LONGEST_ETAG, PAGE_CUSTOMER_ID, Stored, new_etag, page_customer
+from ._failing import FailingService
+from ._json import dump_json
+from ._keys import P12_PASSWORD, RESPONSE, SERVICE, SIGNING, Credential, Encryption, key_pair, make_variables, p12
 from ._server import serve
-from ._service import Service
 from ._transport import SandboxTransport
 
-MERCHANT_ID = "testrest"
-KEY_ID = "08c94330-f618-42a3-b09d-e1e43be5efda"
-SECRET = base64.b64encode(bytes(range(32))).decode()
 
-
-class Sandbox(Service):
-    """A stand-in for the service. It knows one merchant, one key and the customer of CyberSource's page.
+class Sandbox(FailingService):
+    """A sandbox of the service. It knows one merchant with its keys, and the customer of CyberSource's page.
 
     Args:
+        credential: What a client with `variables` signs with: `"secret"` or `"p12"`.
+        encryption: What it encrypts: `"off"`, `"request"`, `"response"` or `"both"`.
+        customers: Customers to know from the beginning, as `add` takes them. One may replace the page's.
         etag_format: How the service writes an ETag, such as `W/"{}"`; it has at most 32 characters.
 
     Attributes:
@@ -33,36 +30,39 @@ class Sandbox(Service):
         transport: An `httpx` transport for a client of either kind, within this process.
         profiles: The values of `profile-id` that are known.
         forbidden_profiles: Those that get a 403.
+        tell: Called with a line for each request: its status, and why it was refused. It does nothing, until a test
+            sets it to `print`, say.
         requires_encryption: Whether an update has to be encrypted.
+        p12_password: The password of `signing_p12` and `response_p12`.
+
+    Raises:
+        ValueError: An argument is none of these, or a customer cannot be added.
     """
 
-    received: list[Received]
-    faults: deque[Fault]
+    p12_password = P12_PASSWORD
 
-    def __init__(self, *, etag_format: str = "{}") -> None:
+    def __init__(
+        self,
+        *,
+        credential: Credential = "secret",
+        encryption: Encryption = "off",
+        customers: Iterable[Mapping[str, Any]] = (),
+        etag_format: str = "{}",
+    ) -> None:
+        if credential not in get_args(Credential):
+            raise ValueError(f"credential is {credential!r}, not one of {', '.join(get_args(Credential))}")
+        if encryption not in get_args(Encryption):
+            raise ValueError(f"encryption is {encryption!r}, not one of {', '.join(get_args(Encryption))}")
         if etag_format.count("{}") != 1 or len(new_etag(etag_format)) > LONGEST_ETAG:
             raise ValueError(f"etag_format has {{}} once, and an ETag at most {LONGEST_ETAG} characters")
         super().__init__(etag_format)
-        self._lock = threading.RLock()
+        self._credential, self._encryption = credential, encryption
         self.transport = SandboxTransport(self)
+        for customer in customers:
+            self.add(customer)
+        if PAGE_CUSTOMER_ID not in self._customers:
+            self.put(page_customer())
         self.reset()
-
-    def reset(self) -> None:
-        """Go back to the initial state, but for the keys: these stay trusted."""
-        self.clear()
-        self.received = []
-        self.faults = deque()
-        self.trust_secret(MERCHANT_ID, KEY_ID, SECRET)
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment variables with the sandbox's credentials, for `CustomersClient.from_env`."""
-        return {
-            "CYBERSOURCE_ENVIRONMENT": "test",
-            "CYBERSOURCE_MERCHANT_ID": MERCHANT_ID,
-            "CYBERSOURCE_KEY_ID": KEY_ID,
-            "CYBERSOURCE_SECRET_KEY": SECRET,
-        }
 
     @contextmanager
     def running(
@@ -76,7 +76,7 @@ class Sandbox(Service):
             certificate: A PEM file with a private key and its certificate, to serve HTTPS.
 
         Raises:
-            ValueError: `host` is not a loopback address.
+            ValueError: `host` is not a loopback address, or there is no such port.
             OSError: The port is taken, or the certificate cannot be read.
             ExceptionGroup: At the end, what went wrong in the sandbox itself.
         """
@@ -89,45 +89,63 @@ class Sandbox(Service):
         """Add a customer in wire form. Beside its `id` nothing is checked.
 
         Raises:
-            ValueError: It has no id, or there is a customer with that id, which is compared without case.
+            ValueError: It has no id, or there is a customer with that id, which is case-insensitive.
         """
         customer_id = customer.get("id")
         if not isinstance(customer_id, str) or not customer_id:
             raise ValueError("a customer needs an id, which is text")
-        if customer_id.upper() in self.customers:
-            raise ValueError(f"there is already a customer {customer_id}")
-        self.put(customer)
+        with self._lock:
+            if customer_id.upper() in self._customers:
+                raise ValueError(f"there is already a customer {customer_id}")
+            self.put(customer)
 
     def put(self, customer: Mapping[str, Any]) -> None:
         """Add or replace a customer in wire form, unchecked."""
-        self.customers[customer["id"].upper()] = Stored(copy.deepcopy(dict(customer)), new_etag(self._etag_format))
+        self._customers[customer["id"].upper()] = Stored(dump_json(dict(customer)), self._new_etag())
 
     def __getitem__(self, customer_id: str) -> dict[str, Any]:
         return self.customer(customer_id)
 
     def customer(self, id: str = PAGE_CUSTOMER_ID) -> dict[str, Any]:  # noqa: A002 - the service's own name
         """Return a copy of a customer's JSON, also as `sandbox[id]`. A KeyError says that there is none."""
-        return copy.deepcopy(self.customers[id.upper()].customer)
+        customer: dict[str, Any] = json.loads(self._customers[id.upper()].text)
+        return customer
 
     def etag(self, id: str = PAGE_CUSTOMER_ID) -> str:  # noqa: A002 - as above
         """Return a customer's current ETag."""
-        return self.customers[id.upper()].etag
+        return self._customers[id.upper()].etag
 
-    def change(self, patch: dict[str, Any], id: str = PAGE_CUSTOMER_ID) -> None:  # noqa: A002 - as above
+    def change(self, patch: Mapping[str, Any], id: str = PAGE_CUSTOMER_ID) -> None:  # noqa: A002 - as above
         """Apply a JSON Merge Patch as somebody else, unchecked: the ETag moves if that changes anything."""
         with self._lock:
-            self.update(self.customers[id.upper()], patch)
+            self._update(id.upper(), patch)
 
     def delete(self, id: str = PAGE_CUSTOMER_ID) -> None:  # noqa: A002 - as above
         """Delete a customer's token: from now on the status is 410."""
-        self.customers[id.upper()].deleted = True
+        with self._lock:
+            self._customers[id.upper()] = replace(self._customers[id.upper()], deleted=True)
 
     # Keys
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables for `CustomersClient.from_env`, as `credential` and `encryption` say."""
+        return make_variables(self._credential, self._encryption)
+
+    @property
+    def signing_p12(self) -> Path:
+        """A P12 file with the merchant's key that signs; like all files, it is removed when this process ends."""
+        return p12(SIGNING)
+
+    @property
+    def response_p12(self) -> Path:
+        """A P12 file with the merchant's key for encrypted responses."""
+        return p12(RESPONSE)
+
+    @property
     def request_certificate(self) -> bytes:
-        """The service's certificate to encrypt requests for, in PEM; it stays the same over a reset."""
-        return self._encryption.service_key.certificate
+        """The service's certificate to encrypt requests for, in PEM, which both P12 files hold too."""
+        return key_pair(SERVICE).pem
 
     def trust_secret(self, owner: str, key_id: str, secret: str, merchants: Iterable[str] = ()) -> None:
         """Trust a shared secret, in base64. With merchants it is a meta key, and `owner` is their portfolio."""
@@ -139,36 +157,4 @@ class Sandbox(Service):
 
     def trust_response_key(self, key_id: str, public_key: bytes) -> None:
         """Encrypt responses to tokens that name this key, in PEM, as `v-c-response-mle-kid`."""
-        self._encryption.trust(key_id, public_key)
-
-    # Faults
-
-    def fail(self, *faults: Fault | int) -> None:
-        """Let each of the next requests use up one fault; a number is a status.
-
-        Raises:
-            ValueError: One of them is not a fault, or is impossible.
-        """
-        self.faults.extend([fault if isinstance(fault, Fault) else Fault(status=fault) for fault in faults])
-
-    # What the transport and the server do with a request, one after the other
-
-    def receive(self, request: Received) -> Fault:
-        """Authenticate a request, keep it, and return what is to go wrong with it."""
-        with self._lock:
-            self.authenticate(request)
-            self.received.append(request)
-            return self.faults.popleft() if self.faults else Fault()
-
-    def handle(self, request: Received, fault: Fault) -> Reply | None:
-        """Apply a request if it is to be applied, and return the reply, or None if there is to be none."""
-        with self._lock:
-            if fault.delay and request not in self.received:  # a reset must not be undone by what was delayed
-                return None
-            reply = self.respond(request) if fault.serves else None
-            if fault.status is not None:
-                reply = build_reply(fault.status, fault.body, fault.headers)
-            if fault.cut:
-                return reply if fault.cut == "middle" else None
-            request.reply = reply
-            return reply
+        self._response_keys.trust(key_id, public_key)

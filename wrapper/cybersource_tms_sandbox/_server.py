@@ -8,33 +8,34 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h11
 
 from ._connection import Connection
 from ._control import control
-from ._messages import Received, Reply, build_json_reply, build_reply
-
-if TYPE_CHECKING:
-    from ._sandbox import Sandbox
+from ._failing import FailingService
+from ._json import dump_json
+from ._messages import Received, Reply, build_json_reply, build_reply, summarize
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PORTS = range(65_536)
 log = logging.getLogger("cybersource_tms_sandbox")
 
 
 @contextmanager
-def serve(sandbox: "Sandbox", host: str, port: int, certificate: str | Path | None) -> Generator[str]:
+def serve(service: FailingService, host: str, port: int, certificate: str | Path | None) -> Generator[str]:
     """Serve from another thread, and yield the base URL; see `Sandbox.running`."""
     if host not in LOOPBACK:
         raise ValueError(f"the sandbox serves on loopback only, not on {host}")
+    if port not in PORTS:
+        raise ValueError(f"a port is a number from 0 to {PORTS[-1]}")
     tls = None
     if certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificate)
     name = f"[{host}]" if ":" in host else host
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        server = Server(sandbox)
+        server = Server(service)
         thread = threading.Thread(target=server.run_in_loop, args=(listener, tls), daemon=True)
         thread.start()
         try:
@@ -49,9 +50,9 @@ def serve(sandbox: "Sandbox", host: str, port: int, certificate: str | Path | No
 class Server:
     """Accepts connections until it is stopped. What goes wrong in the sandbox itself is kept as `failures`."""
 
-    def __init__(self, sandbox: "Sandbox") -> None:
+    def __init__(self, service: FailingService) -> None:
         self.failures: list[Exception] = []
-        self._sandbox = sandbox
+        self._service = service
         self._started = threading.Event()
         self._stopping = asyncio.Event()
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -91,28 +92,31 @@ class Server:
 
     async def _serve(self, connection: Connection) -> None:
         with suppress(OSError):  # a client may leave at any time
-            await self._serve_requests(connection)
+            try:
+                await self._serve_requests(connection)
+            except h11.RemoteProtocolError as error:
+                self._service.tell("400: no HTTP")
+                body = dump_json({"errors": [{"type": "invalidRequest", "message": str(error)}]})
+                await connection.send(None, build_json_reply(400, body, {}), whole=True)
 
     async def _serve_requests(self, connection: Connection) -> None:
-        try:
-            while request := await connection.read_request():
-                reply, whole = await self._reply(request)
-                if reply is None or not await connection.send(request, reply, whole=whole):
-                    return
-        except h11.RemoteProtocolError as error:
-            bad = build_json_reply(400, {"errors": [{"type": "invalidRequest", "message": str(error)}]}, {})
-            await connection.send(None, bad, whole=True)
+        while request := await connection.read_request():
+            reply, whole = await self._reply(request)
+            if reply is None or not await connection.send(request, reply, whole=whole):
+                return
 
     async def _reply(self, request: Received) -> tuple[Reply | None, bool]:
         try:
-            if reply := control(self._sandbox, request):
+            if reply := control(self._service, request):
+                request.reply = reply
+                self._service.tell(summarize(request, ""))
                 return reply, True
-            fault = self._sandbox.receive(request)
+            fault = self._service.receive(request)
             if fault.delay:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), fault.delay)
-            return self._sandbox.handle(request, fault), fault.cut is None
+            return self._service.handle(request, fault), fault.cut is None
         except Exception as error:
             log.exception("the sandbox failed")
             self.failures.append(error)
-            return build_reply(500, repr(error).encode(), {"Content-Type": "text/plain"}), True
+            return build_reply(500, repr(error).encode(), {}, "text/plain"), True

@@ -2,8 +2,8 @@
 
 import json
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.resources import files
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 Schema = dict[str, Any]
@@ -13,11 +13,10 @@ CUSTOMER_PATH = "/tms/v2/customers/{customerTokenId}"
 
 @cache
 def read_spec() -> Schema:
-    """Return the spec."""
+    """Return the spec, from a folder or from a zip."""
     package = find_spec("cybersource_tms_api")
     assert package
-    assert package.origin
-    spec: Schema = json.loads(Path(package.origin).with_name("openapi.json").read_text(encoding="utf-8"))
+    spec: Schema = json.loads(files(module_from_spec(package)).joinpath("openapi.json").read_text(encoding="utf-8"))
     return spec
 
 
@@ -48,3 +47,12 @@ def header_schemas(method: str) -> dict[str, Schema]:
     path = read_spec()["paths"][CUSTOMER_PATH]
     parameters = map(resolve, [*path["parameters"], *path[method.lower()].get("parameters", [])])
     return {each["name"]: resolve(each["schema"]) for each in parameters if each["in"] == "header"}
+
+
+def response_example(status: int) -> Any:
+    """Return the example of a response, or None if the spec has none for its status."""
+    path = read_spec()["paths"][CUSTOMER_PATH]
+    response = {**path["get"]["responses"], **path["patch"]["responses"]}.get(str(status), {})
+    [media_type] = resolve(response).get("content", {"": {}}).values()
+    examples = [each["value"] for each in media_type.get("examples", {}).values()]
+    return [*examples, media_type.get("example")][0]

@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
+from ._failing import FailingService
 from ._faults import Fault
 from ._messages import Received
-
-if TYPE_CHECKING:
-    from ._sandbox import Sandbox
 
 
 class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -21,14 +18,14 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     the request is applied, as by a service that is slow, and `httpx.ReadTimeout` is raised at once.
     """
 
-    def __init__(self, sandbox: "Sandbox") -> None:
-        self._sandbox = sandbox
+    def __init__(self, service: FailingService) -> None:
+        self._service = service
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Handle a request of an `httpx.Client`."""
         request.read()
         received = received_from(request)
-        fault = self._sandbox.receive(received)
+        fault = self._service.receive(received)
         if not times_out(request, fault):
             time.sleep(fault.delay)
         return self._respond(request, received, fault)
@@ -37,13 +34,13 @@ class SandboxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Handle a request of an `httpx.AsyncClient`."""
         await request.aread()
         received = received_from(request)
-        fault = self._sandbox.receive(received)
+        fault = self._service.receive(received)
         if not times_out(request, fault):
             await anyio.sleep(fault.delay)
         return self._respond(request, received, fault)
 
     def _respond(self, request: httpx.Request, received: Received, fault: Fault) -> httpx.Response:
-        reply = self._sandbox.handle(received, fault)
+        reply = self._service.handle(received, fault)
         if times_out(request, fault):
             raise httpx.ReadTimeout(f"no response within the {fault.delay:g} s of the fault's delay", request=request)
         if reply is None:
@@ -73,6 +70,6 @@ def received_from(request: httpx.Request) -> Received:
 
 
 def times_out(request: httpx.Request, fault: Fault) -> bool:
-    """Whether the client does not wait as long as the fault's delay."""
+    """Return whether the client does not wait as long as the fault's delay."""
     read = request.extensions.get("timeout", {}).get("read")
     return read is not None and fault.delay > read

@@ -20,7 +20,7 @@ class AuthenticationFailure:
     """Why the credentials were not accepted.
 
     Attributes:
-        response (AuthenticationFailureReason | Unset): The same words, whatever the reason is.
+        response (AuthenticationFailureReason | Unset): The same words for every reason.
     """
 
     response: AuthenticationFailureReason | Unset = UNSET

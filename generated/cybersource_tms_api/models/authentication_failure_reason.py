@@ -13,10 +13,10 @@ T = TypeVar("T", bound="AuthenticationFailureReason")
 
 @_attrs_define
 class AuthenticationFailureReason:
-    """The same words, whatever the reason is.
+    """The same words for every reason.
 
     Attributes:
-        rmsg (str | Unset): For a person.
+        rmsg (str | Unset): Human-readable.
     """
 
     rmsg: str | Unset = UNSET

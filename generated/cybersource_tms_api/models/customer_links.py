@@ -17,7 +17,7 @@ T = TypeVar("T", bound="CustomerLinks")
 
 @_attrs_define
 class CustomerLinks:
-    """Where the customer and what belongs to it can be found.
+    """Links to the customer and what belongs to it.
 
     Attributes:
         self_ (Link | None | Unset):

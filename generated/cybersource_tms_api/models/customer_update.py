@@ -31,9 +31,9 @@ class CustomerUpdate:
             merchant_defined_information (list[MerchantDefinedInformation] | None | Unset): The merchant's own data. An
                 update replaces all entries, so to change one, send all of them.
             object_information (None | ObjectInformation | Unset): A title and a comment.
-            default_payment_instrument (DefaultPaymentInstrument | None | Unset): The payment instrument to use where none
-                is named.
-            default_shipping_address (DefaultShippingAddress | None | Unset): The shipping address to use where none is
+            default_payment_instrument (DefaultPaymentInstrument | None | Unset): The payment instrument that is used if
+                none is named.
+            default_shipping_address (DefaultShippingAddress | None | Unset): The shipping address that is used if none is
                 named.
     """
 

@@ -13,7 +13,7 @@ T = TypeVar("T", bound="DefaultPaymentInstrument")
 
 @_attrs_define
 class DefaultPaymentInstrument:
-    """The payment instrument to use where none is named.
+    """The payment instrument that is used if none is named.
 
     Attributes:
         id (None | str | Unset): The payment instrument's token id.

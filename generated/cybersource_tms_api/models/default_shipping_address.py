@@ -13,7 +13,7 @@ T = TypeVar("T", bound="DefaultShippingAddress")
 
 @_attrs_define
 class DefaultShippingAddress:
-    """The shipping address to use where none is named.
+    """The shipping address that is used if none is named.
 
     Attributes:
         id (None | str | Unset): The shipping address's token id.

@@ -13,11 +13,11 @@ T = TypeVar("T", bound="ErrorResponseDetail")
 
 @_attrs_define
 class ErrorResponseDetail:
-    """A field that is meant.
+    """An offending field.
 
     Attributes:
         name (str | Unset): The field's name.
-        location (str | Unset): Where the field stands. May be absent.
+        location (str | Unset): Where the field is, such as /defaultPaymentInstrument/id. May be absent.
     """
 
     name: str | Unset = UNSET

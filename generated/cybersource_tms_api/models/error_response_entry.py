@@ -21,8 +21,8 @@ class ErrorResponseEntry:
 
     Attributes:
         type_ (str | Unset): A short name such as notFound. The list is open.
-        message (str | Unset): For a person. It may quote what was sent.
-        details (list[ErrorResponseDetail] | None | Unset): Which fields are meant, with status 400 only.
+        message (str | Unset): Human-readable. It may quote what was sent.
+        details (list[ErrorResponseDetail] | None | Unset): The offending fields, with status 400 only.
     """
 
     type_: str | Unset = UNSET

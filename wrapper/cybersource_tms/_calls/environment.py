@@ -45,12 +45,11 @@ _HOSTS = {
 }
 
 
-def server(environment: Environment | str, base_url: str | None) -> tuple[str, str]:
-    """Return the address to send to, which is the environment's or a safe `base_url`, and the environment's host.
+def resolve_environment(environment: Environment | str) -> Environment:
+    """Return the environment that a value or its text stands for.
 
     Raises:
-        InvalidRequest: No such environment, or a `base_url` without a host, with credentials, a query or a fragment,
-            or with plain http to a host that is not a loopback address.
+        InvalidRequest: There is no such environment.
     """
     chosen = next((each for each in Environment if environment in (each, each.value)), None)
     if chosen is None:
@@ -58,10 +57,20 @@ def server(environment: Environment | str, base_url: str | None) -> tuple[str, s
         near = get_close_matches(environment.lower(), known, 1, _CLOSE) if isinstance(environment, str) else []
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InvalidRequest(f"environment: not one of the service's environments, which are {', '.join(known)}{hint}")
-    return (chosen.base_url if base_url is None else _check_base_url(base_url)), chosen.host
+    return chosen
 
 
-def _check_base_url(base_url: str) -> str:
+def resolve_base_url(environment: Environment, base_url: str | None) -> str:
+    """Return the address to send to: the environment's, or a safe `base_url`.
+
+    Raises:
+        InvalidRequest: A `base_url` without a host, with credentials, a query or a fragment, or with plain http to a
+            host that is not a loopback address.
+    """
+    return environment.base_url if base_url is None else _parse_base_url(base_url)
+
+
+def _parse_base_url(base_url: str) -> str:
     url = None
     # Raised after it: what httpx raises has the text, in which a password may stand.
     with suppress(httpx.InvalidURL, TypeError, ValueError):

@@ -1,37 +1,36 @@
-"""One call: what is sent, whether it may be sent twice, and what comes back."""
+"""What a call returns."""
 
-from collections.abc import Mapping
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from attrs import field, frozen
 
-from cybersource_tms._diff.changed_fields import field_paths
 from cybersource_tms._diff.reading import read_field
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms_api.models import Customer
 
-Result = TypeVar("Result")
 _Value = TypeVar("_Value")
-
-_SAFE = {"GET", "HEAD", "OPTIONS"}  # RFC 9110 section 9.2.1: there is nothing to apply
-_IDEMPOTENT = _SAFE | {"PUT", "DELETE"}  # RFC 9110 section 9.2.2
-# The same merge patch twice gives the same document (RFC 7396). The service's own type for one is application/json.
-_MERGE_PATCH = {"application/merge-patch+json", "application/json"}
 
 
 @frozen
 class CustomerRecord:
-    """The service's response: a customer.
+    """A customer, as the service returned it.
 
     Attributes:
-        customer: The whole customer, as it now is. It holds personal data, so it is not in the `repr`.
-        etag: Names this state of the customer: pass it as `if_match` so as not to overwrite somebody else's change.
-        correlation_id: Names the exchange for the service's support.
+        customer: The whole customer. It holds personal data, so it is not in the `repr`.
+        etag: Identifies this state of the customer; None if the response had none. `if_match=record` guards an update
+            with it. It has no quotes: an `ETag` header of your own needs them, `f'"{record.etag}"'`.
+        correlation_id: Identifies the exchange for the service's support; None if the response had none.
+        unique_transaction_id: The service's own id of the transaction, also for support.
+        sent: The paths of the fields that were sent, such as `buyerInformation.email`; empty if nothing had to be sent.
+        requests: How many HTTP requests the call took, including retries and reads.
     """
 
     customer: Customer = field(repr=False)
-    etag: str | None
-    correlation_id: str | None
+    etag: str | None = None
+    correlation_id: str | None = None
+    unique_transaction_id: str | None = None
+    sent: tuple[str, ...] = ()
+    requests: int = 1
 
     @overload
     def get(self, path: str) -> str | None: ...
@@ -50,64 +49,21 @@ class CustomerRecord:
             attribute of `customer`, which is `UNSET` or None.
 
         Raises:
-            InvalidRequest: There is no such field, or it is not of this type.
+            InvalidRequest: There is no such field, or it has another type.
         """
         return read_field(self.customer, path, kind)
 
 
 @frozen
-class Call(Generic[Result]):
-    """One call, checked, the same in all of its attempts. `Result` is what it returns: a `CustomerRecord` or None.
+class UpdateOutcome:
+    """What became of one customer of a job.
 
     Attributes:
-        request: The generated code's request: `method`, `url` and, where there are any, `headers` and `json`.
-        success: The statuses that the spec has as success, each with the model of its body, or None for no body.
-        customer_id: The customer that the response has to be about; None for one that has no id yet.
+        customer_id: As it was given.
+        record: The customer afterwards, with the paths of the fields that were sent; None if there is an error.
+        error: Why it failed: a `CybersourceError`, or what the caller's function raised; None if it did not.
     """
 
-    request: dict[str, Any]
-    success: Mapping[int, type[Customer] | None]
-    customer_id: str | None = None
-
-    @property
-    def method(self) -> str:
-        """The HTTP method, in upper case."""
-        return str(self.request["method"]).upper()
-
-    @property
-    def path(self) -> str:
-        """The path at the service."""
-        return str(self.request["url"])
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers, with names in lower case."""
-        return {name.lower(): value for name, value in self.request.get("headers", {}).items()}
-
-    @property
-    def body(self) -> Mapping[str, Any]:
-        """The JSON object to send; empty if there is none."""
-        body: Mapping[str, Any] = self.request.get("json", {})
-        return body
-
-    @property
-    def fields(self) -> list[str]:
-        """The paths of the fields that are sent."""
-        return field_paths(self.body)
-
-    def has_no_body(self, status: int) -> bool:
-        """Whether the spec has a status as success, without a body."""
-        return status in self.success and self.success[status] is None
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether it changes nothing."""
-        return self.method in _SAFE
-
-    @property
-    def may_be_applied_twice(self) -> bool:
-        """Whether it does no harm if it arrives twice: by its method, or because of a precondition."""
-        headers = self.headers
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        is_merge_patch = self.method == "PATCH" and media_type in _MERGE_PATCH
-        return self.method in _IDEMPOTENT or is_merge_patch or "if-match" in headers
+    customer_id: str
+    record: CustomerRecord | None = None
+    error: BaseException | None = None

@@ -1,205 +1,121 @@
-"""What a caller gives, checked: everything here refuses before anything is sent."""
-# What is private to the generated code is part of this distribution, and pinned to one version of the generator:
-# ruff: noqa: SLF001
-# pyright: reportPrivateUsage=false
+"""What a caller gives for one read or update, checked: everything here refuses before anything is sent."""
 
 import re
-from collections.abc import Callable
-from inspect import iscoroutinefunction
-from typing import Any, TypeGuard, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-import httpx
 from attrs import frozen
 
-from cybersource_tms._calls.environment import Environment, server
-from cybersource_tms._calls.records import Call, CustomerRecord
-from cybersource_tms._calls.retries import Retries
-from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
-from cybersource_tms._credentials.message_encryption import MessageEncryption, refuse_signing_key
 from cybersource_tms._diff.changed_fields import field_paths
-from cybersource_tms._diff.fields import copy_json
-from cybersource_tms._diff.schema import Mismatch, Use, Wire, check
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import ONLY_THE_SERVICE, Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-ChangeFunction = Callable[[Customer], CustomerUpdate | None]
-Change = CustomerUpdate | ChangeFunction
+from .operations import Operation
+from .records import CustomerRecord
 
-DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
-
-_A_DAY = 86_400  # seconds
+JSON = dict[str, Any]
+Changes = CustomerUpdate | Mapping[str, Any]
 
 # `..` and `/` would reach other resources. The service's ids are 1 to 32 characters.
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-# RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
-_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+# RFC 9110 section 8.8.3 has quoted and weak tags; the service's are bare. `*` would match any state of the customer,
+# and a comma outside of quotes is what two tags look like.
+_ETAG = re.compile(r'[!#-+\--~]+|(W/)?"[!#-~]*"')
+_ONLY_CHANGES = "give only the fields to write, or use update(id, changed_fields(before, after), if_match=record)"
 _LONGEST_ETAG = 256  # the service's are 32 characters; a proxy may make them weak or quote them
 
 
-@frozen
-class Settings:
-    """A client's settings, checked: `host` is the environment's, `base_url` is where requests are sent."""
-
-    base_url: str
-    host: str
-    auth: httpx.Auth
-    timeout: httpx.Timeout
-    encryption: MessageEncryption | None
-    profile_id: str | None
-    retries: Retries | None
-    max_connections: int
-
-
 @frozen(repr=False)
-class _CheckedBody:
-    """The body for the generated code, which only asks for its wire form: what was checked is what is sent."""
+class _Body:
+    """The body for the generated code, which only asks for its JSON: what was checked is what is sent."""
 
-    wire: Wire
+    json: JSON
 
-    def to_dict(self) -> Wire:
-        return self.wire
-
-
-def client_settings(
-    environment: Environment | str,
-    auth: object,
-    *,
-    timeout: float | httpx.Timeout,
-    retries: object,
-    profile_id: object,
-    encryption: object,
-    base_url: str | None,
-    max_connections: object,
-) -> Settings:
-    """Check the arguments of a client.
-
-    Raises:
-        InvalidRequest: One of them is wrong; the message names it.
-    """
-    if not isinstance(auth, httpx.Auth):
-        raise InvalidRequest("auth: expected credentials such as SharedSecretAuth, or another httpx.Auth")
-    if not isinstance(encryption, MessageEncryption | None):
-        raise InvalidRequest("encryption: expected a MessageEncryption")
-    if encryption and not isinstance(auth, JsonWebTokenAuth):
-        raise InvalidRequest("encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth")
-    if encryption:
-        refuse_signing_key(auth, encryption)
-    if not isinstance(retries, Retries | None):
-        raise InvalidRequest("retries: expected a Retries, or None")
-    address, host = server(environment, base_url)
-    profile = None if profile_id is None else _check_header("profile_id", profile_id, 36, 36)
-    most = check_count("max_connections", max_connections)
-    return Settings(address, host, auth, _check_timeout(timeout), encryption, profile, retries, most)
+    def to_dict(self) -> JSON:
+        return self.json
 
 
-def retrieve_call(customer_id: object, profile_id: str | None) -> Call[CustomerRecord]:
-    """Check the arguments of `retrieve`.
-
-    Raises:
-        InvalidRequest: The customer id is wrong.
-    """
-    checked = check_customer_id(customer_id)
-    request = customers.retrieve_customer._get_kwargs(checked, profile_id=profile_id or UNSET)
-    return Call(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
+def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[CustomerRecord]:
+    """Return a read of a customer, or raise `InvalidRequest` if the id is none."""
+    checked = parse_customer_id(customer_id)
+    request = customers.retrieve_customer_request(checked, profile_id=profile_id or UNSET)
+    return Operation(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
 
 
-def update_call(customer_id: object, changes: object, if_match: object, profile_id: str | None) -> Call[CustomerRecord]:
-    """Check the arguments of `update`.
+def update_request(
+    customer_id: object, changes: JSON, etag: str | None, profile_id: str | None
+) -> Operation[CustomerRecord]:
+    """Return an update with changes and an ETag that were checked, or raise `InvalidRequest` if the id is none."""
+    checked = parse_customer_id(customer_id)
+    body = cast("CustomerUpdate", _Body(changes))
+    request = customers.update_customer_request(
+        checked, body=body, if_match=etag or UNSET, profile_id=profile_id or UNSET
+    )
+    return Operation(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
+
+
+def parse_customer_id(customer_id: object) -> str:
+    """Return a customer's token id, or raise `InvalidRequest` if it cannot be one."""
+    if isinstance(customer_id, str) and _CUSTOMER_ID.fullmatch(customer_id):
+        return customer_id
+    raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+
+
+def is_same_customer(one: str, other: str) -> bool:
+    """Return whether two ids are of the same customer: ids are case-insensitive in ASCII, and nowhere else."""
+    return one.encode(errors="replace").lower() == other.encode(errors="replace").lower()
+
+
+def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
+    """Return the JSON of a `CustomerUpdate` or a mapping with the API's names, given as the argument of that name.
+
+    Without `limits`, it is held to the spec's names and types only.
 
     Raises:
-        InvalidRequest: One of them is wrong; the message names it.
+        InvalidRequest: It is something else, a field is wrong, or there is no field; the message has the path.
     """
-    body = _check_body("changes", changes)
-    checked = check_customer_id(customer_id)
-    etag = UNSET if if_match is None else _check_header("if_match", if_match, 1, _LONGEST_ETAG)
-    request = customers.update_customer._get_kwargs(checked, body=body, if_match=etag, profile_id=profile_id or UNSET)
-    return Call(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
-
-
-def is_function(changes: object, if_match: object = None) -> TypeGuard[ChangeFunction]:
-    """Say whether changes are a function of the customer. The class `CustomerUpdate` itself is a mistake.
-
-    Raises:
-        InvalidRequest: They are an async one, or there is an `if_match`.
-    """
-    if not callable(changes) or isinstance(changes, type):
-        return False
-    if iscoroutinefunction(changes):
-        raise InvalidRequest("changes: expected a function that is not async, for either client")
-    if if_match is not None:
-        raise InvalidRequest("if_match: not with a function as changes; the ETag of what it gets is used")
-    return True
-
-
-def check_customer_id(customer_id: object) -> str:
-    """Return a customer's token id.
-
-    Raises:
-        InvalidRequest: It cannot be one.
-    """
-    if not isinstance(customer_id, str) or not _CUSTOMER_ID.fullmatch(customer_id):
-        raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
-    return customer_id
-
-
-def check_count(name: str, value: object) -> int:
-    """Return a whole number of 1 or more.
-
-    Raises:
-        InvalidRequest: It is not such a number.
-    """
-    if type(value) is int and value >= 1:
-        return value
-    raise InvalidRequest(f"{name}: expected a whole number of 1 or more")
-
-
-def check_iterable(updates: object, *kinds: type) -> None:
-    """Refuse what holds no updates.
-
-    Raises:
-        InvalidRequest: It is of none of these kinds of iterable.
-    """
-    if not isinstance(updates, kinds):
-        raise InvalidRequest("updates: expected an iterable of pairs of a customer id and its changes")
-
-
-def can_be_sent_back(etag: str) -> bool:
-    """Say whether an ETag of a response guards an update when it is sent as `if-match`.
-
-    RFC 9110 section 8.8.3 has quoted and weak tags, the service's are bare. `*` would match any state of the customer,
-    and a comma outside of quotes is what two ETag headers look like.
-    """
-    bare = r"[!#-+\--~]+"
-    quoted = r'(W/)?"[!#-~]*"'
-    return len(etag) <= _LONGEST_ETAG and etag != "*" and re.fullmatch(f"{bare}|{quoted}", etag) is not None
-
-
-def _check_body(name: str, body: object) -> CustomerUpdate:
-    """Return what stands for the body in the generated code."""
-    if not isinstance(body, CustomerUpdate):
-        raise InvalidRequest(
-            f"{name}: expected a CustomerUpdate, as changed_fields returns it, and not {type(body).__name__}"
-        )
+    if not isinstance(changes, CustomerUpdate | Mapping):
+        raise InvalidRequest(f"{argument}: {_advice(argument, changes)}")
     try:
-        wire: Wire = copy_json(check(body, CustomerUpdate, Use.PATCH))
+        json: JSON = to_json(cast("Changes", changes), customer_schema(), sent=True, limits=limits)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"{name}: {mismatch}") from mismatch
-    if not field_paths(wire):
-        raise InvalidRequest(f"{name}: it has no field; changed_fields returns None when nothing differs")
-    return cast("CustomerUpdate", _CheckedBody(wire))
+        advice = f"; {_ONLY_CHANGES}" if mismatch.problem == ONLY_THE_SERVICE else ""
+        raise InvalidRequest(f"{argument}: {mismatch}{advice}", path=mismatch.path) from mismatch
+    if not field_paths(json):
+        raise InvalidRequest(f"{argument}: there is no field in it, so there is nothing to send")
+    return json
 
 
-def _check_header(name: str, value: object, least: int, most: int) -> str:
-    if isinstance(value, str) and least <= len(value) <= most and _HEADER_VALUE.fullmatch(value):
-        return value
-    length = f"{least}" if least == most else f"{least} to {most}"
-    raise InvalidRequest(f"{name}: expected {length} characters of visible ASCII, without a line break")
+def _advice(argument: str, changes: object) -> str:
+    if isinstance(changes, Customer | CustomerRecord):
+        read = f"a {type(changes).__name__} holds what was read earlier, and would undo what others have changed since"
+        return f"{read}; {_ONLY_CHANGES}"
+    if changes is None and argument == "changes":
+        return "it is None, which changed_fields returns if nothing differs; then there is nothing to send"
+    if callable(changes) and not isinstance(changes, type):
+        return "a function goes to modify(id, function)"
+    return f"expected a CustomerUpdate or a mapping with the API's names, not {type(changes).__name__}"
 
 
-def _check_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
-    limits: list[Any] = list(timeout.as_dict().values()) if isinstance(timeout, httpx.Timeout) else [timeout]
-    if all(type(limit) in {int, float} and 0 < limit <= _A_DAY for limit in limits):
-        return httpx.Timeout(timeout)
-    raise InvalidRequest("timeout: connect, read, write and pool each need seconds, above 0 and at most a day")
+def parse_if_match(if_match: object, customer_id: str) -> str | None:
+    """Return the ETag that guards an update, or raise `InvalidRequest` if it cannot."""
+    if if_match is None:
+        return None
+    if isinstance(if_match, CustomerRecord):
+        if not is_same_customer(str(if_match.customer.id), customer_id):
+            raise InvalidRequest("if_match: the record is about another customer")
+        if not is_usable_etag(if_match.etag):
+            raise InvalidRequest("if_match: the record has no ETag that can guard an update")
+        return if_match.etag
+    if isinstance(if_match, str) and is_usable_etag(if_match):
+        return if_match
+    raise InvalidRequest("if_match: expected the record, or its ETag unchanged: one ETag, and not * or a list")
+
+
+def is_usable_etag(etag: str | None) -> bool:
+    """Return whether an ETag of a response guards an update when it is sent as `if-match`."""
+    return etag is not None and len(etag) <= _LONGEST_ETAG and etag != "*" and _ETAG.fullmatch(etag) is not None

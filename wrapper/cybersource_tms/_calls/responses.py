@@ -1,199 +1,249 @@
-"""What a response means: a record or an error. Pure functions of the call and the response."""
+"""What a response means: a record or an error. Pure functions of the operation and the response."""
 
 import json
 import logging
 import re
 import time
-from collections.abc import Mapping
-from datetime import UTC
+from collections.abc import Iterator, Mapping
+from copy import copy
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, cast
 
 import httpx
-from attrs import field, frozen
 
 from cybersource_tms import errors
-from cybersource_tms._calls.records import Call, CustomerRecord, Result
-from cybersource_tms._calls.requests import can_be_sent_back
-from cybersource_tms._diff.changed_fields import changed_fields, field_paths
-from cybersource_tms._diff.schema import Mismatch, Use, check, is_deeper_than
-from cybersource_tms_api.models import Customer, ErrorResponse
+from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
+from cybersource_tms._diff.changed_fields import customer_json
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
+from cybersource_tms_api.models import Customer
+
+from .operations import Operation, Result
+from .records import CustomerRecord
+from .requests import JSON, is_same_customer
 
 log = logging.getLogger("cybersource_tms")
 
-_BY_STATUS = {status: kind for kind in errors.StatusError.__subclasses__() for status in kind.statuses}
+_CLASSES = {status: each for each in errors.StatusError.__subclasses__() for status in each.statuses}
 
-# What may stand in a message as the service's reason: a name such as notFound.
-_REASON = re.compile("[A-Za-z]{1,40}")
-_LONGEST_ID = 64  # characters of a correlation id in a message or a log line
-_DEEPEST = 100  # levels of a customer; the service's have five, and copies and comparisons of a thousand overflow
+# What may stand in a message as the service's reason: a name such as notFound or INVALID_DATA.
+_REASON = re.compile("[A-Za-z_]{1,40}")
+_SEPARATORS = re.compile(r"[/.\[\]]")  # in the location of a field: /a/0/b, a.b or a[0].b
+_INDEX = re.compile("[0-9]{1,3}")  # a longer number could be a value
+_LONGEST_TEXT = 64  # characters of what a peer sent, in a message or a log line
+_MOST_ENTRIES = 100  # reasons of one error, and fields of one reason
+_MOST_FIELDS = 10  # in a message
+_MOST_PARTS = 500_000  # of a body: megabytes of `{},` become gigabytes of objects
 CLOCK_TOLERANCE = 5  # seconds; tokens are dated that far back
 
 
-@frozen
-class Response:
-    """A response that was read and decrypted."""
+def decrypt_response(
+    operation: Operation[Any], response: httpx.Response, content: bytes, encryption: MessageEncryption | None
+) -> bytes:
+    """Return the body of a response in plain text. A success that has no body, as the spec says, is not encrypted.
 
-    status_code: int
-    headers: httpx.Headers
-    content: bytes = field(repr=False)
+    An error in plain text is passed through: a gateway, or a service that rejects the token, cannot encrypt, and such a
+    response holds no customer. An error response that cannot be decrypted still raises the error for its status.
 
-    @property
-    def correlation_id(self) -> str | None:
-        """The service's name for the exchange, as it came."""
-        name: str | None = self.headers.get("v-c-correlation-id")
-        return name
+    Raises:
+        UnreadableResponse: A success that is not encrypted, though it should be, or that cannot be decrypted.
+    """
+    if not encryption or not encryption.response_key_id or operation.has_no_body(response.status_code):
+        return content
+    try:
+        plain = encryption.decrypt_response(content)
+    except DecryptionFailed as error:
+        if response.status_code in operation.success_models:
+            raise unreadable(operation, response, f"cannot be decrypted ({error})") from error
+        return b""
+    if plain is None and response.status_code in operation.success_models:
+        raise unreadable(operation, response, "is in plain text, but an encrypted response was requested")
+    return content if plain is None else plain
 
 
-class BodyRefused(httpx.DecodingError):
-    """Why a body is not read to its end, in words that may stand in a message."""
+def parse_response(
+    operation: Operation[Result],
+    response: httpx.Response,
+    content: bytes,
+    key_expires: datetime | None = None,
+    number: int = 1,
+) -> Result:
+    """Return what the spec has for a success: a record of the requested customer, or None without a body.
 
-
-def check_response(call: Call[Result], response: Response) -> Result:
-    """Return what the spec has for a success: a record of the customer that was asked for, or None without a body.
+    Args:
+        operation: What was sent.
+        response: The response.
+        content: Its body, in plain text.
+        key_expires: When the signing key's certificate expires, for the message of a 401.
+        number: Which attempt it is, which is how many requests there were.
 
     Raises:
         StatusError: The spec does not have the status as a success.
         UnreadableResponse: The body is not a customer, or is another customer.
     """
-    if response.status_code not in call.success:
-        raise status_error(call, response)
-    model = call.success[response.status_code]
-    return cast("Result", _check_record(call, response, model) if model else None)
+    if response.status_code not in operation.success_models:
+        raise status_error(operation, response, content, key_expires)
+    model = operation.success_models[response.status_code]
+    return cast("Result", _parse_record(operation, response, content, model, number) if model else None)
 
 
-def _check_record(call: Call[Any], response: Response, model: type[Customer]) -> CustomerRecord:
+def _parse_record(
+    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], number: int
+) -> CustomerRecord:
     try:
-        body = json.loads(response.content)
-        check(body, model, Use.RESPONSE)
+        body = _parse_json(content)
+        if isinstance(body, dict) and body.keys() == {"encryptedResponse"}:
+            raise unreadable(operation, response, "is encrypted, and this client has no response key")
+        customer: dict[str, Any] = to_json(cast("Any", body), customer_schema(), sent=False, complete=True)
     except Mismatch as mismatch:
-        raise unreadable(call, response, f"does not fit the spec: {mismatch}") from mismatch
+        raise unreadable(operation, response, f"does not fit the spec: {mismatch}") from mismatch
     except (ValueError, RecursionError) as error:
-        raise unreadable(call, response, "is not JSON") from error
-    # An error in a proxy or a connection can hand out what belongs to another request. Ids are without case.
-    if call.customer_id is not None and body["id"].casefold() != call.customer_id.casefold():
-        raise unreadable(call, response, "is about another customer")
-    if is_deeper_than(_DEEPEST, response.content, body):
-        raise unreadable(call, response, f"is nested more than {_DEEPEST} deep")
-    return CustomerRecord(model.from_dict(body), response.headers.get("etag"), response.correlation_id)
-
-
-def check_applied(refused: errors.PreconditionFailed, now: CustomerRecord, call: Call[Any]) -> CustomerRecord:
-    """Return the customer as it is now, if it is as the update asked for: an earlier attempt was applied after all.
-
-    Raises:
-        PreconditionFailed: It is not; the message names the fields.
-    """
-    missing = changed_fields(now.customer, call.body)
-    if missing is None:
-        return now
-    refused.args = (f"{refused.args[0]}; these fields are not as asked: {', '.join(field_paths(missing.to_dict()))}",)
-    raise refused
-
-
-def etag_of(read: CustomerRecord) -> str:
-    """Return the ETag that guards an update of what was read.
-
-    Raises:
-        UnreadableResponse: It has none that can be sent as `if-match`.
-    """
-    if read.etag is not None and can_be_sent_back(read.etag):
-        return read.etag
-    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
-    raise errors.UnreadableResponse(
-        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
-        "so an edit cannot be guarded",
-        status_code=HTTPStatus.OK,
-        correlation_id=read.correlation_id,
-        may_have_been_applied=False,
+        raise unreadable(operation, response, "is not JSON that can be read") from error
+    # An error in a proxy or a connection can hand out what belongs to another request.
+    if operation.customer_id is not None and not is_same_customer(customer["id"], operation.customer_id):
+        raise unreadable(operation, response, "is about another customer")
+    return CustomerRecord(
+        model.from_dict(customer),
+        response.headers.get("etag"),
+        response.headers.get("v-c-correlation-id"),
+        response.headers.get("uniqueTransactionID"),
+        operation.fields,
+        number,
     )
 
 
-def status_error(call: Call[Any], response: Response) -> errors.StatusError:
+def _parse_json(content: bytes) -> Any:
+    if sum(map(content.count, (b"{", b"[", b","))) > _MOST_PARTS:
+        raise ValueError("too many parts")
+    return json.loads(content)
+
+
+def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:
+    """Return the paths of the fields that the current customer does not have as an update requested them."""
+    return tuple(_missing(operation.body or {}, customer_json(current.customer, "customer")))
+
+
+def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    # Not by `difference`, which holds entries of arrays to the limits: an update may have sent others.
+    for name, value in wanted.items():
+        has = found.get(name)
+        if isinstance(value, Mapping):
+            inner = cast("JSON", has) if isinstance(has, Mapping) else {}
+            yield from _missing(cast("JSON", value), inner, f"{prefix}{name}.")
+        elif has != value:
+            yield prefix + name
+
+
+def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
+    """Return the error for an update that was refused after a lost response, and is not found in the customer."""
+    error = _and(refused, f"read back, these fields do not have the requested values: {', '.join(paths)}")
+    error.not_applied = paths
+    return error
+
+
+def conflict(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
+    """Return the error for a customer that others changed in each round of a call."""
+    return _and(refused, f"others changed it in all {rounds} rounds of this call")
+
+
+def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
+    error = copy(refused)
+    error.args = (f"{refused.args[0]}; {more}",)
+    return error
+
+
+def status_error(
+    operation: Operation[Any], response: httpx.Response, content: bytes, key_expires: datetime | None = None
+) -> errors.StatusError:
     """Return the error for a status that is not success, whatever the body is."""
-    kind = _BY_STATUS.get(response.status_code, errors.StatusError)
-    entries = _error_entries(response.content)
+    status = response.status_code
+    entries = tuple(_error_entries(content))
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     retry_after = _retry_after(response.headers.get("retry-after", ""))
-    wait = "" if retry_after is None else f"; the service asks to wait {retry_after:.0f} s"
-    title = f"{response.status_code} {reason}".rstrip()
-    return kind(
-        f"{title} ({_describe(call, response)}): {kind.advice}{wait}{_clock_difference(response)}",
-        status_code=response.status_code,
+    error_class = _CLASSES.get(status, errors.StatusError)
+    advice = [error_class.advice, *_more_advice(operation, response, entries, key_expires)]
+    if retry_after is not None:
+        advice.append(f"the service asks to wait {retry_after:.0f} s")
+    return error_class(
+        f"{f'{status} {reason}'.rstrip()} ({_describe(operation, response)}): {'; '.join(advice)}",
+        status_code=status,
         errors=entries,
-        correlation_id=response.correlation_id,
+        correlation_id=response.headers.get("v-c-correlation-id"),
         unique_transaction_id=response.headers.get("uniqueTransactionID"),
         retry_after=retry_after,
     )
 
 
-def unreadable(call: Call[Any], response: Response, problem: str) -> errors.UnreadableResponse:
+def _more_advice(
+    operation: Operation[Any],
+    response: httpx.Response,
+    entries: tuple[errors.ErrorEntry, ...],
+    key_expires: datetime | None,
+) -> Iterator[str]:
+    """Yield what is known of this error beside what its status says."""
+    status, ahead = response.status_code, seconds_ahead(response.headers)
+    details = [detail for entry in entries for detail in entry.details]
+    if fields := list(dict.fromkeys(filter(None, map(field_path, details))))[:_MOST_FIELDS]:
+        yield f"fields: {', '.join(fields)}"
+    if status == HTTPStatus.PRECONDITION_FAILED and '"' in operation.headers.get("if-match", ""):
+        yield "the ETag that was sent has quotes: send it as record.etag has it"
+    if status != HTTPStatus.UNAUTHORIZED:
+        return
+    if key_expires and key_expires <= datetime.now(UTC):
+        yield f"the certificate of the signing key expired on {key_expires:%Y-%m-%d}"
+    if ahead is not None and abs(ahead) > CLOCK_TOLERANCE:
+        yield f"this machine's clock is likely wrong: it is {describe_seconds_ahead(ahead)} the service's"
+
+
+def field_path(detail: errors.ErrorDetail) -> str | None:
+    """Return where a refused field is, such as `defaultPaymentInstrument.id`; None if the spec has no such names."""
+    names, last = (_SEPARATORS.sub(" ", text or "").split() for text in (detail.location, detail.name))
+    if names[-len(last) :] != last:
+        names += last
+    known = api_names()
+    return ".".join(names) if all(name in known or _INDEX.fullmatch(name) for name in names) else None
+
+
+def unreadable(
+    operation: Operation[Any], response: httpx.Response, problem: str, *, is_transient: bool = False
+) -> errors.UnreadableResponse:
     """Return the error for a response that cannot be understood or decrypted."""
     return errors.UnreadableResponse(
-        f"{response.status_code} ({_describe(call, response)}): the response {problem}",
+        f"{response.status_code} ({_describe(operation, response)}): the response {problem}",
         status_code=response.status_code,
-        correlation_id=response.correlation_id,
+        correlation_id=response.headers.get("v-c-correlation-id"),
+        is_transient=is_transient,
     )
 
 
-def broken_off(call: Call[Any], response: Response, error: Exception) -> errors.CybersourceError:
-    """Return the error for a response whose body could not be read to its end."""
-    if response.status_code not in call.success:
-        return status_error(call, response)  # it says more than the body would have said
-    if isinstance(error, BodyRefused):
-        return unreadable(call, response, str(error))
-    if isinstance(error, httpx.DecodingError):
-        return unreadable(call, response, "is wrongly compressed")
-    if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.TimeoutException):
-        return unreadable(call, response, "broke off")
-    return connection_failed(call, error, sent=True)
-
-
-def connection_failed(
-    call: Call[Any], error: Exception, *, sent: bool, is_custom: bool = False
-) -> errors.ConnectionFailed:
-    """Return the error for an attempt without a response.
-
-    Args:
-        call: The call.
-        error: What was raised below.
-        sent: False only where it is known that nothing was sent.
-        is_custom: Whether a custom transport raised it: what that says proves nothing, and may quote anything.
-    """
-    log.debug("%s %s failed: %s", call.method, call.path, type(error).__name__)
-    kind = errors.TimedOut if isinstance(error, (httpx.TimeoutException, TimeoutError)) else errors.ConnectionFailed
-    # Other messages of httpx can quote headers.
-    quotable = isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)) and not is_custom
-    why = f": {error}" if quotable else ""
-    # A proxy refuses before the request itself is sent to it.
-    sent = sent and (is_custom or not isinstance(error, httpx.ProxyError))
-    outcome = "" if sent else "; nothing was sent"
-    return kind(f"{type(error).__name__} ({call.method} {call.path}){why}{outcome}", may_have_been_applied=sent)
-
-
-def log_response(call: Call[Any], response: Response, seconds: float) -> None:
-    """Write the DEBUG line of a response."""
+def log_response(operation: Operation[Any], response: httpx.Response, started: float, attempt: int) -> None:
+    """Write the DEBUG line of a response to an exchange that started at a `time.monotonic()`."""
     if log.isEnabledFor(logging.DEBUG):
+        correlation_id = printable(response.headers.get("v-c-correlation-id"))
+        facts = {
+            "status": response.status_code,
+            "attempt": attempt,
+            "correlation_id": correlation_id,
+            "milliseconds": round((time.monotonic() - started) * 1000),
+            "clock_seconds_ahead": seconds_ahead(response.headers),
+        }
         log.debug(
-            "%s %s -> %d in %.0f ms, correlation id %s, fields %s",
-            call.method,
-            call.path,
+            "%s %s -> %d in %d ms, correlation id %s, fields %s",
+            operation.method,
+            operation.path,
             response.status_code,
-            seconds * 1000,
-            printable(response.correlation_id),
-            ", ".join(call.fields) or "none",
-            extra={
-                "status": response.status_code,
-                "correlation_id": response.correlation_id,
-                "clock_seconds_ahead": seconds_ahead(response.headers),
-            },
+            facts["milliseconds"],
+            correlation_id,
+            ", ".join(operation.fields) or "none",
+            extra=operation.log_fields | facts,
         )
 
 
 def printable(text: str | None) -> str:
     """Return what a peer sent as it may stand in a message or a log line: short, and in printable ASCII."""
-    return "none" if text is None else re.sub("[^ -~]", "?", text[:_LONGEST_ID])
+    return "none" if text is None else re.sub("[^ -~]", "?", text[:_LONGEST_TEXT])
 
 
 def seconds_ahead(headers: httpx.Headers) -> float | None:
@@ -207,22 +257,37 @@ def describe_seconds_ahead(seconds: float) -> str:
     return f"{abs(seconds):.0f} s {'behind' if seconds < 0 else 'ahead of'}"
 
 
-def _describe(call: Call[Any], response: Response) -> str:
-    return f"{call.method} {call.path}, correlation id {printable(response.correlation_id)}"
+def _describe(operation: Operation[Any], response: httpx.Response) -> str:
+    correlation_id = printable(response.headers.get("v-c-correlation-id"))
+    return f"{operation.method} {operation.path}, correlation id {correlation_id}"
 
 
-def _error_entries(content: bytes) -> tuple[errors.ErrorEntry, ...]:
+def _error_entries(content: bytes) -> Iterator[errors.ErrorEntry]:
+    """Yield the reasons in a body. The service writes them in several forms, which are read as far as they go."""
     try:
-        body = json.loads(content)
-        check(body, ErrorResponse, Use.INPUT)
-    except (Mismatch, ValueError, RecursionError):
-        return ()
-    return tuple(_error_entry(entry) for entry in body.get("errors") or ())
+        body: Any = _parse_json(content)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(body, Mapping):
+        whole = cast("Mapping[str, Any]", body)
+        entries = whole.get("errors") or [whole.get("error") or whole.get("response") or whole]
+        for entry in _objects(entries):
+            reason, message = _text(entry, "type", "reason"), _text(entry, "message", "rmsg")
+            details = [
+                errors.ErrorDetail(_text(each, "name", "field"), _text(each, "location") or None)
+                for each in _objects(entry.get("details"))
+            ]
+            if reason or message or details:
+                yield errors.ErrorEntry(reason, message, tuple(details))
 
 
-def _error_entry(entry: Mapping[str, Any]) -> errors.ErrorEntry:
-    details = tuple(detail["name"] for detail in entry.get("details") or () if detail.get("name"))
-    return errors.ErrorEntry(entry.get("type") or "", entry.get("message") or "", details)
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    values = cast("list[object]", value)[:_MOST_ENTRIES] if isinstance(value, list) else []
+    return [cast("Mapping[str, Any]", each) for each in values if isinstance(each, Mapping)]
+
+
+def _text(entry: Mapping[str, Any], *names: str) -> str:
+    return next((entry[name] for name in names if isinstance(entry.get(name), str)), "")
 
 
 def _retry_after(value: str) -> float | None:
@@ -239,11 +304,3 @@ def _seconds_until(date: str) -> float | None:
         return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-
-
-def _clock_difference(response: Response) -> str:
-    """Say so if credentials were refused and our clock differs from the service's."""
-    ahead = seconds_ahead(response.headers)
-    if response.status_code != HTTPStatus.UNAUTHORIZED or ahead is None or abs(ahead) <= CLOCK_TOLERANCE:
-        return ""
-    return f"; this machine's clock is likely wrong: it is {describe_seconds_ahead(ahead)} the service's"

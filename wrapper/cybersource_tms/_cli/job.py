@@ -1,160 +1,137 @@
-"""One run of a job: the customers that have no final outcome yet, what becomes of them, and the summary."""
+"""One run: the lines that are left to do, and what becomes of each."""
 
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from pathlib import Path
 
-from cybersource_tms._calls.requests import ChangeFunction
+from attrs import evolve
+
+from cybersource_tms._calls.changes import Modify
+from cybersource_tms._calls.records import UpdateOutcome
+from cybersource_tms._calls.requests import JSON
 from cybersource_tms._diff.changed_fields import changed_fields, field_paths
-from cybersource_tms._many import Pair, UpdateOutcome
-from cybersource_tms.errors import Forbidden, InvalidRequest, Unauthorized
+from cybersource_tms.errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
 from cybersource_tms_api.models import Customer
 
-from .outcomes import FAILED, INVALID, OutcomesFile, describe
-from .progress import Progress, describe_counts, open_progress
+from . import RunAgain
+from .outcomes import Line, OutcomesFile, describe, is_from_service
+from .progress import Progress, say
 from .rows import Row, RowsFile
+from .signals import Signals
 
-_MOST_NOTES = 20  # lines about single customers; all of them are in the file of outcomes
+_NO_CUSTOMER, _TO_DO, _DONE, _FAILED, _NOT_FINAL = range(5)  # what is known of a line, in a byte
+_KEYS = 2**60  # a number below takes 32 bytes
+
+Pairs = Iterator[tuple[str, JSON | Modify]]
 
 
 class Job:
-    """Updates the customers of a file, and appends their outcomes to another.
+    """Updates the customers of a file that is good as a whole; without a file of outcomes it only compares them."""
 
-    Args:
-        rows: The file of customers.
-        outcomes: The file of outcomes, with those of earlier runs.
-        signals: What ends the job early, once it is not empty.
-
-    Raises:
-        UsageError: One of the files cannot be used; for the outcomes it is raised by `run`.
-    """
-
-    def __init__(self, rows: RowsFile, outcomes: OutcomesFile, signals: Sequence[int]) -> None:
-        self._rows, self._outcomes, self._signals = rows, outcomes, signals
-        self._left = rows.digests()
-        self._total, self._content = len(self._left), rows.content_digest()
-        self._known_invalid: set[str] = set()
+    def __init__(self, rows: RowsFile, signals: Signals, outcomes: OutcomesFile | None) -> None:
+        self._rows, self._signals, self._outcomes = rows, signals, outcomes
+        self._lines = bytearray()
+        self._same_id: dict[int, int] = {}
         self._in_flight: dict[str, Row] = {}
-        self._earlier: Counter[str] = Counter()
-        self._to_repeat = self._notes = 0
-        self._is_refused = False
-
-    def updates(self) -> Iterator[Pair]:
-        """Yield what to do, for `update_many`."""
-        for row in self._rows:
-            if self._signals:
-                return
-            if self._left.pop(row.key, None) is None:
-                continue
-            if row.customer_id is None or row.problem:
-                self._record(row, UpdateOutcome(row.key, error=InvalidRequest(row.problem)))
-            else:
-                self._in_flight[row.customer_id] = row
-                yield row.customer_id, self._change(row)
-
-    def run(self, steps: Generator[UpdateOutcome]) -> None:
-        """Take the outcomes."""
-        try:
-            with self._open_outcomes(), self._open_progress(), closing(steps):
-                for outcome in steps:
-                    self._record(self._in_flight.pop(outcome.customer_id), outcome)
-        except (Unauthorized, Forbidden) as error:
-            self._is_refused = True
-            self._progress.note(f"stopped: {error}")
-
-    def finish(self) -> int:
-        """Print the summary, and return the exit code."""
-        self._print_summary(describe_counts(self._progress.counts), self._to_repeat + len(self._left))
-        if self._signals:
-            return 128 + self._signals[0]
-        counts = self._earlier + self._progress.counts
-        return 1 if self._is_refused or counts[FAILED] or counts[INVALID] else 0
-
-    def _print_summary(self, counts: str, unfinished: int) -> None:
-        if done := self._earlier.total():
-            counts = f"{done} done by earlier runs ({describe_counts(self._earlier)}); now: {counts}"
-        print(f"{self._total} customers: {counts}")
-        print(f"outcomes are in {self._outcomes.path}")
-        if unfinished:
-            print(f"{unfinished} of them without a final outcome: the same command goes on with these")
-
-    @contextmanager
-    def _open_outcomes(self) -> Generator[None]:
-        with self._outcomes:
-            for key, status, is_final in self._outcomes.read(self._content):
-                if status == INVALID:  # it is said again, and not written again
-                    self._known_invalid.add(key)
-                elif is_final and self._left.pop(key, None) is not None:
-                    self._earlier[status] += 1
-            yield
-
-    def _open_progress(self) -> Progress:
-        done = self._earlier.total()
-        self._progress = open_progress(self._total, done)
-        if done:
-            self._progress.note(f"{done} customers were done by earlier runs with the same content, and are left out")
-        return self._progress
-
-    def _change(self, row: Row) -> ChangeFunction:
-        return partial(changed_fields, after=row.wanted)
-
-    def _describe(self, row: Row, outcome: UpdateOutcome) -> dict[str, Any]:
-        return describe(row, outcome, self._content)
-
-    def _record(self, row: Row, outcome: UpdateOutcome) -> None:
-        line = self._describe(row, outcome)
-        self._write(row, line)  # first: nobody may be there to read the rest
-        if outcome.error:
-            self._note(f"line {row.line}: {line['message'] or line['error']}")
-        self._to_repeat += not line["final"]
-        self._progress.count(line["status"])
-
-    def _write(self, row: Row, line: dict[str, Any]) -> None:
-        if line["status"] != INVALID or row.key not in self._known_invalid:
-            self._outcomes.append(line)
-
-    def _note(self, text: str) -> None:
-        self._notes += 1
-        if self._notes <= _MOST_NOTES:
-            self._progress.note(text)
-        elif self._notes == _MOST_NOTES + 1:
-            self._progress.note("... and further ones")
-
-
-class DryRun(Job):
-    """Reads all customers and prints the names of the fields that would change.
-
-    It writes nothing, and the outcomes of earlier runs do not matter.
-    """
-
-    def __init__(self, rows: RowsFile, outcomes: OutcomesFile, signals: Sequence[int]) -> None:
-        super().__init__(rows, outcomes, signals)
         self._differences: dict[str, list[str]] = {}
+        self._stopped = False
+        self._read()
+        self._progress = Progress(self._lines.count(_TO_DO))
+        if _TO_DO not in self._lines:
+            say(f"{rows.path}: there is no customer in it", sys.stderr)
 
-    @contextmanager
-    def _open_outcomes(self) -> Generator[None]:
-        yield
+    def run(self, start: Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]) -> None:
+        """Do what is left; what ends it early is said."""
+        for line in self._outcomes.earlier() if self._outcomes else ():
+            if line["final"] and self._lines[line["line"] :][:1] == bytes([_TO_DO]):
+                self._settle(line, earlier=True)
+        job = start(self._pairs())  # which refuses wrong options
+        try:
+            with job as outcomes:
+                while outcome := self._signals.wait_for(outcomes):
+                    self._record(outcome)
+            self._rows.check_unchanged()
+            if self._outcomes:
+                self._outcomes.check_place()
+        except KeyboardInterrupt:
+            pass
+        except (CybersourceError, RunAgain, OSError) as error:
+            self._stopped = True
+            say(f"stopped: {error}", sys.stderr)
 
-    def _print_summary(self, counts: str, unfinished: int) -> None:
-        print(f"{self._total} customers: {counts}")
-        if unfinished:
-            print(f"{unfinished} of them not compared: run it again")
+    def finish(self, failed: Path | None) -> int:
+        """Print the report, write the lines that have failed to another file, and return the exit code."""
+        left = self._lines.count(_TO_DO)
+        say("\n".join(self._progress.report(left)), sys.stdout)
+        if self._outcomes:
+            say(f"outcomes are in {self._outcomes.path}", sys.stdout)
+        if self._signals.received:
+            return 128 + self._signals.received
+        is_unfinished = self._stopped or left or _NOT_FINAL in self._lines
+        if is_unfinished:
+            say("run the same command again: it goes on with what is left", sys.stdout)
+        if failed:
+            self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
+        return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
 
-    def _change(self, row: Row) -> ChangeFunction:
-        return partial(self._compare, row)
+    def _read(self) -> None:
+        """Read the file, so that what is wrong with all of it is said before anything is sent."""
+        seen, repeated = set[int](), set[int]()
+        for row in self._rows:
+            self._signals.check()
+            self._lines += bytes(row.line + 1 - len(self._lines))
+            if row.wanted or row.problem:
+                self._lines[row.line] = _TO_DO
+                key = hash(row.key) % _KEYS
+                (repeated if key in seen else seen).add(key)
+        del seen
+        if repeated:
+            self._compare_repeated(repeated)
 
-    def _compare(self, row: Row, customer: Customer) -> None:
-        if changes := changed_fields(customer, row.wanted):
-            self._differences[row.key] = field_paths(changes.to_dict())
+    def _compare_repeated(self, keys: set[int]) -> None:
+        """Take out the lines that repeat another one, and find those that contradict another one."""
+        first: dict[str, tuple[int, int]] = {}
+        for row in self._rows:
+            self._signals.check()
+            if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in keys:
+                values = hash(json.dumps([row.wanted, str(row.problem)], sort_keys=True))
+                line, other = first.setdefault(row.key, (row.line, values))
+                if values != other:
+                    self._same_id |= {row.line: line, line: self._same_id.get(line, row.line)}
+                elif line != row.line:
+                    self._lines[row.line] = _NO_CUSTOMER
 
-    def _describe(self, row: Row, outcome: UpdateOutcome) -> dict[str, Any]:
-        line = super()._describe(row, outcome)
-        if changed := self._differences.pop(row.key, None):
-            line |= {"status": "would change", "changed": changed}
-        return line
+    def _pairs(self) -> Pairs:
+        for row in self._rows:
+            self._signals.check()
+            if self._lines[row.line] == _TO_DO:
+                if other := self._same_id.get(row.line):
+                    text = f"the same id as line {other}" if other < row.line else f"line {other} has the same id"
+                    row = evolve(row, problem=InvalidRequest(f"{text}, with other values"))  # noqa: PLW2901
+                # The client refuses what is no id and no change, so that all lines go one way.
+                name = f"line {row.line}" if row.problem else str(row.customer_id)
+                self._in_flight[name] = row
+                yield name, row.wanted if self._outcomes or row.problem else partial(self._compare, name, row.wanted)
 
-    def _write(self, row: Row, line: dict[str, Any]) -> None:
-        if line["changed"]:
-            print(f"{row.customer_id}: {', '.join(line['changed'])}")
+    def _compare(self, name: str, wanted: JSON, customer: Customer) -> None:
+        if changes := changed_fields(customer, wanted):
+            self._differences[name] = field_paths(changes.to_dict())
+
+    def _record(self, outcome: UpdateOutcome) -> None:
+        row, error = self._in_flight.pop(outcome.customer_id), outcome.error
+        if isinstance(error, Unauthorized | Forbidden) and is_from_service(error):
+            return  # it ends the job, which says it once for all that were in flight
+        line = describe(row, outcome)
+        if changed := self._differences.pop(outcome.customer_id, None):
+            line["status"] = "would change"
+            say(f"{row.customer_id}: {', '.join(changed)}", sys.stdout)
+        if self._outcomes:
+            self._outcomes.append(line)
+        self._settle(line)
+
+    def _settle(self, line: Line, *, earlier: bool = False) -> None:
+        self._lines[line["line"]] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
+        self._progress.add(line, earlier=earlier)

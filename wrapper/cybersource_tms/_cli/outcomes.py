@@ -1,149 +1,134 @@
-"""The file of outcomes, in JSON Lines: an outcome of each customer, so that a job that was killed can go on."""
+"""The file of outcomes, in JSON Lines: what it is about, and then an outcome of each customer, without values."""
 
 import json
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from cybersource_tms._calls.records import UpdateOutcome
 from cybersource_tms._calls.responses import printable
-from cybersource_tms._many import UpdateOutcome
-from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, TokenDeleted
+from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, StatusError, TokenDeleted
 
-from . import UsageError
+from . import RunAgain, UsageError
+from .progress import say
 from .rows import Row
 
-UPDATED, UNCHANGED, INVALID, FAILED = _STATUSES = ("updated", "unchanged", "invalid", "failed")
+Line = dict[str, Any]
 
-_FINAL_ERRORS = (InvalidRequest, BadRequest, NotFound, TokenDeleted)  # others may not happen the next time
-_START = b'{"id": '
-_Line = tuple[str, str, bool, str | None]  # Row.key, status, whether it is final, input
+_ABOUT, _START = "cybersource-tms update", b'{"id": '  # the one name in the first line, and how the others start
+_LONGEST = 10_000  # bytes of the first line
 
 
-def describe(row: Row, outcome: UpdateOutcome, content: str) -> dict[str, Any]:
-    """Return the line of an outcome: names of fields, and no values of theirs.
-
-    Args:
-        row: What was asked for.
-        outcome: What became of it.
-        content: The digest of the content, `RowsFile.content_digest`.
-    """
-    error = outcome.error
+def describe(row: Row, outcome: UpdateOutcome) -> Line:
+    """Return the line of an outcome."""
+    record, error = outcome.record, row.problem or outcome.error
     ours = error if isinstance(error, CybersourceError) else None  # what others say may quote a value
-    correlation_id = getattr(outcome.record or error, "correlation_id", None)
+    is_final = isinstance(error, BadRequest | NotFound | TokenDeleted) and is_from_service(error)
+    status = "invalid" if isinstance(error, InvalidRequest) else "failed" if error else "unchanged"
+    correlation_id = getattr(record or error, "correlation_id", None)
     return {
         "id": row.customer_id,
-        "status": _status(outcome),
-        "final": error is None or isinstance(error, _FINAL_ERRORS),
-        "changed": outcome.changed,
+        "line": row.line,
+        "status": "updated" if record and record.sent else status,
+        "final": is_final or status != "failed",
+        "sent": list(record.sent) if record else [],
         "error": type(error).__name__ if error else None,
-        "message": str(ours) if ours else None,
+        "message": str(ours).removeprefix("desired: ").removeprefix("after: ") if ours else None,
         "correlation_id": correlation_id and printable(correlation_id),
         "may_have_been_applied": ours.may_have_been_applied if ours else None,
-        "input": content,
-        "line": row.line,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
 
 
-def _status(outcome: UpdateOutcome) -> str:
-    if outcome.error:
-        return INVALID if isinstance(outcome.error, InvalidRequest) else FAILED
-    return UPDATED if outcome.record else UNCHANGED
+def is_from_service(error: BaseException | None) -> bool:
+    """Return whether the service itself has refused, and not something in front of it."""
+    return isinstance(error, StatusError) and bool(error.correlation_id or error.errors)
 
 
 class OutcomesFile:
-    """Reads the outcomes of earlier runs, then appends those of this run. While it is open, other runs are refused.
+    """The file. Its first line says what it is `about`; one that is about something else is moved aside.
 
-    A line is written at once and whole, so that it outlives the process. It may not outlive the machine: nothing waits
-    for the disk.
-
-    Raises:
-        UsageError: The file cannot be read or written, is another kind of file, or another run has it open.
+    A line is written at once and whole: it outlives the process, though not a power failure.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, about: list[Any]) -> None:
+        self.path = path.resolve()
+        self._about = about
 
     def __enter__(self) -> Self:
-        with self._naming_path(), ExitStack() as stack:
-            if self.path.exists() and not self.path.is_file():
-                raise UsageError(f"{self.path}: it is not a regular file")
-            self._file = stack.enter_context(self.path.open("ab", buffering=0))
-            self._lock()
-            stack.pop_all()
+        if self.path.exists() and not self.path.is_file():
+            raise UsageError(f"{self.path}: it is not a regular file")
+        with ExitStack() as opened:
+            opened.enter_context(self._open())
+            with self.path.open("rb") as file:
+                first = file.readline(_LONGEST)
+            if first and self._parse(1, first)[_ABOUT] != self._about:
+                moved = datetime.now(UTC).strftime(f".%Y%m%dT%H%M%S.%fZ{self.path.suffix}")
+                self.path.rename(self.path.with_suffix(moved))
+                opened.enter_context(self._open())
+            self._opened = opened.pop_all()
         return self
 
-    def _lock(self) -> None:
+    def __exit__(self, *exception: object) -> None:
+        self._opened.close()
+
+    def earlier(self) -> Iterator[Line]:
+        """Yield the outcomes of earlier runs, and then cut off a line that was torn at the end."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                outcome = self._parse(number, line)
+                self._size += len(line) * bool(outcome)
+                if number > 1 and outcome:
+                    yield outcome
+        self._file.truncate(self._size)
+
+    def append(self, outcome: Line) -> None:
+        """Write an outcome."""
+        self.check_place()
+        lines = [outcome] if self._size else [{_ABOUT: self._about}, outcome]
+        content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        written = 0
+        with suppress(OSError):
+            written = self._file.write(content)
+        if written < len(content):
+            self._file.truncate(self._size)
+            raise RunAgain(f"{self.path}: it cannot be written to; is there space left?")
+        self._size += written
+
+    def check_place(self) -> None:
+        """Raise `RunAgain` if the file is not what and where this run has made it."""
+        with suppress(OSError):
+            found = self.path.stat()
+            if os.path.samestat(found, os.fstat(self._file.fileno())) and found.st_size == self._size:
+                return
+        raise RunAgain(f"{self.path}: it was removed or changed while this run wrote to it")
+
+    def _open(self) -> FileIO:
+        self._file, self._size = self.path.open("ab", buffering=0), 0
         try:
-            import fcntl  # noqa: PLC0415 - Windows has none, so that other runs are not noticed there
-        except ImportError:
-            return
-        try:
+            import fcntl  # noqa: PLC0415 - Windows has none
+
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it does
         except BlockingIOError:
-            raise UsageError(f"{self.path}: another run is writing to it; wait until that has ended") from None
+            self._file.close()
+            raise RunAgain(f"{self.path}: another run is writing to it; wait until that has ended") from None
+        except (ImportError, OSError):
+            say(f"{self.path}: cannot be locked here, so take care that no other run writes to it", sys.stderr)
+        return self._file
 
-    def read(self, content: str) -> Iterator[tuple[str, str, bool]]:
-        """Yield the `Row.key`, the status and whether it is final, of each outcome for this content of FILE.
-
-        An outcome before the last one for other content does not count: the values may have been replaced since. A line
-        that was torn at the end is cut off.
-
-        Args:
-            content: The digest of the content, `RowsFile.content_digest`.
-        """
-        start = end = 0
-        with self._naming_path():
-            for end, outcome in self._parse_lines(0):
-                if outcome[-1] != content:
-                    start = end
-            self._file.truncate(end)
-            for _, (key, status, is_final, _) in self._parse_lines(start):
-                yield key, status, is_final
-
-    def _parse_lines(self, end: int) -> Iterator[tuple[int, _Line]]:
-        with self.path.open("rb") as file:
-            file.seek(end)
-            for number, line in enumerate(file, 1):
-                if line.endswith(b"\n"):
-                    end += len(line)
-                    yield end, self._parse(number, line)
-                elif line[: len(_START)] != _START[: len(line)]:
-                    raise self._refusal(number)
-
-    def _parse(self, number: int, line: bytes) -> _Line:
-        try:
-            outcome = json.loads(line)
-            key = outcome["id"].casefold() if outcome["id"] else f"line {outcome['line']}"
-            status, is_final = outcome["status"], outcome["final"] is True
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise self._refusal(number) from None
-        if status not in _STATUSES:
-            raise self._refusal(number)
-        return key, status, is_final, outcome.get("input")
-
-    def _refusal(self, number: int) -> UsageError:
-        return UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")
-
-    def append(self, outcome: dict[str, Any]) -> None:
-        """Write a line."""
-        line = json.dumps(outcome).encode() + b"\n"
-        with self._naming_path():
-            written = self._file.write(line)
-        if written < len(line):
-            raise UsageError(f"{self.path}: there is no space left")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    @contextmanager
-    def _naming_path(self) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UsageError(f"{self.path}: {error.strerror}") from None
+    def _parse(self, number: int, line: bytes) -> Line:
+        """Return a line, or an empty one if it was torn at the end."""
+        is_whole = line.endswith(b"\n")
+        if number > 1 and not is_whole and line[: len(_START)] == _START[: len(line)]:
+            return {}
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            found: Line = json.loads(line)
+            types = {_ABOUT: list} if number == 1 else {"line": int, "status": str, "final": bool}
+            if is_whole and all(type(found[name]) is kind for name, kind in types.items()):
+                return found
+        raise UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")

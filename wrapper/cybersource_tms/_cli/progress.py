@@ -1,106 +1,87 @@
-"""How far a job is: a bar with `rich` on a terminal, elsewhere a line now and then. All of it goes to stderr."""
+"""What a job prints: how far it is, and a report for a person. A stream that is full or closed does not end it."""
 
+import os
+import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
+from typing import Any
+
+from attrs import define, field
 
 _EVERY = 10.0  # seconds between two lines
+_MOST_REASONS, _MOST_LINES = 100, 5  # that are told apart, and whose numbers are named
+_CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
+
+
+def say(text: str, stream: Any) -> None:
+    """Print a line, if the stream takes it."""
+    if stream is not None:
+        try:
+            print(text, file=stream, flush=True)
+        except (OSError, ValueError):
+            give_up(stream)
+
+
+def give_up(stream: Any) -> None:
+    """Let what is written to a stream vanish, also what it still holds, which the interpreter writes at its end."""
+    with suppress(OSError, ValueError):  # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@define
+class _Reason:
+    text: str
+    count: int = 0
+    lines: list[int] = field(factory=list[int])
 
 
 class Progress:
-    """Counts outcomes by status, and prints a line now and then.
+    """Counts outcomes, and groups those that have failed by reason: by what is the same in their messages."""
 
-    Args:
-        total: How many outcomes there will be.
-        earlier: How many of them there are already.
+    def __init__(self, total: int) -> None:
+        self._total, self._started, self._next_line = total, time.monotonic(), 0.0
+        self._earlier, self._now = Counter[str](), Counter[str]()
+        self._reasons: dict[tuple[bool, str], _Reason] = {}
 
-    Attributes:
-        counts: How many there are of this run, by status.
-    """
-
-    def __init__(self, total: int, earlier: int) -> None:
-        self.counts: Counter[str] = Counter()
-        self._total, self._earlier = total, earlier
-        self._started = time.monotonic()
-        self._next_line = 0.0
-
-    def count(self, status: str) -> None:
-        """Count an outcome."""
-        self.counts[status] += 1
-        self._show()
-
-    def note(self, text: str) -> None:
-        """Print a line that stays."""
-        print(text, file=sys.stderr)
-
-    def describe(self) -> str:
-        """Return how many are done, how many in a second, the time left, and the counts."""
-        done = self._done()
-        rate = self.counts.total() / max(time.monotonic() - self._started, 0.001)
-        left = f", {timedelta(seconds=round((self._total - done) / rate))} left" if rate else ""
-        return f"{done} of {self._total}, {rate:.1f}/s{left}: {describe_counts(self.counts)}"
-
-    def _done(self) -> int:
-        return self._earlier + self.counts.total()
-
-    def _show(self) -> None:
-        if time.monotonic() >= self._next_line:
+    def add(self, outcome: dict[str, Any], *, earlier: bool = False) -> None:
+        """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
+        (self._earlier if earlier else self._now)[outcome["status"]] += 1
+        if outcome["error"]:
+            self._add_reason(outcome, outcome["message"] or outcome["error"])
+        if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
-            self.note(self.describe())
+            rate = self._now.total() / max(time.monotonic() - self._started, 0.001)
+            done = self._earlier.total() + self._now.total()
+            left = timedelta(seconds=round((self._total - done) / rate))
+            say(f"{done} of {self._total}, {rate:.1f}/s, {left} left: {_describe(self._now)}", sys.stderr)
 
-    def __enter__(self) -> Self:
-        return self
+    def report(self, not_reached: int) -> Iterator[str]:
+        """Yield the lines of the report."""
+        earlier = f"{self._earlier.total()} by earlier runs ({_describe(self._earlier)}); now: " * bool(self._earlier)
+        left = f", not reached {not_reached}" * bool(not_reached)
+        yield f"{self._total} customers: {earlier}{_describe(self._now)}{left}"
+        for final, title in ((True, "to mend in the file:"), (False, "not final:")):
+            reasons = [reason for (is_final, _), reason in self._reasons.items() if is_final == final]
+            yield from [title] * bool(reasons)
+            for reason in sorted(reasons, key=lambda reason: -reason.count):
+                numbers = ", ".join(map(str, reason.lines)) + ", ..." * (reason.count > len(reason.lines))
+                yield f"  {reason.count} x {reason.text}\n      line{'s' * (reason.count > 1)} {numbers}"
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-
-class _Bar(Progress):
-    """Shows the same beside a bar."""
-
-    def __init__(self, total: int, earlier: int) -> None:
-        from rich.console import Console  # noqa: PLC0415 - of the extra `bulk`
-        from rich.progress import BarColumn, TextColumn  # noqa: PLC0415
-        from rich.progress import Progress as RichProgress  # noqa: PLC0415
-
-        super().__init__(total, earlier)
-        columns = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False))
-        # What is printed to a stdout that is no terminal must go there.
-        is_terminal = sys.stdout.isatty()
-        self._rich = RichProgress(*columns, console=Console(stderr=True), redirect_stdout=is_terminal)
-        self._task = self._rich.add_task("", total=total, completed=earlier)
-
-    def note(self, text: str) -> None:
-        self._rich.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _show(self) -> None:
-        self._rich.update(self._task, completed=self._done(), description=self.describe())
-
-    def __enter__(self) -> Self:
-        self._rich.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._rich.stop()
+    def _add_reason(self, outcome: dict[str, Any], message: str) -> None:
+        text = _CALL.sub("", message)
+        key = outcome["final"], re.sub("[0-9]+", "0", text)
+        if key not in self._reasons and len(self._reasons) >= _MOST_REASONS:
+            key, text = (outcome["final"], ""), "other reasons, which are in the file of outcomes"
+        reason = self._reasons.setdefault(key, _Reason(text))
+        reason.count += 1
+        reason.lines += [outcome["line"]] * (reason.count <= _MOST_LINES)
+        if reason.count == 1:
+            say(f"line {outcome['line']}: {message}", sys.stderr)
 
 
-def open_progress(total: int, earlier: int) -> Progress:
-    """Return a bar on a terminal, if there is `rich`, and otherwise plain lines."""
-    if sys.stderr and sys.stderr.isatty():
-        try:
-            return _Bar(total, earlier)
-        except ImportError:
-            pass
-    return Progress(total, earlier)
-
-
-def describe_counts(counts: Counter[str]) -> str:
-    """Return counts as text, such as `updated 7, failed 1`."""
+def _describe(counts: Counter[str]) -> str:
     return ", ".join(f"{status} {number}" for status, number in counts.items()) or "none"

@@ -1,152 +1,125 @@
 """The file of customers, CSV or JSON Lines: an id and the wanted values of each, checked against the spec."""
 
-import hashlib
-import json
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
-from cybersource_tms._calls.requests import check_customer_id
+from cybersource_tms._calls.requests import JSON, parse_customer_id
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms._diff.fields import is_json_object
-from cybersource_tms._diff.schema import Mismatch, Use, Wire, check
+from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.spec import Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
-from cybersource_tms_api.models import CustomerUpdate
 
-from . import UsageError
-from .columns import ID, column_kinds, load_json, nest, parse_cells
-from .csv_lines import read_records
+from . import RunAgain, UsageError
+from .lines import ID, Parse, csv_parser, csv_records, nest, parse_json
+
+_LONGEST_LINE = 2**20  # bytes
+_BOM = "\ufeff"
 
 
 @frozen
 class Row:
-    """What a line of the file asks for.
+    """What a line asks for: part of a customer, as JSON; or what is wrong with it. `key` stands for the customer.
 
-    Attributes:
-        line: The number of the line, from 1.
-        customer_id: None if the line has no usable one.
-        wanted: Part of a customer, on the wire.
-        problem: What is wrong with the line; it holds no values. None if the line is good.
+    If a quoted cell has line breaks, the text is more than one line, and the number is that of the first.
     """
 
     line: int
+    text: str = field(repr=False)
+    key: str
     customer_id: str | None = None
-    wanted: Wire = field(factory=dict[str, Any], repr=False)
-    problem: str | None = None
-
-    @property
-    def key(self) -> str:
-        """The customer; the service's ids are without case. A line without an id stands for itself."""
-        return self.customer_id.casefold() if self.customer_id else f"line {self.line}"
+    wanted: JSON = field(factory=dict[str, Any], repr=False)
+    problem: InvalidRequest | None = None
 
 
 class RowsFile:
-    """The file. It is read as a whole first, so that what is wrong with all of it is said before anything is sent.
+    """The file. It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed."""
 
-    Args:
-        path: Where it is.
-        form: `csv` or `jsonl`.
-        account: Where and for whom its customers are updated; the same file for another account is another job.
-    """
-
-    def __init__(self, path: Path, form: str, account: str = "") -> None:
-        self.path = path
-        self._account = account
-        self._read = _FORMATS[form]
+    def __init__(self, path: Path, form: str, delimiter: str, ignored: Iterable[str]) -> None:
+        self.path, self.version = path, _version(path)
+        self._is_csv, self._delimiter, self._ignored = form == "csv", delimiter, frozenset(ignored) - {ID}
+        if not path.is_file():
+            raise UsageError(f"{path}: it is not a regular file, and has to be read more than once")
 
     def __iter__(self) -> Iterator[Row]:
-        """Yield the rows.
-
-        Raises:
-            UsageError: The file cannot be read, or is wrong as a whole; the message names the place.
-        """
-        with self._open() as file:
-            yield from self._read(_decode(file))
-
-    def digests(self) -> dict[str, int]:
-        """Return a number for the wanted values of each customer, by `Row.key`.
-
-        Raises:
-            UsageError: As above, or two lines want different values for the same customer.
-        """
-        digests: dict[str, int] = {}
-        for row in self:
-            digest = hash(json.dumps([row.wanted, row.problem], sort_keys=True))
-            if digests.setdefault(row.key, digest) != digest:
-                raise UsageError(f"{self.path}: line {row.line}: the id of an earlier line, with different values")
-        return digests
-
-    def content_digest(self) -> str:
-        """Return a digest of the file's bytes and the account, 16 hex digits.
-
-        Raises:
-            UsageError: The file cannot be read.
-        """
-        with self._open() as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        # It is kept where no values may be, and a bare SHA-256 of a short file gives its values away to whoever tries
-        # all that are likely. So each try is made expensive: RFC 7914.
-        return hashlib.scrypt(digest, salt=self._account.encode(), n=2**14, r=8, p=1, dklen=8).hex()
-
-    @contextmanager
-    def _open(self) -> Generator[BufferedReader]:
+        """Yield the rows."""
         try:
-            if self.path.exists() and not self.path.is_file():
-                raise UsageError(f"{self.path}: it is not a regular file, and has to be read more than once")
             with self.path.open("rb") as file:
-                yield file
-        except OSError as error:
-            raise UsageError(f"{self.path}: {error.strerror}") from None
+                for row in self._parse(_decode(file)):
+                    self.check_unchanged()  # after it was read: half of it may be new
+                    yield row
         except Mismatch as mismatch:
+            self.check_unchanged()
             raise UsageError(f"{self.path}: {mismatch}") from None
+        self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Raise `RunAgain` if it is not the file that it was at first."""
+        with suppress(OSError):
+            if _version(self.path) == self.version:
+                return
+        raise RunAgain(f"{self.path}: it has changed since this run began")
+
+    def copy(self, target: Path, is_wanted: Callable[[int], bool]) -> None:
+        """Write some lines, chosen by their numbers, to another file, in the form of this one."""
+        with target.open("w", encoding="utf-8", newline="") as copy:
+            for number, row in enumerate(self):
+                copy.write(self._first * (self._is_csv and number == 0) + row.text * is_wanted(row.line))
+
+    def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
+        self._first = next(lines, "")
+        first = self._first.removeprefix(_BOM)
+        if self._is_csv:
+            parse = csv_parser(first, self._delimiter, self._ignored)
+            records = csv_records(lines)
+        elif first.startswith("["):
+            raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
+        else:
+            parse = partial(parse_json, ignored=self._ignored)
+            records = enumerate(chain([first], lines), 1)
+        for number, text in records:
+            if text.strip(f"{self._delimiter}\r\n "):
+                yield _row(number, text, parse)
 
 
-def _decode(lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            raise Mismatch("not UTF-8; save the file as UTF-8", f"line {number}") from None
+def _version(path: Path) -> tuple[int, int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev
 
 
-def _read_csv(lines: Iterator[str]) -> Iterator[Row]:
-    records = read_records(lines)
-    _, header, _ = next(records, (1, list[str](), None))
-    if ID not in header:
-        raise Mismatch("no column id; the first line names the columns, separated by commas", "line 1")
-    kinds = column_kinds(header)
-    for line, cells, problem in records:
-        if problem or len(cells) != len(header):
-            yield Row(line, problem=problem or f"it has {len(cells)} cells, and the first line {len(header)}")
-        elif any(cells):
-            yield _row(line, cells[header.index(ID)], parse_cells(header, kinds, cells))
+def _decode(file: BufferedReader) -> Iterator[str]:
+    """Yield the lines as text; none takes all of the memory."""
+    for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), 1):
+        text, problem = line.decode(errors="replace"), None
+        if number == 1 and "\r" in text.rstrip("\r\n\0"):
+            problem = "lines end in CR alone; save the file with LF or CRLF"
+        elif number == 1 and text.startswith(2 * _BOM):
+            problem = "two byte order marks; save the file with one or none"
+        elif len(line) == _LONGEST_LINE:
+            problem = f"it has {_LONGEST_LINE} bytes or more"
+        elif "\0" in text or ("\ufffd" in text and text.encode() != line):
+            problem = "not UTF-8; save the file as UTF-8"
+        if problem:
+            raise Mismatch(problem, f"line {number}")
+        yield text
 
 
-def _read_json(lines: Iterator[str]) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        try:
-            values = load_json(line) if line.strip() else None
-        except ValueError:
-            yield Row(number, problem="it is not JSON, or has a name twice")
-            continue
-        if is_json_object(values):
-            yield _row(number, values.get(ID), ((name, values[name]) for name in values if name != ID))
-        elif line.strip():
-            yield Row(number, problem="expected a JSON object")
-
-
-def _row(line: int, customer_id: object, values: Iterable[tuple[str, Any]]) -> Row:
-    checked = None
+def _row(line: int, text: str, parse: Parse) -> Row:
+    checked, key = None, f"line {line}"  # which is no id
     try:
+        customer_id, values = parse(text)
         with naming(customer_id=ID):
-            checked = check_customer_id(customer_id)
-        return Row(line, checked, check(nest(values), CustomerUpdate, Use.PATCH))
+            checked = parse_customer_id(customer_id)
+            key = checked.lower()  # ids are case-insensitive
+        return Row(line, text, key, checked, to_json(nest(values), customer_schema(), sent=True, limits=False))
     except (InvalidRequest, Mismatch) as error:
-        return Row(line, checked, problem=str(error))
-
-
-_FORMATS: dict[str, Callable[[Iterator[str]], Iterator[Row]]] = {"csv": _read_csv, "jsonl": _read_json}
+        more = text.rstrip("\r\n").count("\n")
+        place = f" (lines {line} to {line + more})" if more else ""
+        problem = InvalidRequest(f"{error}{place}", path=getattr(error, "path", None))
+        return Row(line, text, key, checked, problem=problem)

@@ -1,31 +1,65 @@
-"""Ending a job early: what is in flight ends."""
+"""SIGINT or SIGTERM: what is in flight may end within seconds. The second one ends the process at once."""
 
 import os
 import signal
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from threading import Timer
 from types import FrameType
+from typing import TypeVar, cast
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Item = TypeVar("_Item")
+
+_GRACE = 4.0  # seconds
+_NOTE = b"stopping: it takes some seconds at most; once more, and the process ends at once\n"
 
 
-@contextmanager
-def collect_signals() -> Generator[list[int]]:
-    """Yield a list to which the first SIGINT or SIGTERM is added. The next one ends the process at once."""
-    received: list[int] = []
+class Signals:
+    """Receives them, and interrupts only where nothing gets lost: while a job waits for an outcome."""
 
-    def receive(number: int, _frame: FrameType | None) -> None:
-        for each in _SIGNALS:
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._is_waiting = self._has_interrupted = False
+        self._timer = Timer(_GRACE, lambda: os._exit(128 + (self.received or 0)))
+        self._timer.daemon = True
+
+    @contextmanager
+    def heeded(self) -> Generator[None]:
+        """Receive them in a block, but for those that the process was started to ignore, as by nohup."""
+        numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+        before = {each: signal.signal(each, self._receive) for each in numbers}
+        try:
+            yield
+        finally:
+            self._timer.cancel()
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if there was a signal."""
+        if self.received:
+            raise KeyboardInterrupt
+
+    def wait_for(self, items: Iterator[_Item]) -> _Item | None:
+        """Return the next item, or None if there is none, and raise `KeyboardInterrupt` within `items` once."""
+        self._is_waiting = True
+        try:
+            if self.received and not self._has_interrupted:  # since the last item
+                self._has_interrupted = True
+                return cast("Generator[_Item]", items).throw(KeyboardInterrupt)
+            return next(items, None)
+        finally:
+            self._is_waiting = False
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
-        received.append(number)
-        for each in _SIGNALS:  # before it is said that the next one ends the process
-            signal.signal(each, signal.SIG_DFL)
+        self.received = number
+        with suppress(RuntimeError):  # no thread can be started
+            self._timer.start()
         with suppress(OSError):  # not by print, which a signal can interrupt
-            os.write(2, b"stopping: what is in flight ends; once more, and the process ends at once\n")
-
-    before = {each: signal.signal(each, receive) for each in _SIGNALS}
-    try:
-        yield received
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+            os.write(2, _NOTE * bool(sys.stderr))  # without it, 2 can be any file
+        if self._is_waiting:
+            self._has_interrupted = True
+            raise KeyboardInterrupt

@@ -1,41 +1,40 @@
-"""Update the customers of a file, and append an outcome of each to another file.
+"""Update the customers of a file. Whatever has happened, the same command goes on.
 
 FILE is CSV with a line of column names, or JSON Lines. The column `id` is the
 customer's token id; every other column is a field as the API names it, such as
-`buyerInformation.email`. Each customer is read, and only what differs from the
-file is sent, guarded by the ETag.
+`buyerInformation.email`. Each customer is read, and only what differs from
+FILE is sent, guarded by the ETag.
 
-  CSV         an empty cell leaves the field alone, <null> removes the field;
-              a list or a group is a cell with JSON
+  CSV         an empty cell leaves the field alone, <null> removes it; other
+              cells are taken as they are, with their blanks; a list or a group
+              is a cell with JSON
   JSON Lines  {"id": "...", "buyerInformation": {"email": "..."}}, or the same
               with paths: {"id": "...", "buyerInformation.email": "..."};
               null removes the field
 
-A line that is wrong gets the outcome `invalid`; the others are updated. A file
-without ids, with an unknown column, with different values for one customer, or
-not in UTF-8 is refused before anything is sent.
+A line that is wrong, or has the id of another line with other values, gets the
+outcome `invalid`; the others are done. FILE must not change meanwhile.
 
-An outcome has the id, the status (updated, unchanged, invalid, failed), names
-of fields, the error, a digest of FILE (input), and no values. Run the same
-command again to go on after a kill: it leaves out customers with a final
-outcome for the same content of FILE, and reads and compares the others, of
-which at most --concurrency had been updated. Once FILE has other content, or
-is for another environment or merchant, all customers are read and compared
-again. Failures that may pass (network, 429,
-5xx, 412, credentials) are not final. A whole line is written at once, and
-survives the process, though not a power failure. Memory grows with the number
-of ids, about 200 bytes each. A second run with the same file of outcomes is
-refused while the first one is at work, except on Windows.
+Outcomes hold ids, names of fields and errors, and no values. Final are those of
+customers that are as wanted, that the service itself refuses (400, 404, 410),
+and of wrong lines. The next run leaves these out if size and time of change of
+FILE, account and options are the same. Otherwise it moves the old outcomes
+aside, under a name with the date, and compares all customers. To keep 30 days:
+  find . -name '*.outcomes.2*.jsonl' -mtime +30 -delete
 
-Ctrl-C or SIGTERM: what is in flight ends. Once more: the process ends.
-Exit code: 0 all is well, 1 some are failed or invalid, or the credentials were
-refused, 2 the command or a file is wrong, 130 or 143 stopped by a signal.
-Credentials come from the variables CYBERSOURCE_..., see the README.
+SIGTERM or Ctrl-C: it ends within 5 seconds, and nothing new is sent.
+Exit code: 0 every customer is as wanted (--dry-run: can be), 1 lines have to
+be mended, 2 the command or FILE as a whole is wrong, 75 run it again: not all
+is final, FILE has changed, or the credentials were refused, 130 and 143 it was
+stopped. Credentials come from the variables CYBERSOURCE_..., see the README.
 """
 
 import argparse
+import logging
 import os
-from contextlib import suppress
+import signal
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,57 +44,81 @@ from cybersource_tms._credentials.arguments import naming
 from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
-from .job import DryRun, Job
+from .job import Job
 from .outcomes import OutcomesFile
 from .rows import RowsFile
-from .signals import collect_signals
+from .signals import Signals
 
-_ACCOUNT = (variables.ENVIRONMENT, variables.MERCHANT, variables.BASE_URL)
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_PACE = ("concurrency", "per_second", "max_failures")
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser(
+    parser: argparse.ArgumentParser = subparsers.add_parser(
         "update",
         help="update the customers of a file",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="CSV or JSON Lines")
-    parser.add_argument("--format", choices=("csv", "jsonl"), help="what FILE is (default: by its suffix)")
-    parser.add_argument("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
-    parser.add_argument("--concurrency", metavar="N", type=int, default=16, help="customers at a time (default: 16)")
-    parser.add_argument("--per-second", metavar="N", type=float, help="requests in a second at most, reads included")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="read all, print names of fields that differ, send and write nothing"
-    )
+    add = parser.add_argument
+    add("file", metavar="FILE", type=Path, help="CSV or JSON Lines")
+    add("--format", choices=("csv", "jsonl"), help="what FILE is (default: by its suffix)")
+    add("--delimiter", metavar="C", type=_delimiter, default=",", help="between cells of CSV (default: a comma)")
+    add("--ignore", metavar="NAME", action="append", default=[], help="leave out this column; can be repeated")
+    add("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
+    add("--failed", metavar="FILE", type=Path, help="write the lines that have failed, to mend and run them")
+    add("--dry-run", action="store_true", help="read all, print names of fields that differ, send and write nothing")
+    add("--concurrency", metavar="N", type=int, default=16, help="customers at a time (default: 16)")
+    add("--per-second", metavar="N", type=float, help="requests that start in a second at most, reads included")
+    add("--max-failures", metavar="N", type=int, default=20, help="in a row, as without network (default: 20)")
+    add("--profile-id", metavar="ID", help="the token profile, if the merchant has more than one")
+    add("--verbose", action="store_true", help="show retries and waits, with times")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Update the customers, and return the exit code."""
-    rows = RowsFile(options.file, _format(options), " ".join(os.environ.get(name, "") for name in _ACCOUNT))
-    outcomes = OutcomesFile(options.outcomes or Path(f"{options.file}.outcomes.jsonl"))
-    with suppress(OSError):  # what is wrong with either is said when it is opened
-        if rows.path.samefile(outcomes.path):
-            raise UsageError("--outcomes: it is FILE itself")
+    if options.verbose:
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        logging.getLogger("cybersource_tms").setLevel(logging.INFO)
+    signals = Signals()
     try:
-        with (
-            naming(max_connections="--concurrency", per_second="--per-second"),
-            collect_signals() as signals,
-            CustomersClient.from_env(max_connections=options.concurrency) as customers,
-        ):
-            job = (DryRun if options.dry_run else Job)(rows, outcomes, signals)
-            updates = job.updates()
-            job.run(customers.update_many(updates, concurrency=options.concurrency, per_second=options.per_second))
-            return job.finish()
+        with signals.heeded():
+            return _run(options, signals)
     except InvalidRequest as error:
         raise UsageError(str(error)) from None
+    except KeyboardInterrupt:
+        return 128 + (signals.received or signal.SIGINT)
 
 
-def _format(options: argparse.Namespace) -> str:
-    form: str | None = options.format or _SUFFIXES.get(options.file.suffix.lower())
+def _run(options: argparse.Namespace, signals: Signals) -> int:
+    form = options.format or _SUFFIXES.get(options.file.suffix.lower())
     if form is None:
         raise UsageError(f"{options.file}: say by --format whether it is csv or jsonl")
-    return form
+    path = options.outcomes or Path(f"{options.file}.outcomes.jsonl")
+    paths = [each.resolve() for each in (options.file, path, options.failed) if each]
+    if len(set(paths)) < len(paths):
+        raise UsageError("FILE, --outcomes and --failed have to be different files")
+    rows = RowsFile(options.file, form, options.delimiter, options.ignore)
+    with (
+        naming(
+            max_connections="--concurrency", **{name: f"--{name.replace('_', '-')}" for name in (*_PACE, "profile_id")}
+        ),
+        CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id) as customers,
+    ):
+        merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
+        account = [customers.environment.value, customers.base_url, *merchant, options.profile_id]
+        about = [*rows.version[:2], *account, form, options.delimiter, *sorted(options.ignore)]
+        outcomes = None if options.dry_run else OutcomesFile(path, about)
+        job = Job(rows, signals, outcomes)
+        with outcomes or nullcontext():
+            job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
+        return job.finish(options.failed)
+
+
+def _delimiter(text: str) -> str:
+    delimiter = text.replace("\\t", "\t")
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise argparse.ArgumentTypeError("expected one character, or \\t")
+    return delimiter

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from cybersource_tms._calls.environment import Environment, server
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
@@ -46,9 +45,8 @@ def settings(variables: Mapping[str, str]) -> dict[str, Any]:
     requests, responses = mode in {"request", "both"}, mode in {"response", "both"}
     _refuse_contradictions({**given, MLE: mode}, requests=requests, responses=responses)
     _refuse_missing(given, requests=requests, responses=responses)
-    environment, base_url = given.get(ENVIRONMENT, Environment.TEST.value), given.get(BASE_URL)
-    with naming(environment=ENVIRONMENT, base_url=BASE_URL, merchant_id=MERCHANT, portfolio_id=PORTFOLIO):
-        server(environment, base_url)
+    environment, base_url = given.get(ENVIRONMENT, "test"), given.get(BASE_URL)
+    with naming(merchant_id=MERCHANT, portfolio_id=PORTFOLIO):
         auth = _auth(given)
         encryption = _encryption(given, auth, requests=requests, responses=responses) if requests or responses else None
     return {"environment": environment, "base_url": base_url, "auth": auth, "encryption": encryption}

@@ -1,15 +1,17 @@
 """What to send so that a customer becomes what is wanted: the changed-field rules."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from cybersource_tms._diff.fields import build_model, is_json_array, is_json_object, kinds_of
-from cybersource_tms._diff.schema import ONLY_THE_SERVICE, Mismatch, Use, Wire, check, no_such_field
+from cybersource_tms._diff.schema import known_values, to_json
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema, unknown_field
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
+from cybersource_tms_api.types import UNSET
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
+Json = dict[str, Any]
 
 
 @raise_without_frames
@@ -17,10 +19,11 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
     """Return the smallest update that does to `before` what sending the whole of `after` would do.
 
     The result is a JSON Merge Patch (RFC 7396). A field that `after` does not have is left alone; `None` removes it.
-    Objects are compared field by field, arrays as a whole and in order, values as JSON, so that `True` is not `1`.
+    Objects are compared field by field, arrays as a whole and in order, values as JSON, so that `True` is not `1`. Two
+    date-times of the same moment are the same. What `before` has already is not held to the spec's limits.
 
     Args:
-        before: The customer as it is: a `Customer`, a `CustomerUpdate`, or a mapping with the names of the wire.
+        before: The customer as it is: a `Customer`, a `CustomerUpdate`, or a mapping with the API's names.
         after: The customer as it should be, whole or in part, in one of the same forms.
 
     Returns:
@@ -30,78 +33,108 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
         InvalidRequest: A value of a wrong type, a field that does not exist, or a difference in what only the service
             writes, such as `id`. The message has the field's path.
     """
-    old, new = _wire_form("before", before), _wire_form("after", after)
-    try:
-        patch = difference(old, new, CustomerUpdate)
-        check(patch, CustomerUpdate, Use.PATCH)
-    except (Mismatch, RecursionError) as error:
-        raise InvalidRequest(f"after: {error}") from error
-    update: CustomerUpdate | None = build_model(CustomerUpdate, patch) if patch else None
+    wanted = customer_json(after, "after")
+    patch = _patch(customer_json(before, "before", only={"id", *wanted}), wanted, "after")
+    update: CustomerUpdate | None = _build(patch, customer_schema(), CustomerUpdate) if patch else None
     return update
 
 
-def field_paths(patch: Wire, prefix: str = "") -> list[str]:
+def difference(before: Json, after: CustomerLike, argument: str) -> Json:
+    """Return the patch from a customer, as `customer_json` returns it, to what is wanted; empty if nothing differs.
+
+    Raises:
+        InvalidRequest: What is wanted cannot be; the message calls it by the name of the argument.
+    """
+    return _patch(before, customer_json(after, argument), argument)
+
+
+def customer_json(customer: CustomerLike, argument: str, *, only: Collection[str] | None = None) -> Json:
+    """Return a customer, or a part of one, as JSON that shares nothing with it; `only` is as in `to_json`.
+
+    Raises:
+        InvalidRequest: It is none, or has a wrong value; the message calls it by the name of the argument.
+    """
+    if not isinstance(customer, (Customer, CustomerUpdate, Mapping)):
+        problem = f"{argument}: expected a Customer or a mapping, not {type(customer).__name__}"
+        raise InvalidRequest(problem, argument=argument)
+    try:
+        found: Json = to_json(customer, customer_schema(), sent=False, only=only)
+    except Mismatch as mismatch:
+        raise _refusal(argument, mismatch) from mismatch
+    return found
+
+
+def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return the paths of the fields that a patch writes or removes."""
     paths: list[str] = []
-    for key, value in patch.items():
-        paths += field_paths(value, f"{prefix}{key}.") if is_json_object(value) else [prefix + key]
+    for name, value in patch.items():
+        paths += field_paths(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [prefix + name]
     return paths
 
 
-def _wire_form(name: str, customer: CustomerLike) -> Wire:
-    model = CustomerUpdate if isinstance(customer, CustomerUpdate) else Customer
+def _refusal(argument: str, mismatch: Mismatch) -> InvalidRequest:
+    return InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path)
+
+
+def _patch(before: Json, wanted: Json, argument: str) -> Json:
     try:
-        return check(customer, model, Use.INPUT)
-    except (Mismatch, RecursionError) as error:
-        raise InvalidRequest(f"{name}: {error}") from error
+        return _difference(before, wanted, customer_schema())
+    except Mismatch as mismatch:
+        raise _refusal(argument, mismatch) from mismatch
 
 
-def difference(old: Wire, new: Wire, model: type | None) -> dict[str, Any]:
-    """Return the patch for an instance of a model, or for an object that the spec does not describe."""
-    patch: dict[str, Any] = {}
-    kinds, other = kinds_of(model)
-    for key, value in new.items():
-        was = old.get(key)
-        kind = kinds.get(key, other)
-        if kind is None:
-            if key not in old or not _same(was, value):
-                raise Mismatch(ONLY_THE_SERVICE, key) if key in old else no_such_field(key, model or CustomerUpdate)
-        elif (kind.model or kind.anything) and is_json_object(value):
-            changes = _inner_difference(key, was, value, kind.model)
-            if changes or not (was is None or is_json_object(was)):
-                patch[key] = changes
-        elif was is not value and not _same(was, value):
-            patch[key] = value
+def _difference(old: Json, new: Json, schema: Schema) -> Json:
+    patch: Json = {}
+    for name, value in new.items():
+        was = old.get(name)
+        inner = schema.properties.get(name) or schema.others
+        if inner is None or inner.read_only:
+            if name not in old or not _same(was, value):
+                raise Mismatch(unknown_field(name, schema, is_known=name in old), name)
+            continue
+        try:
+            if type(value) is dict and "object" in inner.types:
+                changes = _difference(was if type(was) is dict else {}, value, inner)
+                if changes or not (was is None or type(was) is dict):
+                    patch[name] = changes
+            elif not _same(was, value):
+                patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)})
+        except Mismatch as mismatch:
+            raise mismatch.inside(name) from None
     return patch
 
 
-def _inner_difference(key: str, old: object, new: Wire, model: type | None) -> dict[str, Any]:
-    try:
-        return difference(old if is_json_object(old) else {}, new, model)
-    except Mismatch as mismatch:
-        raise mismatch.inside(key) from None
+def _same(first: Any, second: Any) -> bool:
+    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
+    if type(first) is str or first is None:
+        return bool(first == second)
+    if type(first) is dict and type(second) is dict:
+        return first.keys() == second.keys() and all(_same(value, second[name]) for name, value in first.items())
+    if type(first) is list and type(second) is list:
+        return len(first) == len(second) and all(map(_same, first, second))
+    not_a_number = first != first and second != second  # noqa: PLR0124 - NaN is the one value that is not itself
+    return not_a_number or (first == second and isinstance(first, bool) == isinstance(second, bool))
 
 
-def _same(first: object, second: object) -> bool:
-    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not. Nesting may be of any depth."""
-    pairs = [(first, second)]
-    for a, b in pairs:
-        if type(a) is str or a is None:
-            if a != b:
-                return False
-        elif is_json_object(a) and is_json_object(b):
-            if a.keys() != b.keys():
-                return False
-            pairs += [(value, b[key]) for key, value in a.items()]
-        elif is_json_array(a) and is_json_array(b):
-            if len(a) != len(b):
-                return False
-            pairs += zip(a, b, strict=True)
-        elif not _same_scalar(a, b):
-            return False
-    return True
+def _build(patch: Json, schema: Schema, model: type) -> Any:
+    """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
+    attributes = MODELS[model]
+    given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
+    others: Json = {}
+    for name, value in patch.items():
+        built = _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
+        if name in attributes:
+            given[attributes[name]] = built
+        else:
+            others[name] = built
+    instance = model(**given)
+    instance.additional_properties.update(others)
+    return instance
 
 
-def _same_scalar(a: object, b: object) -> bool:
-    not_a_number = a != a and b != b  # noqa: PLR0124 - NaN is the one value that is not itself
-    return a is b or not_a_number or (a == b and isinstance(a, bool) == isinstance(b, bool))
+def _build_value(value: Any, schema: Schema) -> Any:
+    if type(value) is dict and schema.model:
+        return _build(value, schema, schema.model)
+    if type(value) is list:
+        return [_build_value(item, schema.items or ANYTHING) for item in value]
+    return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value

@@ -1,10 +1,9 @@
 """Reading without `UNSET`: one field of a customer by its path, and the merchant's own entries by name."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.fields import Kind, fields_of, values_of
-from cybersource_tms._diff.schema import Mismatch, no_such_field
+from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
 
@@ -18,59 +17,63 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
         InvalidRequest: The spec has no such field, or it holds something else; the message has the path.
     """
     if not isinstance(path, str):
-        raise InvalidRequest("get: expected a path such as buyerInformation.email")
-    value: Any = customer
-    found = Kind(model=Customer)
+        raise InvalidRequest("get: expected a path such as buyerInformation.email", argument="path")
+    hint = "; MerchantData(record.customer) has its entries" if path.startswith("merchantDefinedInformation") else ""
     try:
-        for name in path.split("."):
-            value, found = _inner(value, found, name)
+        held = _types(field_schema(path), kind)
     except Mismatch as mismatch:
-        raise InvalidRequest(f"get: {path}: {mismatch.problem}") from mismatch
-    held = [kind] if found.anything else _types(found)
+        raise InvalidRequest(f"get: {mismatch}{hint}", argument="path", path=path) from mismatch
     if kind not in held:
         names = " or ".join(each.__name__ for each in held)
         problem = f"it holds {names}, which get() takes as kind=" if held else "it is not a single value"
-        raise InvalidRequest(f"get: {path}: {problem}")
+        raise InvalidRequest(f"get: {path}: {problem}{hint}", argument="kind", path=path)
+    value: Any = customer
+    for name in path.split("."):
+        value = _member(value, name)
     fits = type(value) is kind or (kind is float and type(value) is int)  # JSON writes 1.0 as 1, too
     return cast("_Value", value) if fits else None
 
 
-def _inner(value: Any, kind: Kind, name: str) -> tuple[Any, Kind]:
-    """Return what a group or a map holds under a name, and what it may hold there."""
-    if not kind.model:
-        raise Mismatch("only a group has fields, and this is within something else", name)
-    if field := fields_of(kind.model).get(name):
-        return getattr(value, field.attribute, None), field.kind
-    if entries := values_of(kind.model):
-        return getattr(value, "additional_properties", {}).get(name), entries
-    raise no_such_field(name, kind.model)
+def _types(schema: Schema, kind: type) -> list[type]:
+    """Return the types of Python that a field's values have; any will do where the spec says nothing."""
+    text = FORMATS[schema.format][0] if schema.format else str
+    number = float if "number" in schema.types else int
+    kinds = {"string": text, "boolean": bool, "integer": number}
+    return [kind] if schema is ANYTHING else [each for name, each in kinds.items() if name in schema.types]
 
 
-def _types(kind: Kind) -> list[type]:
-    """Return the types of the values that are not null; for a number, only `float`."""
-    types = [*kind.scalars, *map(type, kind.choices), *([kind.format] if kind.format else [])]
-    left_out = {type(None), int} if float in types else {type(None)}
-    return [each for each in dict.fromkeys(types) if each not in left_out]
+def _member(value: Any, name: str) -> Any:
+    """Return what a model, or an object that was not made into one, has under a name of the API."""
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value).get(name)
+    attribute = MODELS.get(type(value), {}).get(name)
+    return getattr(value, attribute) if attribute else getattr(value, "additional_properties", {}).get(name)
 
 
 class MerchantData(MutableMapping[str, str]):
     """A customer's `merchant_defined_information` as a dict of names and values.
 
-        with customers.edit(customer_id) as customer:
+        def upgrade(customer: Customer) -> Customer:
             MerchantData(customer)["data2"] = "Gold"
+            return customer
+
+        customers.modify(customer_id, upgrade)
 
     What is changed here is changed in the customer. An entry without a name or without a value is left alone and not
     shown. A value must hold no personal data, or CyberSource suspends the account.
 
     Args:
-        customer: The customer of a record, or the one that an edit hands out.
+        customer: The customer of a record, or the one that `modify` gives to its function.
 
     Raises:
         InvalidRequest: It is not a `Customer`.
     """
 
     def __init__(self, customer: Customer) -> None:
-        self._customer = _check_customer(customer)
+        given: object = customer
+        if not isinstance(given, Customer):  # the list of a CustomerUpdate would replace all entries that there are
+            raise InvalidRequest("MerchantData: expected a Customer, such as record.customer", argument="customer")
+        self._customer = given
 
     def __getitem__(self, name: str) -> str:
         return self._values()[name]
@@ -101,10 +104,3 @@ class MerchantData(MutableMapping[str, str]):
     def _values(self) -> dict[str, str]:
         pairs = ((entry.name, entry.value) for entry in self._entries())
         return {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
-
-
-def _check_customer(customer: object) -> Customer:
-    # The list of a CustomerUpdate would replace all entries that the customer has.
-    if not isinstance(customer, Customer):
-        raise InvalidRequest("MerchantData: expected a Customer, such as record.customer")
-    return customer

@@ -1,257 +1,277 @@
-"""One attempt of a call: build, encrypt, sign, send, read, decrypt, check. The two clients' are twins, line by line."""
+"""One attempt of an operation, step by step. The sync and the async one mirror each other."""
 
 import json
-import time
+import logging
 import zlib
 from contextlib import aclosing, closing
+from datetime import datetime
 from typing import Any
 
 import anyio
 import httpx
-from attrs import evolve
 
-from cybersource_tms._calls.records import Call, Result
-from cybersource_tms._calls.requests import Settings
-from cybersource_tms._calls.responses import (
-    BodyRefused,
-    Response,
-    broken_off,
-    check_response,
-    connection_failed,
-    log_response,
-    unreadable,
-)
+from cybersource_tms._calls.operations import Operation, Result
+from cybersource_tms._calls.responses import decrypt_response, log_response, parse_response, status_error, unreadable
+from cybersource_tms._calls.retries import Deadline
+from cybersource_tms._calls.settings import Settings
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
-from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._http.connections import AsyncConnections, SyncConnections
-from cybersource_tms._version import __version__
-from cybersource_tms.errors import CybersourceError
+from cybersource_tms.errors import ConnectionFailed, CybersourceError, TimedOut
 
-_MEDIA_TYPE = "application/json;charset=utf-8"
-_HEADERS = {
-    "Accept": _MEDIA_TYPE,
-    "Accept-Encoding": "gzip",
-    "Connection": "keep-alive",
-    "Content-Type": _MEDIA_TYPE,  # on GET too: the service's guide, "JSON Web Token with a shared secret"
-    "User-Agent": f"cybersource-tms/{__version__}",
-}
-_LARGEST = 2**24  # bytes of a body, decompressed; the service's _embedded can be large
-_SUCCESS = 2  # the first digit of a status
+from .connection import Connection, DeadlinePassed
+
+log = logging.getLogger("cybersource_tms")
+
+_LARGEST = 2**24  # bytes of a customer, decompressed; the service's _embedded can be large
+_LARGEST_ERROR = 2**20
 _GZIP = 31  # zlib's name for it
 
+# What httpx raises for wrong settings or requests: it will be as wrong the next time.
+_PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name: not trusted, or for another host
+_PROXY_REFUSES = {"407": "check the proxy's user name and password", "403": "check whether the proxy allows this host"}
 
-def attempt(connections: SyncConnections, call: Call[Result], deadline: float) -> Result:
-    """Make one attempt, which sends nothing after the deadline: a time of `time.monotonic()`.
+# What httpx and the system raise because of the network. Anything else stays what it is.
+_NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError)
+
+
+def attempt(
+    connection: Connection[httpx.Client],
+    operation: Operation[Result],
+    settings: Settings,
+    deadline: Deadline,
+    number: int,
+) -> Result:
+    """Make one attempt, which sends nothing after the deadline.
+
+    Args:
+        connection: The connection of this read or update.
+        operation: What to send.
+        settings: The client's settings.
+        deadline: When the call is over.
+        number: Which attempt it is, from 1, for the log and the record.
 
     Raises:
-        CybersourceError: Of any kind; nothing else is raised.
+        CybersourceError: Of any kind. An exception that is neither the network's nor ours comes out as itself.
     """
-    limits = TimeLimits(connections.settings.timeout, deadline)
-    try:
-        request = build_request(call, connections.settings, limits)
-        with connections.borrow() as http:
-            limits.start(is_custom=connections.is_custom)
-            response = read(call, http.send(request, stream=True), limits)
-            return check_response(call, decrypt(call, response, connections.settings.encryption))
-    except CybersourceError:
-        raise
-    except Exception as error:
-        raise connection_failed(call, error, sent=limits.sending, is_custom=connections.is_custom) from error
+    connection.begin(settings.timeout, deadline)
+    request = build_request(connection, operation, settings)
+    auth = sign_request(request, operation, settings)
+    response = send(connection, request, auth, operation)
+    content = read(connection, response, operation)
+    log_response(operation, response, connection.started, number)
+    plain = decrypt_response(operation, response, content, settings.encryption)
+    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
 
 
-async def async_attempt(connections: AsyncConnections, call: Call[Result], deadline: float) -> Result:
-    """Make one attempt, which ends at the deadline, in a task of its own.
-
-    A task that is cancelled from outside can leave a connection of httpcore's pool in use for ever. One that is
-    cancelled by its own scope cleans up first.
-    """
-    limits = TimeLimits(connections.settings.timeout, deadline)
-    outcome: list[Result | BaseException] = []
-    async with anyio.create_task_group() as tasks:
-        tasks.cancel_scope.deadline = anyio.current_time() + deadline - time.monotonic()
-        tasks.start_soon(_keep_outcome, connections, call, limits, outcome)
-    if not outcome:
-        raise connection_failed(call, DeadlinePassed(), sent=limits.sending)
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
-
-
-async def _keep_outcome(
-    connections: AsyncConnections, call: Call[Result], limits: "TimeLimits", outcome: list[Result | BaseException]
-) -> None:
-    try:
-        result = await _attempt(connections, call, limits)
-        outcome.append(result)
-    except anyio.get_cancelled_exc_class():
-        raise
-    except BaseException as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
-        outcome.append(error)
+async def async_attempt(
+    connection: Connection[httpx.AsyncClient],
+    operation: Operation[Result],
+    settings: Settings,
+    deadline: Deadline,
+    number: int,
+) -> Result:
+    """Make one attempt, as `attempt` does. It ends at the deadline."""
+    connection.begin(settings.timeout, deadline)
+    request = build_request(connection, operation, settings)
+    auth = sign_request(request, operation, settings)
+    response = await async_send(connection, request, auth, operation)
+    content = await async_read(connection, response, operation)
+    log_response(operation, response, connection.started, number)
+    plain = decrypt_response(operation, response, content, settings.encryption)
+    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
 
 
-async def _attempt(connections: AsyncConnections, call: Call[Result], limits: "TimeLimits") -> Result:
-    try:
-        request = build_request(call, connections.settings, limits)
-        async with connections.borrow() as http:
-            limits.start(is_custom=connections.is_custom)
-            response = await async_read(call, await http.send(request, stream=True), limits)
-            return check_response(call, decrypt(call, response, connections.settings.encryption))
-    except CybersourceError:
-        raise
-    except Exception as error:
-        raise connection_failed(call, error, sent=limits.sending, is_custom=connections.is_custom) from error
-
-
-class DeadlinePassed(httpx.TimeoutException):
-    """The call has used up its `total_time`."""
-
-    def __init__(self) -> None:
-        super().__init__("total_time is over")
-
-
-class TimeLimits(dict[str, float]):
-    """The time-outs of one attempt, none of which goes beyond the call's deadline.
-
-    httpcore asks for `connect`, `write` or `read` right before it does that, so it connects and sends nothing too late,
-    and where it has not asked for `write`, nothing was sent.
-    """
-
-    def __init__(self, timeout: httpx.Timeout, deadline: float) -> None:
-        super().__init__({step: seconds or 0.0 for step, seconds in timeout.as_dict().items()})
-        self._deadline = deadline
-        self.sending = False
-        self.started = 0.0
-
-    def get(self, step: str, default: Any = None) -> Any:
-        """Return the seconds that a step may take from now on."""
-        left = self.time_left()
-        if step == "write":
-            self.sending = True
-        seconds = super().get(step, default)
-        return seconds if seconds is None else min(seconds, left)
-
-    def time_left(self) -> float:
-        """Return the seconds to the deadline.
-
-        Raises:
-            DeadlinePassed: There are none.
-        """
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise DeadlinePassed
-        return left
-
-    def start(self, *, is_custom: bool) -> None:
-        """Begin to send. A custom transport does not say when it does, so its request counts as sent from now on."""
-        self.time_left()
-        self.sending = is_custom
-        self.started = time.monotonic()
-
-
-def build_request(call: Call[Any], settings: Settings, limits: TimeLimits) -> httpx.Request:
-    """Return the generated code's request, encrypted if there is encryption, and signed with a token.
-
-    Other credentials sign it when it is sent.
+def build_request(connection: Connection[Any], operation: Operation[Any], settings: Settings) -> httpx.Request:
+    """Return the request, encrypted if there is encryption.
 
     Raises:
         InvalidRequest: It cannot be encrypted.
     """
     content: bytes | None = None
-    extensions: dict[str, Any] = {"timeout": limits}
-    if "json" in call.request:
-        content = json.dumps(call.request["json"], ensure_ascii=False, separators=(",", ":")).encode()
-    if encryption := settings.encryption:
-        content = content and encryption.encrypt_request(content)
-    headers = _HEADERS | call.request.get("headers", {})
-    request = httpx.Request(
-        call.method, settings.base_url + call.path, headers=headers, content=content, extensions=extensions
+    if operation.body is not None:
+        content = json.dumps(operation.body, ensure_ascii=False, separators=(",", ":")).encode()
+        if settings.encryption:
+            content = settings.encryption.encrypt_request(content)
+    # What a caller's transport has left over on a connection cannot be seen, so that is not used again.
+    headers = {**settings.headers, "Connection": "keep-alive" if connection.keeps_alive else "close"}
+    return httpx.Request(
+        operation.method,
+        settings.base_url + operation.path,
+        headers=headers | operation.request.get("headers", {}),
+        content=content,
+        extensions={"timeout": connection.timeouts},
     )
-    if isinstance(settings.auth, JsonWebTokenAuth):
-        settings.auth.sign(request, settings.host, call.path, encryption.response_key_id if encryption else None)
-    return request
 
 
-def decrypt(call: Call[Any], response: Response, encryption: MessageEncryption | None) -> Response:
-    """Return a response in plain text. A success that has no body, as the spec says, is not encrypted.
-
-    An error in plain text is passed through: a gateway, or a service that rejects the token, cannot encrypt, and such a
-    response holds no customer. Nor does an error that cannot be decrypted hide its status.
+def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> httpx.Auth | None:
+    """Sign a request for the environment's host, or return the credentials with which `httpx` has to sign it.
 
     Raises:
-        UnreadableResponse: A success that is not encrypted, though it should be, or that cannot be decrypted.
+        Exception: What a signer raises.
     """
-    if not encryption or not encryption.response_key_id or call.has_no_body(response.status_code):
-        return response
-    is_success = response.status_code // 100 == _SUCCESS
+    if not isinstance(settings.auth, JsonWebTokenAuth):
+        return settings.auth
+    response_key_id = settings.encryption.response_key_id if settings.encryption else None
+    settings.auth.sign(request, settings.environment.host, operation.path, response_key_id)
+    return None
+
+
+def expiry_of(auth: httpx.Auth) -> datetime | None:
+    """Return when the signing key's certificate expires; None if there is none."""
+    return auth.expires if isinstance(auth, JsonWebTokenAuth) else None
+
+
+def send(
+    connection: Connection[httpx.Client], request: httpx.Request, auth: httpx.Auth | None, operation: Operation[Any]
+) -> httpx.Response:
+    """Send a request, and return the response, whose body is not read yet.
+
+    Raises:
+        ConnectionFailed: There was no response.
+    """
+    request.extensions["trace"] = connection.trace
     try:
-        plain = encryption.decrypt_response(response.content)
-    except DecryptionFailed as error:
-        if is_success:
-            raise unreadable(call, response, f"cannot be decrypted ({error})") from error
-        plain = b""
-    if plain is None and is_success:
-        raise unreadable(call, response, "is in plain text, and an encrypted one was asked for")
-    return response if plain is None else evolve(response, content=plain)
+        connection.start_sending()
+        return connection.http.send(request, auth=auth, stream=True)
+    except _NETWORK_ERRORS as error:
+        raise network_error(connection, operation, error) from error
 
 
-def read(call: Call[Any], response: httpx.Response, limits: TimeLimits) -> Response:
-    """Read a response to its end, and log it."""
-    status, headers = response.status_code, response.headers
+async def async_send(
+    connection: Connection[httpx.AsyncClient],
+    request: httpx.Request,
+    auth: httpx.Auth | None,
+    operation: Operation[Any],
+) -> httpx.Response:
+    """Send a request, as `send` does. The deadline ends it."""
+    request.extensions["trace"] = connection.async_trace
+    try:
+        connection.start_sending()
+        with anyio.move_on_after(connection.seconds_left()):
+            return await connection.http.send(request, auth=auth, stream=True)
+        raise DeadlinePassed
+    except _NETWORK_ERRORS as error:
+        raise network_error(connection, operation, error) from error
+
+
+def read(connection: Connection[httpx.Client], response: httpx.Response, operation: Operation[Any]) -> bytes:
+    """Read the body of a response to its end.
+
+    Raises:
+        StatusError: It cannot be read, and the status is no success.
+        UnreadableResponse: It cannot be read.
+        TimedOut: It took too long.
+    """
     try:
         with closing(response):
-            body = Body(response)
+            body = Body(response, is_success=response.status_code in operation.success_models)
             for chunk in response.iter_bytes():
-                limits.time_left()
+                connection.check_deadline()
                 body.add(chunk)
-        log_response(call, Response(status, headers, b""), time.monotonic() - limits.started)
-        return Response(status, headers, body.content())
-    except Exception as error:
-        raise broken_off(call, Response(status, headers, b""), error) from error
+        content = body.content()
+    except _NETWORK_ERRORS as error:
+        raise broken_off(connection, operation, response, error) from error
+    if connection.has_leftovers(response.url):
+        connection.stream.close()
+    return content
 
 
-async def async_read(call: Call[Any], response: httpx.Response, limits: TimeLimits) -> Response:
-    """Read a response to its end, and log it."""
-    status, headers = response.status_code, response.headers
+async def async_read(
+    connection: Connection[httpx.AsyncClient], response: httpx.Response, operation: Operation[Any]
+) -> bytes:
+    """Read the body of a response, as `read` does. The deadline ends it."""
     try:
         async with aclosing(response):
-            body = Body(response)
-            async for chunk in response.aiter_bytes():
-                limits.time_left()
-                body.add(chunk)
-        log_response(call, Response(status, headers, b""), time.monotonic() - limits.started)
-        return Response(status, headers, body.content())
-    except Exception as error:
-        raise broken_off(call, Response(status, headers, b""), error) from error
+            body = Body(response, is_success=response.status_code in operation.success_models)
+            with anyio.move_on_after(connection.seconds_left()) as scope:
+                async for chunk in response.aiter_bytes():
+                    body.add(chunk)
+            if scope.cancelled_caught:
+                raise DeadlinePassed
+        content = body.content()
+    except _NETWORK_ERRORS as error:
+        raise broken_off(connection, operation, response, error) from error
+    if connection.has_leftovers(response.url):
+        await connection.stream.aclose()
+    return content
+
+
+class BodyRefused(httpx.DecodingError):
+    """Why a body is not read to its end, in words that may stand in a message."""
 
 
 class Body:
     """The body of a response, decompressed here and not by httpx: a few bytes of gzip can hold gigabytes.
 
     Raises:
-        BodyRefused: It is too large, or is not compressed as was asked for.
+        BodyRefused: It is too large, or compressed in another way than requested.
     """
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, *, is_success: bool) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding != "identity":
             del response.headers["content-encoding"]
-        is_loaded = response.is_stream_consumed  # a custom transport's, which httpx has decompressed already
+        is_loaded = response.is_stream_consumed  # a caller's transport's, which httpx has decompressed already
         if not is_loaded and encoding not in {"identity", "gzip"}:
-            raise BodyRefused("is compressed in a way that was not asked for")
+            raise BodyRefused("is compressed in a way that was not requested")
         self._gunzip = zlib.decompressobj(_GZIP) if encoding == "gzip" and not is_loaded else None
+        self._largest = _LARGEST if is_success else _LARGEST_ERROR
         self._content = bytearray()
 
     def add(self, chunk: bytes) -> None:
         """Add what was read."""
+        if self._gunzip and self._gunzip.eof:
+            raise BodyRefused("goes on after its end")
         try:
-            self._content += self._gunzip.decompress(chunk, _LARGEST + 1) if self._gunzip else chunk
+            self._content += self._gunzip.decompress(chunk, self._largest + 1) if self._gunzip else chunk
         except zlib.error as error:
             raise BodyRefused("is wrongly compressed") from error
-        if len(self._content) > _LARGEST:
-            raise BodyRefused(f"is larger than {_LARGEST} bytes")
+        if len(self._content) > self._largest:
+            raise BodyRefused(f"is larger than {self._largest} bytes")
 
     def content(self) -> bytes:
         """Return the whole body."""
         if self._gunzip and not self._gunzip.eof:
             raise BodyRefused("is wrongly compressed")
         return bytes(self._content)
+
+
+def network_error(connection: Connection[Any], operation: Operation[Any], error: Exception) -> ConnectionFailed:
+    """Return the error for an attempt without a response."""
+    log.debug("%s %s failed: %s", operation.method, operation.path, type(error).__name__, extra=operation.log_fields)
+    is_time_out = isinstance(error, httpx.TimeoutException | TimeoutError)
+    details = [f"{type(error).__name__} ({operation.method} {operation.path})"]
+    # Other messages of httpx can quote headers.
+    if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | DeadlinePassed) and not connection.is_custom:
+        details[0] += f": {error}"
+    refusal = _proxy_status(error)
+    if refusal:
+        details.append(f"the proxy responded with {refusal}: {_PROXY_REFUSES.get(refusal, 'it may be overloaded')}")
+    if not connection.request_sent:
+        details.append("nothing was sent")
+    return (TimedOut if is_time_out else ConnectionFailed)(
+        "; ".join(details),
+        may_have_been_applied=connection.request_sent,
+        is_transient=not (isinstance(error, _PERMANENT) or refusal in _PROXY_REFUSES or _UNTRUSTED in str(error)),
+    )
+
+
+def broken_off(
+    connection: Connection[Any], operation: Operation[Any], response: httpx.Response, error: Exception
+) -> CybersourceError:
+    """Return the error for a response whose body could not be read to its end."""
+    if response.status_code not in operation.success_models:
+        return status_error(operation, response, b"")  # it says more than the body would have said
+    if isinstance(error, BodyRefused):
+        return unreadable(operation, response, str(error))
+    if isinstance(error, httpx.DecodingError):
+        return unreadable(operation, response, "is wrongly compressed")
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return network_error(connection, operation, error)
+    return unreadable(operation, response, "broke off", is_transient=True)
+
+
+def _proxy_status(error: Exception) -> str | None:
+    """Return the status with which a proxy refused to connect; httpx only has it in the message."""
+    status = str(error)[:3]
+    return status if isinstance(error, httpx.ProxyError) and status.isdigit() else None

@@ -1,41 +1,41 @@
-"""The `httpx` clients below a client of ours: each call in flight has one, with one connection, to itself.
+"""Connections: one for each read or update, to itself, and only used again if its last exchange ended in order.
 
-So no call meets what another one left behind, whether that was cancelled, cut or got two responses: a connection is
-only used again after a whole exchange about the right customer. All of them belong to the process and the event loop
-that made them: after a fork, or in another loop, there are new ones. The others are left alone until their loop is
-closed.
+So no call can see another one's leftovers, whether that was cancelled, cut or got two responses. A connection belongs
+to the process and the event loop that made it: after a fork, or in another loop, there are new ones.
 """
 
 import asyncio
 import os
 import ssl
-import threading
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from typing import Any, Generic
 
 import anyio
 import anyio.lowlevel
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms._calls.requests import Settings
-from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
+from cybersource_tms._calls.retries import Attempts
+from cybersource_tms._calls.settings import parse_count
 from cybersource_tms.errors import InvalidRequest, StatusError
 
-_Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
-_Slots = TypeVar("_Slots", threading.Semaphore, anyio.Semaphore)
+from .connection import Connection, Http
 
-_Home = tuple[int, object]  # a process, and in it an event loop or None
+_Owner = tuple[int, object]  # a process, and in it an event loop or None
 
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+# What httpx raises for settings that it cannot use: no such file, no certificate in it, no such scheme, no socksio, ...
+_UNUSABLE = (OSError, ValueError, TypeError, ImportError, httpx.InvalidURL)
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _NoCookies(httpx.Cookies):
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Keep nothing: many share a client, and what the service hands to one is not for the next."""
+        """Keep nothing: many calls share a client, and what the service hands to one is not for the next."""
 
 
 class _SyncHttp(httpx.Client):
@@ -47,165 +47,224 @@ class _AsyncHttp(httpx.AsyncClient):
 
 
 @frozen
-class _Pool(Generic[_Http, _Slots]):
-    """What belongs to one process and event loop: the slots of calls, and the clients that are not in use."""
+class _Pool(Generic[Http]):
+    """What belongs to one process and event loop: the idle connections, and how many more calls may be in flight."""
 
-    slots: _Slots
-    idle: deque[_Http] = field(factory=deque[_Http])
+    free: anyio.Semaphore
+    idle: deque[Connection[Http]] = field(factory=deque)  # pyright: ignore[reportUnknownVariableType]
 
 
-class _Connections(Generic[_Http, _Slots]):
-    """What the connections of both clients share. A custom transport is used for all calls, and closed at the end.
+class _Connections(Generic[Http]):
+    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end.
 
     Raises:
-        InvalidRequest: The machine's settings for TLS or proxies cannot be used; the message names the variables.
+        InvalidRequest: The settings for TLS or proxies cannot be used; the message names them.
     """
 
     def __init__(
-        self, kind: type[_Http], slots: Callable[[int], _Slots], settings: Settings, hook: object, transport: object
+        self,
+        http_class: type[Http],
+        transport_class: type,
+        base_url: str,
+        hook: object,
+        *,
+        transport: object,
+        max_connections: object,
+        ssl_context: object,
+        proxy: object,
     ) -> None:
-        self.settings = settings
-        self.closed = False
-        # Of what it sends and raises, a transport of somebody else's says nothing that can be relied upon.
-        self.is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
-        self._kind: type[_Http] = kind
-        self._slots: Callable[[int], _Slots] = slots
-        self._transport = transport
-        uses_tls = settings.base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
+        uses_tls = base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
+        if not isinstance(transport, transport_class | None):
+            raise InvalidRequest(f"transport: this client needs an httpx.{transport_class.__name__}")
+        if transport and (ssl_context or proxy):
+            raise InvalidRequest(
+                "transport: it cannot be combined with ssl_context or proxy, which are settings of its own"
+            )
+        if not isinstance(ssl_context, ssl.SSLContext | None):
+            raise InvalidRequest("ssl_context: expected an ssl.SSLContext")
+        if proxy and not uses_tls:
+            raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
+        self.is_closed = False
+        self._http_class: type[Http] = http_class
+        self._max_connections = parse_count("max_connections", max_connections)
+        self._is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
+        self._proxy_names = ("proxy",) if proxy else _PROXY_VARIABLES
         self._options: dict[str, Any] = {
-            "auth": None if isinstance(settings.auth, JsonWebTokenAuth) else settings.auth,
             "event_hooks": {"response": [hook]},
             "limits": httpx.Limits(max_connections=1),
             "transport": transport,
             "trust_env": uses_tls,
+            "proxy": proxy,
             # Where nothing uses it, one that trusts nobody: loading certificates takes 20 ms.
-            "verify": _tls_context() if uses_tls and not transport else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            "verify": ssl_context or (_tls_context() if uses_tls and not transport else _TRUSTS_NOBODY),
         }
         # The first client is made at once, so that settings that cannot be used are refused here.
-        self._unused: deque[_Http] = deque([self._open()])
+        first = self._open()
+        self._shared: Http | None = first if transport else None
+        self._unused: deque[Http] = deque([first])
         # Those of other processes are kept, or the garbage collector would close their sockets.
-        self._pools: dict[_Home, _Pool[_Http, _Slots]] = {}
+        self._pools: dict[_Owner, _Pool[Http]] = {}
 
-    def _pool_of(self, home: _Home) -> _Pool[_Http, _Slots]:
-        if self.closed:
+    def _pool_of(self, owner: _Owner) -> _Pool[Http]:
+        if self.is_closed:
             raise InvalidRequest("this client is closed: make a new one")
-        if home in self._pools:
-            return self._pools[home]
-        others = [each for each in list(self._pools) if each != home]
-        if others and self._transport:
-            raise InvalidRequest("transport: it is of another process or event loop, so make a client in this one")
-        for ended in filter(_has_ended, others):
-            self._pools.pop(ended, None)
+        if owner in self._pools:
+            return self._pools[owner]
+        others = [each for each in list(self._pools) if each != owner]
+        if others and self._shared:
+            raise InvalidRequest("transport: it belongs to another process or event loop, so make a client in this one")
+        self._abandon(filter(_has_ended, others))
         # Threads that come here at the same time get the same pool.
-        return self._pools.setdefault(home, _Pool(self._slots(self.settings.max_connections)))
+        return self._pools.setdefault(owner, _Pool(anyio.Semaphore(self._max_connections)))
 
-    def _take(self, pool: _Pool[_Http, _Slots]) -> _Http:
-        for free in (pool.idle, self._unused):
-            with suppress(IndexError):
-                return free.pop()
-        return self._open()
+    def _take(self, pool: _Pool[Http]) -> Connection[Http]:
+        if self._shared:
+            return Connection(self._shared, keeps_alive=False, is_custom=self._is_custom)
+        with suppress(IndexError):
+            return pool.idle.pop()
+        with suppress(IndexError):
+            return Connection(self._unused.pop(), keeps_alive=True, is_custom=False)
+        return Connection(self._open(), keeps_alive=True, is_custom=False)
 
-    def _open(self) -> _Http:
+    def _release(self, pool: _Pool[Http], connection: Connection[Http], *, reusable: bool) -> list[Any]:
+        """Keep a connection that can be used again, and return the network streams to close.
+
+        Idle ones whose peer has closed them are among these, and the oldest ones if there are too many.
+        """
+        if not connection.keeps_alive:
+            return []
+        if self.is_closed or not reusable or connection.is_closed:
+            to_close = [connection]
+        else:
+            to_close = []
+            pool.idle.append(connection)
+        with suppress(IndexError):  # other threads take idle ones, too
+            while pool.idle[0].is_closed or len(pool.idle) > self._max_connections:
+                to_close.append(pool.idle.popleft())
+            pool.idle.rotate(-1)
+        return [each.stream for each in to_close if each.stream]
+
+    def _open(self) -> Http:
         try:
-            http: _Http = self._kind(**self._options)
-        except Exception as error:  # noqa: BLE001 - of many kinds, some of which quote a proxy's password
+            http: Http = self._http_class(**self._options)
+        except _UNUSABLE as error:
             problem = type(error).__name__
         else:
             return http
-        raise _unusable(_PROXY_VARIABLES, problem)
+        # Outside of the except block, whose error can quote a proxy's password.
+        raise _unusable(self._proxy_names, problem)
 
-    def _to_close(self, home: _Home) -> Iterator[_Http]:
-        self.closed = True
-        if self._transport:
-            yield self._open()  # closing it closes the transport
-        elif home in self._pools:
-            idle = self._pools[home].idle
-            while idle:
-                yield idle.pop()
+    def _abandon(self, owners: Iterable[_Owner]) -> None:
+        """Close what event loops that have ended left open: nobody can wait for them to do it."""
+        for owner in owners:
+            pool = self._pools.pop(owner, None)
+            for connection in pool.idle if pool else ():
+                sock: Any = connection.stream.get_extra_info("socket")
+                with suppress(OSError):
+                    getattr(sock, "_sock", sock).close()
+
+    def _end(self, owner: _Owner) -> list[Any]:
+        """Take no more calls, and return the network streams to close."""
+        self.is_closed = True
+        self._abandon(each for each in list(self._pools) if _has_ended(each))
+        pool = self._pools.get(owner)
+        streams = [connection.stream for connection in pool.idle if connection.stream] if pool else []
+        if pool:
+            pool.idle.clear()
+        return streams
 
 
-class SyncConnections(_Connections[httpx.Client, threading.Semaphore]):
-    """The connections of a `CustomersClient`."""
+class SyncConnections(_Connections[httpx.Client]):
+    """The connections of a `CustomersClient`. Nothing bounds the calls in flight but the caller's threads.
 
-    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
-        super().__init__(_SyncHttp, threading.Semaphore, settings, _ignore_location, transport)
+    So no lock is held where the handler of a signal may raise: taking from a deque and adding to it are atomic.
+    """
 
-    def slots(self) -> threading.Semaphore:
-        """Return what each call holds from its first attempt to its last, so that only `max_connections` calls do.
+    def __init__(self, base_url: str, **options: Any) -> None:
+        super().__init__(_SyncHttp, httpx.BaseTransport, base_url, _ignore_location, **options)
 
-        Raises:
-            InvalidRequest: As from `borrow`.
-        """
-        return self._pool_of((os.getpid(), None)).slots
+    def _open(self) -> httpx.Client:
+        """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
+        http = super()._open()
+        for transport in [] if self._options["transport"] else [http._transport, *http._mounts.values()]:  # noqa: SLF001 - see above
+            if pool := getattr(transport, "_pool", None):
+                pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - see above
+        return http
 
     @contextmanager
-    def borrow(self) -> Generator[httpx.Client]:
-        """Lend a client for one exchange. If that ends without a record or a `StatusError`, its connection is closed.
+    def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
+        """Yield a connection for one read or update. Unless that ends in order, it is closed.
+
+        An exception that is not ours gets a note on the update's fate.
 
         Raises:
-            InvalidRequest: The client is closed, or its custom transport is of another process.
+            InvalidRequest: The client is closed, or its transport belongs to another process.
         """
         pool = self._pool_of((os.getpid(), None))
-        http, in_order = self._take(pool), False
+        connection, reusable = self._take(pool), False
         try:
-            yield http
-            in_order = True
+            yield connection
+            reusable = True
         except StatusError:
-            in_order = True
+            reusable = True
+            raise
+        except BaseException as error:
+            attempts.note_fate(error, request_sent=connection.request_sent)
             raise
         finally:
-            if in_order and not self.closed:
-                pool.idle.append(http)
-            elif not self._transport:
-                http.close()
+            for stream in self._release(pool, connection, reusable=reusable):
+                stream.close()
 
     def close(self) -> None:
-        """Close what is not in use; what is in use is closed when its exchange ends."""
-        for http in self._to_close((os.getpid(), None)):
-            http.close()
+        """Close what is idle; what is in use is closed when its exchange ends."""
+        for stream in self._end((os.getpid(), None)):
+            stream.close()
+        if self._shared:
+            self._shared.close()
 
 
-class AsyncConnections(_Connections[httpx.AsyncClient, anyio.Semaphore]):
-    """The connections of an `AsyncCustomersClient`."""
+class AsyncConnections(_Connections[httpx.AsyncClient]):
+    """The connections of an `AsyncCustomersClient`, of which `max_connections` calls can be in flight."""
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-        super().__init__(_AsyncHttp, anyio.Semaphore, settings, _ignore_location_async, transport)
-
-    def slots(self) -> anyio.Semaphore:
-        """Return what each call holds, as `SyncConnections.slots` does."""
-        return self._pool_of(_this_loop()).slots
+    def __init__(self, base_url: str, **options: Any) -> None:
+        super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, base_url, _ignore_location_async, **options)
 
     @asynccontextmanager
-    async def borrow(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """Lend a client for one exchange, as `SyncConnections.borrow` does."""
-        pool = self._pool_of(_this_loop())
-        http, in_order = self._take(pool), False
-        try:
-            yield http
-            in_order = True
-        except StatusError:
-            in_order = True
-            raise
-        finally:
-            if in_order and not self.closed:
-                pool.idle.append(http)
-            elif not self._transport:
+    async def acquire(self, attempts: Attempts) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
+        """Wait until a call may be in flight, and yield a connection as `SyncConnections.acquire` does."""
+        pool, started = self._pool_of(_this_loop()), time.monotonic()
+        async with pool.free:
+            connection, reusable = self._take(pool), False
+            connection.waited = time.monotonic() - started
+            try:
+                yield connection
+                reusable = True
+            except StatusError:
+                reusable = True
+                raise
+            except BaseException as error:
+                attempts.note_fate(error, request_sent=connection.request_sent)
+                raise
+            finally:
                 with anyio.CancelScope(shield=True):
-                    await http.aclose()
+                    for stream in self._release(pool, connection, reusable=reusable):
+                        await stream.aclose()
 
     async def close(self) -> None:
-        """Close what is not in use; what is in use is closed when its exchange ends."""
-        for http in self._to_close(_this_loop()):
-            await http.aclose()
+        """Close what is idle; what is in use is closed when its exchange ends."""
+        for stream in self._end(_this_loop()):
+            await stream.aclose()
+        if self._shared:
+            await self._shared.aclose()
 
 
-def _this_loop() -> _Home:
+def _this_loop() -> _Owner:
     return os.getpid(), anyio.lowlevel.current_token().native_token
 
 
-def _has_ended(home: _Home) -> bool:
-    """Say whether a home is a closed event loop of asyncio: trio does not tell."""
-    return isinstance(home[1], asyncio.AbstractEventLoop) and home[1].is_closed()
+def _has_ended(owner: _Owner) -> bool:
+    """Return whether an owner is a closed event loop of asyncio of this process: trio does not tell."""
+    return owner[0] == os.getpid() and isinstance(owner[1], asyncio.AbstractEventLoop) and owner[1].is_closed()
 
 
 def _ignore_location(response: httpx.Response) -> None:
@@ -221,12 +280,12 @@ async def _ignore_location_async(response: httpx.Response) -> None:
 def _tls_context() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
-    except Exception as error:  # noqa: BLE001 - of many kinds: no such file, no certificate in it, ...
+    except _UNUSABLE as error:
         problem = type(error).__name__
     raise _unusable(_TLS_VARIABLES, problem)
 
 
-def _unusable(variables: tuple[str, ...], problem: str) -> InvalidRequest:
-    present = [name for name in os.environ if name.upper() in variables and os.environ[name]]
-    names = ", ".join(present) or "the system's settings"
-    return InvalidRequest(f"{names}: cannot be used ({problem}); correct or remove what is wrong")
+def _unusable(names: tuple[str, ...], problem: str) -> InvalidRequest:
+    present = [name for name, value in os.environ.items() if value and name.upper() in names]
+    listed = ", ".join(present) or ("proxy" if "proxy" in names else "the system's settings")
+    return InvalidRequest(f"{listed}: cannot be used ({problem}); correct or remove what is wrong")

@@ -100,7 +100,7 @@ def sync_detailed(
 ) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     """Retrieve a customer
 
-     Returns the customer as it is now, with its ETag.
+     Returns the current customer, with its ETag.
 
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
@@ -136,7 +136,7 @@ def sync(
 ) -> AuthenticationFailure | Customer | ErrorResponse | None:
     """Retrieve a customer
 
-     Returns the customer as it is now, with its ETag.
+     Returns the current customer, with its ETag.
 
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
@@ -167,7 +167,7 @@ async def asyncio_detailed(
 ) -> Response[AuthenticationFailure | Customer | ErrorResponse]:
     """Retrieve a customer
 
-     Returns the customer as it is now, with its ETag.
+     Returns the current customer, with its ETag.
 
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when
@@ -201,7 +201,7 @@ async def asyncio(
 ) -> AuthenticationFailure | Customer | ErrorResponse | None:
     """Retrieve a customer
 
-     Returns the customer as it is now, with its ETag.
+     Returns the current customer, with its ETag.
 
     Args:
         customer_token_id (str): The customer's token id, as the service returned it in id when

@@ -1,0 +1,291 @@
+"""`apply` and `modify`: read the customer, find what has to change, send that, guarded by the ETag."""
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from cybersource_tms import (
+    BuyerInformation,
+    Customer,
+    CustomerUpdate,
+    MerchantData,
+    Retries,
+    errors,
+)
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
+from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, BlockingClient, Clients
+from support.fixed_response import FixedResponse
+from support.recording import RecordingTransport
+
+ID = PAGE_CUSTOMER_ID
+DESIRED = NEW_EMAIL.to_dict()
+Call = Callable[[BlockingClient], Any]
+
+
+def methods(sandbox: Sandbox) -> str:
+    """Return the methods of what the sandbox received."""
+    return " ".join(request.method for request in sandbox.received)
+
+
+def set_email(customer: Customer) -> Customer:
+    """Change the customer that is given, and return it."""
+    customer.buyer_information = BuyerInformation(email=EMAIL)
+    return customer
+
+
+class Asked:
+    """A function for `modify` that keeps what it was given, while somebody else changes the customer `times` times."""
+
+    def __init__(self, sandbox: Sandbox, times: int = 0) -> None:
+        self.sandbox, self.times = sandbox, times
+        self.customers: list[Customer] = []
+
+    def __call__(self, customer: Customer) -> CustomerUpdate:
+        """Return the changes."""
+        self.customers.append(customer)
+        if len(self.customers) <= self.times:
+            self.sandbox.change({"objectInformation": {"title": f"number {len(self.customers)}"}})
+        return NEW_EMAIL
+
+
+WAYS: dict[str, Call] = {
+    "apply a mapping": lambda customers: customers.apply(ID, DESIRED),
+    "apply a CustomerUpdate": lambda customers: customers.apply(ID, NEW_EMAIL),
+    "modify, changes": lambda customers: customers.modify(ID, lambda customer: NEW_EMAIL),
+    "modify, a mapping": lambda customers: customers.modify(ID, lambda customer: DESIRED),
+    "modify, the argument": lambda customers: customers.modify(ID, set_email),
+}
+in_all_ways = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+
+
+@in_all_ways
+def test_only_what_differs_is_sent(clients: Clients, sandbox: Sandbox, way: Call) -> None:
+    """The customer is read, the difference is sent with the ETag of what was read, and the record says so."""
+    etag = sandbox.etag()
+    record = way(clients.open(transport=sandbox.transport))
+    assert methods(sandbox) == "GET PATCH"
+    assert json.loads(sandbox.received[1].body) == DESIRED
+    assert sandbox.received[1].headers["if-match"] == etag
+    assert (record.customer.to_dict(), record.etag) == (sandbox.customer(), sandbox.etag())
+    assert (record.sent, record.requests) == (("buyerInformation.email",), 2)
+    assert record.unique_transaction_id == sandbox.received[1].reply.headers["uniqueTransactionID"]  # type: ignore[union-attr]
+
+
+@in_all_ways
+def test_nothing_differs(clients: Clients, sandbox: Sandbox, way: Call) -> None:
+    """Nothing is sent, and the record is of the read."""
+    sandbox.change(DESIRED)
+    record = way(clients.open(transport=sandbox.transport))
+    assert methods(sandbox) == "GET"
+    assert (record.sent, record.requests, record.etag) == ((), 1, sandbox.etag())
+
+
+def test_no_etag_is_needed_to_send_nothing(clients: Clients) -> None:
+    """The record of the read is returned, even if it has no ETag."""
+    record = clients.open(transport=FixedResponse(headers={})).modify(ID, lambda customer: None)
+    assert (record.sent, record.etag) == ((), None)
+
+
+@pytest.mark.parametrize("etag", [None, "*", "", "a, b"])
+@in_all_ways
+def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str | None) -> None:
+    """Without an ETag that can be sent back, nothing is written."""
+    transport = FixedResponse(headers={} if etag is None else {"ETag": etag})
+    with pytest.raises(errors.UnreadableResponse, match="ETag.*nothing was sent") as caught:
+        way(clients.open(transport=transport))
+    assert not caught.value.may_have_been_applied
+    assert [request.method for request in transport.requests] == ["GET"]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_conflict(clients: Clients, sandbox: Sandbox, times: int) -> None:
+    """If somebody else changes the customer in between, it is read and the function called again."""
+    asked = Asked(sandbox, times)
+    record = clients.open(transport=sandbox.transport, retries=Retries(attempts=4)).modify(ID, asked)
+    titles = [each.object_information.title for each in asked.customers[1:]]  # type: ignore[union-attr]
+    assert titles == [f"number {number + 1}" for number in range(times)]
+    assert methods(sandbox) == " ".join(["GET PATCH"] * (times + 1))
+    assert record.requests == 2 * (times + 1)
+    assert record.customer.to_dict() == sandbox.customer()
+
+
+@pytest.mark.parametrize(("retries", "rounds"), [(Retries(attempts=3), 3), (Retries(attempts=1), 1), (None, 1)])
+def test_conflicts_in_all_rounds(clients: Clients, sandbox: Sandbox, retries: Retries | None, rounds: int) -> None:
+    """There are as many rounds as the client's retries have attempts; the error says how many, and nothing changed."""
+    asked = Asked(sandbox, times=99)
+    with pytest.raises(errors.PreconditionFailed, match=f"in all {rounds} rounds") as caught:
+        clients.open(transport=sandbox.transport, retries=retries).modify(ID, asked)
+    assert len(asked.customers) == rounds
+    assert not caught.value.may_have_been_applied
+    assert caught.value.correlation_id
+
+
+LATE = {"the second read": 0.8, "the update": 1.2}
+
+
+@in_all_ways
+@pytest.mark.parametrize("seconds", LATE.values(), ids=LATE)
+def test_one_deadline(
+    clients: Clients, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, way: Call, seconds: float
+) -> None:
+    """It is for all reads and updates of a call: what would begin after it is not sent."""
+    clock, ahead = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead[0])
+
+    def take_long(number: int, request: httpx.Request) -> None:
+        ahead[0] += seconds * 100
+        sandbox.change({"objectInformation": {"title": f"number {number}"}})
+
+    transport = RecordingTransport(after=take_long, through=sandbox.transport)
+    with pytest.raises(errors.TimedOut, match="total_timeout is over|DeadlinePassed") as caught:
+        way(clients.open(transport=transport, retries=Retries(total_timeout=100)))
+    assert methods(sandbox) == ("GET PATCH" if seconds < 1 else "GET")
+    assert not caught.value.may_have_been_applied
+
+
+LOST = Fault(status=503, applied=True)
+
+
+@in_all_ways
+def test_a_lost_response(clients: Clients, sandbox: Sandbox, way: Call) -> None:
+    """The retry is refused, the customer is read, and it has the values: success, with all requests counted."""
+    sandbox.fail(Fault(), LOST)
+    record = way(clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0)))
+    assert methods(sandbox) == "GET PATCH PATCH GET"
+    assert (record.sent, record.requests) == (("buyerInformation.email",), 4)
+
+
+def test_a_lost_response_and_another_writer(clients: Clients, sandbox: Sandbox) -> None:
+    """If the customer read back does not have the values, the error names the fields, and the function is not asked."""
+    asked = Asked(sandbox)
+    customers = clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0))
+    sandbox.fail(Fault(), Fault(cut="before"), Fault(status=412))
+    with pytest.raises(errors.PreconditionFailed, match=r"buyerInformation\.email") as caught:
+        customers.modify(ID, asked)
+    assert caught.value.not_applied == ("buyerInformation.email",)
+    assert caught.value.may_have_been_applied
+    assert len(asked.customers) == 1
+
+
+def test_reading_back_fails(clients: Clients, sandbox: Sandbox) -> None:
+    """The 412 is raised, with the reason why the customer could not be read as its cause."""
+    sandbox.fail(Fault(), LOST, Fault(status=412), Fault(status=404))
+    with pytest.raises(errors.PreconditionFailed) as caught:
+        clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0)).apply(ID, DESIRED)
+    assert isinstance(caught.value.__cause__, errors.NotFound)
+    assert caught.value.may_have_been_applied
+    assert (caught.value.not_applied, methods(sandbox)) == ((), "GET PATCH PATCH GET")
+
+
+def raises(customer: Customer) -> CustomerUpdate | None:
+    """Raise what only the caller knows."""
+    raise LookupError("no such row")
+
+
+async def is_async(customer: Customer) -> Customer:
+    """Be of no use."""
+    return customer
+
+
+def changes_and_returns_nothing(customer: Customer) -> None:
+    """Forget to return the customer."""
+    MerchantData(customer)["data2"] = "Gold"
+
+
+def changes_and_returns_changes(customer: Customer) -> CustomerUpdate:
+    """Change the customer, and return something else."""
+    set_email(customer)
+    return NEW_CODE
+
+
+INVALID = errors.InvalidRequest
+WRONG: dict[str, tuple[Any, type[Exception], str]] = {
+    "raises": (raises, LookupError, "no such row"),
+    "is async": (is_async, INVALID, "function: expected a function that is not async"),
+    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),
+    "a copy": (copy.copy, INVALID, "function: the result is another Customer than its argument"),
+    "a deep copy": (copy.deepcopy, INVALID, "function: the result is another Customer than its argument"),
+    "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),
+    "changed, and changes": (changes_and_returns_changes, INVALID, "function: it changed its argument, so it has to"),
+    "a number": (lambda customer: 5, INVALID, "function: the result has to be the Customer, .* not int"),
+    "a wrong type": (
+        lambda customer: {"buyerInformation": {"email": 5}},
+        INVALID,
+        "function: .*buyerInformation.email",
+    ),
+    "a wrong name": (lambda customer: {"buyer_information": {}}, INVALID, "did you mean buyerInformation"),
+}
+
+
+@pytest.mark.parametrize(("function", "error", "message"), WRONG.values(), ids=list(WRONG))
+def test_a_wrong_function(
+    clients: Clients, sandbox: Sandbox, function: Any, error: type[Exception], message: str
+) -> None:
+    """What the function raises comes out as itself; what it must not return is refused. Nothing is written."""
+    with pytest.raises(error, match=message):
+        clients.open(transport=sandbox.transport).modify(ID, function)
+    assert methods(sandbox) == "GET"
+
+
+REFUSED: dict[str, tuple[Call, str]] = {
+    "what was read": (lambda customers: customers.apply(ID, customers.retrieve(ID)), "a CustomerRecord holds what was"),
+    "its customer": (lambda customers: customers.apply(ID, customers.retrieve(ID).customer), "a Customer holds what"),
+    "nothing": (lambda customers: customers.apply(ID, {}), "there is no field in it"),
+    "an empty group": (lambda customers: customers.apply(ID, {"buyerInformation": {}}), "there is no field in it"),
+    "a wrong type": (lambda customers: customers.apply(ID, {"buyerInformation": 5}), "buyerInformation: expected"),
+    "a function": (lambda customers: customers.apply(ID, set_email), "goes to modify"),
+    "no function": (lambda customers: customers.modify(ID, DESIRED), "function: expected a function"),
+    "a class": (lambda customers: customers.modify(ID, CustomerUpdate), "function: expected a function"),
+    "no id": (lambda customers: customers.apply("", DESIRED), "customer_id: "),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=list(REFUSED))
+def test_wrong_arguments(clients: Clients, sandbox: Sandbox, call: Call, message: str) -> None:
+    """What is wrong in itself is refused before anything is read, and the message says what to do."""
+    with pytest.raises(errors.InvalidRequest, match=message):
+        call(clients.open(transport=sandbox.transport))
+    assert "PATCH" not in methods(sandbox)
+
+
+OLD = [{"name": "data9", "value": "x" * 120}, {"name": "data1", "value": "a"}]
+NEW_ENTRY = [*OLD[:1], {"name": "data1", "value": "b"}]
+LIMITS: dict[str, tuple[Any, str]] = {
+    "old entries pass": (NEW_ENTRY, ""),
+    "a new name": ([*OLD, {"name": "data8", "value": "b"}], r"merchantDefinedInformation\[2\].name"),
+    "a new value": ([*OLD, {"name": "data2", "value": "b" * 101}], r"merchantDefinedInformation\[2\].value"),
+}
+
+
+@pytest.mark.parametrize(("entries", "wrong"), LIMITS.values(), ids=list(LIMITS))
+def test_limits_hold_for_what_is_new(clients: Clients, entries: Any, wrong: str) -> None:
+    """What the customer has from before the limits passes; what is new or different is held to them."""
+    service = FixedResponse(body=json.dumps(page_customer() | {"merchantDefinedInformation": OLD}).encode())
+    customers = clients.open(transport=service)
+    if wrong:
+        with pytest.raises(errors.InvalidRequest, match=wrong):
+            customers.apply(ID, {"merchantDefinedInformation": entries})
+    else:
+        customers.apply(ID, {"merchantDefinedInformation": entries})
+        assert json.loads(service.requests[1].content) == {"merchantDefinedInformation": entries}
+    assert len(service.requests) == (1 if wrong else 2)
+
+
+def test_the_function_can_use_the_client(clients: Clients, sandbox: Sandbox) -> None:
+    """Nothing is held while the caller's code runs: with one connection, the function can read another customer."""
+    if clients.name == "async":
+        pytest.skip("the function of the async client is not async")
+    other = "0" * 32
+    sandbox.add({"id": other})
+    with sandbox.running() as url:
+        customers = clients.open(base_url=url, max_connections=1)
+
+        def take_title(customer: Customer) -> dict[str, Any]:
+            return {"objectInformation": {"title": customers.retrieve(other).customer.id}}
+
+        assert customers.modify(ID, take_title).customer.object_information.title == other  # type: ignore[union-attr]

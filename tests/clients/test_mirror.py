@@ -1,0 +1,91 @@
+"""The sync and the async client mirror each other."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import cybersource_tms
+from cybersource_tms import AsyncCustomersClient, CustomersClient
+
+PACKAGE = Path(cybersource_tms.__file__).parent
+# What the async client calls otherwise.
+NAMES = {
+    "AbstractAsyncContextManager": "AbstractContextManager",
+    "AsyncConnections": "SyncConnections",
+    "AsyncCustomersClient": "CustomersClient",
+    "AsyncIterator": "Iterator",
+    "AsyncJob": "SyncJob",
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "aclose": "close",
+    "anyio": "time",
+    "async_attempt": "attempt",
+    "AsyncBaseTransport": "BaseTransport",
+}
+
+
+class _ToSync(ast.NodeTransformer):
+    """Makes sync source of async source: other names, no awaits, no docstrings."""
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        fields = {name: getattr(node, name) for name in ast.FunctionDef._fields}
+        return self.visit_FunctionDef(ast.copy_location(ast.FunctionDef(**fields), node))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = NAMES.get(node.name, node.name)
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.name = NAMES.get(node.name, node.name)
+        return self.generic_visit(node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
+        return self.generic_visit(ast.copy_location(ast.With(items=node.items, body=node.body), node))
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        awaited: ast.AST = self.visit(node.value)
+        return awaited
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(NAMES.get(node.id, node.id), node.ctx)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        node.attr = NAMES.get(node.attr, node.attr)
+        return self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        text = node.value
+        return ast.Constant(text.removeprefix("Async")) if isinstance(text, str) else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """Leave out async iterables: the async client takes these, too."""
+        if ast.unparse(node.right).startswith("AsyncIterable"):
+            left: ast.AST = self.visit(node.left)
+            return left
+        return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_docstring = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_docstring else self.generic_visit(node)
+
+
+def code_of(file: str) -> list[str]:
+    """Return the code of a client without its imports and docstrings, as sync source."""
+    tree = _ToSync().visit(ast.parse((PACKAGE / file).read_text(encoding="utf-8")))
+    body = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return ast.unparse(ast.fix_missing_locations(ast.Module(body, []))).splitlines()
+
+
+def test_the_clients_have_the_same_source() -> None:
+    """But for types, names and awaits, the two modules are the same line by line."""
+    assert code_of("_async_clients.py") == code_of("_clients.py")
+
+
+@pytest.mark.parametrize("name", sorted(name for name in vars(CustomersClient) if not name.startswith("_")))
+def test_the_clients_have_the_same_methods(name: str) -> None:
+    """Each public method of the sync client is one of the async client, with the same parameters."""
+    other = getattr(AsyncCustomersClient, {"close": "aclose"}.get(name, name))
+    ours = getattr(CustomersClient, name)
+    if callable(ours):
+        assert list(ours.__annotations__) == list(other.__annotations__)

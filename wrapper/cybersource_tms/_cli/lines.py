@@ -1,0 +1,144 @@
+"""What a line of CSV (RFC 4180) or of JSON Lines asks for. A line that is wrong spoils no other one."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from io import StringIO
+from itertools import chain, islice
+from typing import Any
+
+from cybersource_tms._diff.spec import Mismatch, Schema, field_schema
+
+ID = "id"
+REMOVED = "<null>"  # the cell that removes a field; JSON has null
+_LOOKS_REMOVED = re.compile(r"\W*null\W*|\\N", re.IGNORECASE)  # \N is MySQL's
+_MOST_LINES = 1000  # of one record; a quote that is not closed until then is a stray one
+
+Values = Iterable[tuple[str, Any]]  # by paths such as `buyerInformation.email`
+Parse = Callable[[str], tuple[object, Values]]  # returns the id and the values, or raises `Mismatch`
+
+
+def csv_records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """Yield what follows the first line: the number of a line, and all lines up to where its quotes are closed."""
+    number = 2
+    while taken := list(islice(lines, 1)):
+        if _is_odd(taken[0]):
+            for line in islice(lines, _MOST_LINES):
+                taken.append(line)
+                if _is_odd(line):
+                    break
+            else:  # it would take all lines after it
+                lines, taken = chain(taken[1:], lines), taken[:1]
+        yield number, "".join(taken)
+        number += len(taken)
+
+
+def csv_parser(first: str, delimiter: str, ignored: Collection[str]) -> Parse:
+    """Return what parses a record, or raise `Mismatch`: the first line has no good names of columns."""
+    separators = [each for each in (delimiter, *";\t|,") if ID in first.replace('"', "").rstrip().split(each)]
+    if delimiter not in separators:  # then the line may be a customer's, so it is not shown
+        hint = f"is it --delimiter {separators[0]!r}?" if separators else "it should have the names of the columns"
+        raise Mismatch(f"no column id; {hint}", "line 1")
+    header = _cells(first, delimiter)
+    schemas = _schemas([name for name in header if name not in ignored])
+
+    def parse(text: str) -> tuple[object, Values]:
+        cells = _cells(text, delimiter)
+        if len(cells) != len(header):
+            raise Mismatch(f"it has {len(cells)} cells, and the first line {len(header)}")
+        named = dict(zip(header, cells, strict=True))
+        given = ((name, named[name], schema) for name, schema in schemas.items() if named[name])
+        return named[ID], ((name, _parse_cell(name, cell, schema, delimiter)) for name, cell, schema in given)
+
+    return parse
+
+
+def parse_json(text: str, ignored: Collection[str]) -> tuple[object, Values]:
+    """Parse a line of JSON, or raise `Mismatch`."""
+    try:
+        given = dict(_load_json(text).items())
+    except ValueError:
+        raise Mismatch("not JSON, or a name is there twice") from None
+    except AttributeError:
+        raise Mismatch("expected a JSON object") from None
+    customer_id = given.pop(ID, None)
+    if isinstance(customer_id, int | float):
+        raise Mismatch("expected text: write the number in quotes", ID)
+    return customer_id, ((name, value) for name, value in given.items() if name not in ignored)
+
+
+def nest(values: Values) -> dict[str, Any]:
+    """Return values as objects in objects, or raise `Mismatch`: one is given twice."""
+    whole: dict[str, Any] = {}
+    for path, value in values:
+        *groups, name = path.split(".")
+        group: Any = whole
+        for each in groups:
+            group = group.setdefault(each, {}) if isinstance(group, dict) else None
+        if not isinstance(group, dict) or name in group:
+            raise Mismatch("is given twice", path)
+        group[name] = value
+    return whole
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    problem = "a quote is not closed" if _is_odd(text) else "there are quotes within cells"
+    try:
+        records = list(csv.reader(StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
+        if len(records) == 1 and not _is_odd(text):
+            return records[0]
+    except csv.Error as error:
+        problem = str(error).partition(" - ")[0]
+    raise Mismatch(f"not CSV: {problem}")
+
+
+def _is_odd(text: str) -> bool:
+    return text.count('"') % 2 == 1
+
+
+def _schemas(names: Sequence[str]) -> dict[str, Schema]:
+    """Return what the columns other than `id` hold."""
+    schemas: dict[str, Schema] = {}
+    problems: list[str] = []
+    for name in names:
+        try:
+            schemas |= {} if name == ID else {name: field_schema(name, sent=True)}
+        except Mismatch as mismatch:
+            problems.append(str(mismatch) if name else "a column without a name")
+    if problems:
+        raise Mismatch(f"{'; '.join(problems)}. Leave out what is no field: --ignore NAME, once for each column")
+    nest(zip(names, names, strict=True))
+    if not schemas:
+        raise Mismatch("no column but id, so there is nothing to update", "line 1")
+    return schemas
+
+
+def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
+    """Return a cell as text where the field can hold text, and otherwise as JSON."""
+    if cell == REMOVED:
+        return None
+    if _LOOKS_REMOVED.fullmatch(cell):
+        raise Mismatch(f"to remove the field, write {REMOVED}; to send such a text, use JSON Lines", column)
+    if "string" not in schema.types:
+        with suppress(ValueError):  # the check says that it is text
+            return _load_json(cell.lower() if "boolean" in schema.types else cell)  # Excel writes TRUE
+    if any(delimiter in line for line in re.split("\r\n?|\n", cell)[1:]):
+        raise Mismatch("it seems to hold lines of the file; check the quotes, or use JSON Lines", column)
+    return cell
+
+
+def _load_json(text: str) -> Any:
+    """Return a JSON value, or raise `ValueError`: it is not JSON, too deep, or an object has a name twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_refuse_twice)
+    except RecursionError as error:
+        raise ValueError from error
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError
+    return values

@@ -1,0 +1,134 @@
+"""One connection, and the steps of the exchange that it is used for."""
+
+import ssl
+import time
+from typing import Any, Generic, TypeVar, cast
+
+import httpx
+from attrs import define, field
+
+from cybersource_tms._calls.retries import Deadline
+
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+
+
+class DeadlinePassed(httpx.TimeoutException):
+    """The call has used up its `total_timeout`."""
+
+    def __init__(self) -> None:
+        super().__init__("total_timeout is over")
+
+
+@define
+class Connection(Generic[Http]):
+    """An `httpx` client with one connection, or with the caller's transport, and the exchange that it is used for.
+
+    No step of an exchange begins after the deadline, and none may take longer than what is left.
+
+    Attributes:
+        http: The client.
+        keeps_alive: Whether the connection can be used again, because nobody else uses this client.
+        is_custom: Whether the transport is of the caller's making: what that raises proves nothing.
+        waited: Seconds of waiting until fewer than `max_connections` calls were in flight.
+        stream: httpcore's network stream, which is the open connection; None as long as there is none.
+        request_sent: Whether the request has begun to be sent.
+        timeouts: Seconds for each step; httpcore reads them when the step begins.
+        started: The `time.monotonic()` of the beginning of the exchange.
+    """
+
+    http: Http
+    keeps_alive: bool
+    is_custom: bool
+    waited: float = 0.0
+    stream: Any = None
+    request_sent: bool = False
+    timeouts: dict[str, float] = field(factory=dict[str, float])
+    started: float = 0.0
+    _limits: dict[str, float] = field(factory=dict[str, float])
+    _deadline: Deadline = field(factory=lambda: Deadline(None))
+
+    def begin(self, timeout: httpx.Timeout, deadline: Deadline) -> None:
+        """Begin an exchange."""
+        self.started, self._deadline = time.monotonic(), deadline
+        self._limits, self.timeouts = cast("dict[str, float]", timeout.as_dict()), {}
+        self.request_sent = False
+
+    def start_sending(self) -> None:
+        """Start to send the request.
+
+        Raises:
+            DeadlinePassed: No time is left.
+        """
+        self.check_deadline()
+        # A transport of the caller's making does not say when it sends, so its request counts as sent from the start.
+        self.request_sent = self.is_custom
+
+    def seconds_left(self) -> float:
+        """Return how many seconds are left before the deadline.
+
+        Raises:
+            DeadlinePassed: No time is left.
+        """
+        left = self._deadline.seconds_left()
+        if left <= 0:
+            raise DeadlinePassed
+        return left
+
+    def check_deadline(self) -> None:
+        """Shorten the time-outs of the next steps to what is left.
+
+        Raises:
+            DeadlinePassed: No time is left.
+        """
+        left = self.seconds_left()
+        for step, seconds in self._limits.items():
+            self.timeouts[step] = min(left, seconds)
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Note a step; httpcore calls this before and after each: https://www.encode.io/httpcore/extensions/#trace."""
+        step, _, moment = event.rpartition(".")
+        if moment == "started" and not step.endswith("response_closed"):
+            self.check_deadline()
+            # A proxy is asked to connect by a request of its own.
+            if step == "http11.send_request_headers" and info["request"].method != b"CONNECT":
+                self.request_sent = True
+        elif moment == "complete" and step.endswith(("connect_tcp", "start_tls")):
+            self.stream = info["return_value"]
+
+    async def async_trace(self, event: str, info: dict[str, Any]) -> None:
+        """Note a step, as `trace` does."""
+        self.trace(event, info)
+
+    def has_leftovers(self, url: httpx.URL) -> bool:
+        """Return whether something follows the response that was read. What cannot be told counts as such."""
+        return self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
+
+    def _http_holds_more(self, url: httpx.URL) -> bool:
+        """httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
+        http: Any = self.http
+        try:
+            connection = http._transport_for_url(url)._pool.connections[0]  # noqa: SLF001 - see above
+            while not hasattr(connection, "_h11_state"):
+                connection = connection._connection  # noqa: SLF001 - the one within a proxy's
+            return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001 - see above
+        except (AttributeError, IndexError):
+            return True
+
+    def _tls_holds_more(self) -> bool:
+        """TLS of the async client keeps what it has read from the socket beyond a record."""
+        tls = self.stream.get_extra_info("ssl_object")
+        if not isinstance(tls, ssl.SSLObject):
+            return False
+        try:
+            tls.read(1)
+        except ssl.SSLError as error:
+            return not isinstance(error, ssl.SSLWantReadError)
+        return True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is of no further use: its peer has closed it, or has sent what nobody asked for."""
+        try:
+            return self.stream is None or bool(self.stream.get_extra_info("is_readable"))
+        except (OSError, ValueError):  # trio's, of a socket that is closed here
+            return True
