@@ -101,7 +101,8 @@ class Connection(Generic[Http]):
 
     def has_leftovers(self, url: httpx.URL) -> bool:
         """Return whether something follows the response that was read. What cannot be told counts as such."""
-        return self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
+        is_open = self.stream is not None  # none is where httpx's transport is mocked, as by pytest-httpx
+        return is_open and self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
 
     def _http_holds_more(self, url: httpx.URL) -> bool:
         """Httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
