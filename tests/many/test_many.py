@@ -328,7 +328,7 @@ def test_a_signal(fleet: Sandbox) -> None:
     job = Job("sync", between(fleet, ask), ALL, "update_many", concurrency=2)
     signal.signal(signal.SIGUSR1, before)
     assert isinstance(job.raised, Stop)
-    assert 3 <= len(asked) <= 5
+    assert len(asked) < len(IDS)
     assert job.updated == sorted(asked)
 
 

@@ -334,9 +334,10 @@ class CustomersClient:
         Args:
             pairs: Pairs of a customer's token id and what it should have: what `apply` takes, or a function for
                 `modify`, which is called on another thread. They are read as they are needed, on the caller's thread.
-            concurrency: Maximum number of customers in flight, 1 or more.
-            per_second: Maximum number of requests that start in a second, including reads and retries; above 0.
-                A 429 or a `Retry-After` pauses all of them, for a minute at most.
+            concurrency: Maximum number of customers in flight, 1 or more. Each has a thread; if the system gives fewer
+                of them, fewer are in flight.
+            per_second: Requests start at least `1 / per_second` seconds apart, reads and retries included; above 0.
+                When they arrive is not bounded. A 429 or a `Retry-After` pauses all of them, for a minute at most.
             max_failures: After so many failures in a row that are not about one customer (no response, 5xx, a refusal
                 by something in front of the service), the job ends with the last error; None: never.
 

@@ -71,7 +71,7 @@ class _Job:
             yield due - now
             self._waited_until = due
         if self._has_ended:
-            raise JobEnded
+            raise JobEnded("the job has ended")
         self._next_turn = self._now() + self._interval
 
     def _now(self) -> float:
