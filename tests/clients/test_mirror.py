@@ -16,7 +16,6 @@ NAMES = {
     "AsyncCustomersClient": "CustomersClient",
     "AsyncJob": "SyncJob",
     "AsyncIterator": "Iterator",
-    "AsyncJob": "SyncJob",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",

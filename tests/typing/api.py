@@ -113,7 +113,7 @@ def many(customers: CustomersClient, ids: Iterator[str]) -> list[str]:
         for outcome in outcomes:
             assert_type(outcome, UpdateOutcome)
             assert_type(outcome.record, CustomerRecord | None)
-            assert_type(outcome.error, CybersourceError | None)
+            assert_type(outcome.error, BaseException | None)
     with customers.apply_many([("id", lambda customer: changed_fields(customer, DESIRED))]) as outcomes:
         return [*failed, *(outcome.customer_id for outcome in outcomes)]
 
