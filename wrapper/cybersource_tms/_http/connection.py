@@ -54,32 +54,20 @@ class Connection(Generic[Http]):
         self.request_sent = False
 
     def start_sending(self) -> None:
-        """Start to send the request.
-
-        Raises:
-            DeadlinePassed: No time is left.
-        """
+        """Start to send the request."""
         self.check_deadline()
         # A transport of the caller's making does not say when it sends, so its request counts as sent from the start.
         self.request_sent = self.is_custom
 
     def seconds_left(self) -> float:
-        """Return how many seconds are left before the deadline.
-
-        Raises:
-            DeadlinePassed: No time is left.
-        """
+        """Return how many seconds are left before the deadline."""
         left = self._deadline.seconds_left()
         if left <= 0:
             raise DeadlinePassed
         return left
 
     def check_deadline(self) -> None:
-        """Shorten the time-outs of the next steps to what is left.
-
-        Raises:
-            DeadlinePassed: No time is left.
-        """
+        """Shorten the time-outs of the next steps to what is left."""
         left = self.seconds_left()
         for step, seconds in self._limits.items():
             self.timeouts[step] = min(left, seconds)

@@ -55,11 +55,7 @@ class _Pool(Generic[Http]):
 
 
 class _Connections(Generic[Http]):
-    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end.
-
-    Raises:
-        InvalidRequest: The settings for TLS or proxies cannot be used; the message names them.
-    """
+    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end."""
 
     def __init__(
         self,
@@ -197,9 +193,6 @@ class SyncConnections(_Connections[httpx.Client]):
         """Yield a connection for one read or update. Unless that ends in order, it is closed.
 
         An exception that is not ours gets a note on the update's fate.
-
-        Raises:
-            InvalidRequest: The client is closed, or its transport belongs to another process.
         """
         pool = self._pool_of((os.getpid(), None))
         connection, reusable = self._take(pool), False
