@@ -107,7 +107,7 @@ def test_update(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_headers_as_received(clients: Clients, sandbox: Sandbox, url: str, method: str) -> None:
     """The service sees who calls and in which format, once each, also on GET, and nothing of the older scheme."""
-    from cybersource_tms._version import __version__
+    from cybersource_tms import __version__
 
     client = clients.open(base_url=url)
     if method == "GET":

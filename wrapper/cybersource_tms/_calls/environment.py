@@ -57,12 +57,7 @@ def resolve_environment(environment: Environment | str) -> Environment:
 
 
 def resolve_base_url(environment: Environment, base_url: str | None) -> str:
-    """Return the address to send to: the environment's, or a safe `base_url`.
-
-    Raises:
-        InvalidRequest: A `base_url` without a host, with credentials, a query or a fragment, or with plain http to a
-            host that is not a loopback address.
-    """
+    """Return the address to send to: the environment's, or a safe `base_url`."""
     if base_url is None:
         return environment.base_url
     url = None

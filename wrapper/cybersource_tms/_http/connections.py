@@ -18,7 +18,6 @@ import anyio.lowlevel
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms._calls.retries import Attempts
 from cybersource_tms._calls.settings import parse_count
 from cybersource_tms.errors import InvalidRequest, StatusError
 
@@ -189,11 +188,8 @@ class SyncConnections(_Connections[httpx.Client]):
         return opened
 
     @contextmanager
-    def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
-        """Yield a connection for one read or update. Unless that ends in order, it is closed.
-
-        An exception that is not ours gets a note on the update's fate.
-        """
+    def acquire(self) -> Generator[Connection[httpx.Client]]:
+        """Yield a connection for one read or update. Unless that ends in order, it is closed."""
         pool = self._pool_of((os.getpid(), None))
         connection, reusable = self._take(pool), False
         try:
@@ -201,9 +197,6 @@ class SyncConnections(_Connections[httpx.Client]):
             reusable = True
         except StatusError:
             reusable = True
-            raise
-        except BaseException as error:
-            attempts.note_fate(error, request_sent=connection.request_sent)
             raise
         finally:
             for stream in self._release(pool, connection, reusable=reusable):
@@ -224,7 +217,7 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
         super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, base_url, _ignore_location_async, **options)
 
     @asynccontextmanager
-    async def acquire(self, attempts: Attempts) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
+    async def acquire(self) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
         """Wait until a call may be in flight, and yield a connection as `SyncConnections.acquire` does."""
         pool, started = self._pool_of(_this_loop()), time.monotonic()
         async with pool.free:
@@ -235,9 +228,6 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
                 reusable = True
             except StatusError:
                 reusable = True
-                raise
-            except BaseException as error:
-                attempts.note_fate(error, request_sent=connection.request_sent)
                 raise
             finally:
                 with anyio.CancelScope(shield=True):
