@@ -22,6 +22,7 @@ NAMES = {
     "anyio": "time",
     "async_attempt": "attempt",
     "AsyncBaseTransport": "BaseTransport",
+    "AsyncClient": "Client",
 }
 
 

@@ -138,7 +138,8 @@ def lost_update_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]
 
 def conflict_error(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    return _and(refused, f"others changed it in each of the {rounds} rounds of this call") if rounds > 1 else refused
+    which = "the only round" if rounds == 1 else f"each of the {rounds} rounds"
+    return _and(refused, f"others changed it in {which} of this call")
 
 
 def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
