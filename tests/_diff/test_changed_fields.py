@@ -366,6 +366,19 @@ def test_rule_6_a_difference_in_it_is_named(before: Wire, after: Wire, path: str
         assert (error.argument, error.path) == ("after", path)
 
 
+def test_rule_6_another_value_is_told_from_a_slip() -> None:
+    """What the customer has, and the spec has not, is the service's; what neither has is no field."""
+    for _, old, new in in_all_forms({"new": TEXT}, {"new": MARK}):
+        assert str(refused(old, new)) == "after: new: only the service writes this"
+        assert str(refused({"id": ID}, new)) == "after: new: no such field"
+
+
+def test_rule_6_what_only_the_service_writes_is_looked_at_where_it_is_compared() -> None:
+    """So it may be anything in a customer of which another field changes."""
+    assert wire_form(changed_fields({"_links": {object()}}, other("b"))) == other("b")
+    assert refused({"_links": {TEXT}}, {"_links": {}}).argument == "before"
+
+
 def test_rule_6_an_added_id_is_a_difference() -> None:
     """An id for a customer that has none is refused as well: nobody knows whose it is."""
     for before in (PAGE, CustomerUpdate.from_dict(PAGE)):

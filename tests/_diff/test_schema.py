@@ -479,7 +479,7 @@ def test_what_is_too_much_ends_at_once(value: Any, how: dict[str, Any]) -> None:
 
 def test_what_is_only_wide_is_not_too_much() -> None:
     """Levels count while they are in one another: 200 objects and lists beside one another are one level."""
-    value = {"aField": {str(number): {"a": [[]]} for number in range(200)}}
+    value: Wire = {"aField": {str(number): {"a": [[]]} for number in range(200)}}
     assert to_json(value, made({"type": "object"}), sent=True) == value
 
 

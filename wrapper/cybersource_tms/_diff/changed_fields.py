@@ -121,13 +121,13 @@ def _same(first: Any, second: Any) -> bool:
 def _build(patch: Json, schema: Schema, model: type) -> Any:
     """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
     attributes = MODELS[model]
-    built = {
-        name: _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
-        for name, value in patch.items()
-    }
     given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
-    instance = model(**given | {attributes[name]: value for name, value in built.items() if name in attributes})
-    instance.additional_properties.update({name: built[name] for name in built.keys() - attributes.keys()})
+    others: Json = {}
+    for name, value in patch.items():
+        fields, key = (given, attributes[name]) if name in attributes else (others, name)
+        fields[key] = _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
+    instance = model(**given)
+    instance.additional_properties.update(others)
     return instance
 
 

@@ -203,7 +203,7 @@ class _Walk:
         """Return the JSON type of what is no plain JSON, and what to go on with."""
         fields = MODELS.get(type(value)) or next((MODELS[each] for each in type(value).__mro__ if each in MODELS), None)
         if fields is not None:
-            if schema.model and not isinstance(value, schema.model) and not self.in_service:
+            if schema.model and not isinstance(value, schema.model):
                 raise Mismatch(f"expected a {schema.model.__name__}, not a {type(value).__name__}")
             return "object", _given(value, fields)
         if isinstance(value, Mapping):

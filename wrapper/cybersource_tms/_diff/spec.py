@@ -155,7 +155,7 @@ def unknown_field(name: object, schema: Schema, *, is_known: bool = False) -> st
     if name in schema.properties or is_known:
         return ONLY_THE_SERVICE
     known = {_squash(path.rpartition(".")[2]): path for path in _paths(schema)}
-    nearest = get_close_matches(_squash(str(name)[:64]), known, n=1)
+    nearest = get_close_matches(_squash(str(name)), known, n=1)
     return "no such field" + "".join(f", did you mean {known[each]}?" for each in nearest)
 
 
@@ -204,6 +204,7 @@ class Loader:
         schema.types = {*types, "integer"} if "number" in types else set(types)
         schema.enum = tuple(merged.get("enum", ()))
         schema.format = merged.get("format")
+        schema.read_only = merged.get("readOnly", False)
         schema.limits = tuple((*rule[:2], merged[name], rule[2]) for name, rule in _LIMITS.items() if name in merged)
         parsed = {"object", "array", "string" if schema.format else ""}
         schema.plain = {kind for kind, name in JSON_TYPES.items() if name in (schema.types | {"null"}) - parsed}
@@ -215,8 +216,7 @@ class Loader:
 
     def _fill_object(self, schema: Schema, merged: Raw, place: str) -> None:
         for name, raw in merged["properties"].items():
-            schema.properties[name] = inner = self.load(raw, place + name)
-            inner.read_only = any(part.get("readOnly") for part, _ in self._parts(raw, ""))
+            schema.properties[name] = self.load(raw, place + name)
         others = merged.get("additionalProperties", not schema.properties)
         if others is not False:
             schema.others = ANYTHING if others in (True, {}) else self.load(others, place)
