@@ -3,10 +3,9 @@
     pip install cybersource-tms "dask[distributed]"    (here and on the workers)
     python update_on_dask.py customers.csv --scheduler tls://scheduler:8786 --workers 4 > outcomes.jsonl
 
-Each worker runs `cybersource-tms update` on partitions of FILE, so files, outcomes and exit codes are the same. Without
---scheduler, the workers are processes of this machine. A worker has its credentials in its own environment variables,
-so none go through the scheduler. The lines of FILE do: use TLS. If a worker is lost, Dask runs its partitions again,
-which does no harm: each customer is read first, and an update that is already there sends nothing.
+Each worker runs `cybersource-tms update` on partitions of FILE, so files, outcomes and exit codes are the same. It has
+its credentials in its own environment variables, so none go through the scheduler. The lines of FILE do: use TLS. If a
+worker is lost, Dask runs its partitions again. That does no harm: an update that is already there sends nothing.
 """
 
 import argparse
@@ -15,11 +14,11 @@ import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from distributed import Client, KilledWorker, as_completed
 
@@ -38,20 +37,21 @@ def update_partition(name: str, content: bytes, *, per_second: float) -> tuple[i
         return done.returncode, outcomes.read_text("utf-8").splitlines()[1:] if outcomes.exists() else [], messages
 
 
-def find_ids(lines: list[str], *, is_csv: bool) -> Iterator[object]:
-    """Yield the customer's id for each line, or None. What is wrong with a line is said by the command."""
+def find_ids(lines: list[str], *, is_csv: bool) -> list[object]:
+    """Return the customer's id for each line, or None. What is wrong with a line is said by the command."""
+    ids: list[object] = []
     if is_csv:
-        records = csv.reader(lines)
-        header, number = next(records, []), 0
-        for cells in chain([header], records):
-            yield from [dict(zip(header, cells, strict=False)).get("id")] * (records.line_num - number)
-            number = records.line_num
-        return
+        records, header = csv.reader(lines), list[str]()
+        for cells in records:
+            header = header or cells
+            ids += [dict(zip(header, cells, strict=False)).get("id")] * (records.line_num - len(ids))
+        return ids
     for line in lines:
-        try:
-            yield json.loads(line).get("id")
-        except (ValueError, AttributeError):
-            yield None
+        with suppress(ValueError, AttributeError):
+            ids.append(json.loads(line).get("id"))
+            continue
+        ids.append(None)
+    return ids
 
 
 def split(path: Path, count: int) -> list[bytes]:
@@ -63,13 +63,14 @@ def split(path: Path, count: int) -> list[bytes]:
     return [zlib.compress("\n".join(start + part[len(start) :]).encode()) for part in parts if any(part[len(start) :])]
 
 
-def update_on(client: Client, path: Path, per_second: float) -> int:
+def update_on(client: Any, path: Path, per_second: float) -> int:
     """Update the customers on a cluster, print the outcomes of each partition as it finishes; return the exit code."""
     threads = sum(client.nthreads().values())  # each has its share of the rate, so do not add workers later
     run = partial(update_partition, path.name, per_second=per_second / threads)
     codes = {0}
     futures = client.map(run, split(path, PARTITIONS_PER_THREAD * threads), pure=False)
-    for _, (code, outcomes, messages) in as_completed(futures, with_results=True):
+    results: Any = as_completed(futures, with_results=True)
+    for _, (code, outcomes, messages) in results:
         print(*outcomes, sep="\n", end="\n" * bool(outcomes), flush=True)
         print(*messages, sep="\n", end="\n" * bool(messages), file=sys.stderr)
         codes.add(code if code in WORST else 75)
@@ -84,7 +85,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="how many to wait for, or to start (default: 2)")
     parser.add_argument("--per-second", type=float, default=50, help="requests of all workers at most (default: 50)")
     options = parser.parse_args()
-    local = {} if options.scheduler else {"n_workers": options.workers, "threads_per_worker": 1}
+    local: Any = {} if options.scheduler else {"n_workers": options.workers, "threads_per_worker": 1}
     try:
         with Client(options.scheduler, **local) as client:
             client.wait_for_workers(options.workers, timeout=60)

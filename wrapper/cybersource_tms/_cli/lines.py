@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import StringIO
 from itertools import chain, islice
-from typing import Any
+from typing import Any, cast
 
 from cybersource_tms._diff.spec import Mismatch, Schema, field_schema
 
@@ -74,10 +74,11 @@ def nest(values: Values) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for path, value in values:
         *groups, name = path.split(".")
-        group: Any = whole
+        group: dict[str, Any] = whole
         for each in groups:
-            group = group.setdefault(each, {}) if isinstance(group, dict) else None
-        if not isinstance(group, dict) or name in group:
+            inner: Any = group.setdefault(each, {})
+            group = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {name: inner}
+        if name in group:
             raise Mismatch("is given twice", path)
         group[name] = value
     return whole
