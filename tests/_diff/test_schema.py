@@ -33,12 +33,12 @@ from cybersource_tms_api.models import (
     MerchantDefinedInformation,
 )
 from cybersource_tms_api.types import UNSET, Unset
-from support.customers import JSON, RESPONSES, SPEC, Spec, Wire, spec_with_every_type
+from support.customers import GROUP, JSON, LIST, NAME, RESPONSES, SPEC, A, Spec, Wire, spec_with_every_type
 
 INT, FLOAT, TEXT, BOOL, NULL = "a whole number", "a number", "text", "true or false", "null"
-OBJECT, LIST = "an object", "a list"
+OBJECT, ARRAY = "an object", "a list"
 DATE, TIME = "a date such as 2026-11-30", "a date and time such as 2026-11-30T12:00:00+00:00"
-BOTH = pytest.mark.parametrize("sent", [False, True], ids=["received", "sent"])
+BOTH = pytest.mark.parametrize("how", [{"sent": False}, {"sent": True}], ids=["received", "sent"])
 
 
 def made(schema: Wire, **schemas: Wire) -> Schema:
@@ -64,6 +64,10 @@ def mismatch(value: object, schema: Schema | None = None, **how: Any) -> str:
     except Mismatch as wrong:
         return str(wrong)
     return ""
+
+
+class Entries(list[Any]):
+    """A list that is more than a list."""
 
 
 # What the spec says of a field
@@ -93,28 +97,28 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
         [0, 1.5, None],
         [("1", f": expected {FLOAT} or null, not {TEXT}"), (True, f": expected {FLOAT} or null, not {BOOL}")],
     ),
-    "true or false": ({"type": "boolean"}, [True, False], [(0, f": expected {BOOL}, not {INT}"), ("", f": expected")]),
+    "true or false": ({"type": "boolean"}, [True, False], [(0, f": expected {BOOL}, not {INT}"), ("", ": expected ")]),
     "enum": (ENUM, ["x", None], [(1, f': expected "x" or "y" or null, not {INT}'), ([], ': expected "x"')]),
-    "enum or null": (nullable({"type": "integer", "enum": [1, 2]}), [1, None], [("1", f": expected 1 or 2 or null")]),
+    "enum or null": (nullable({"type": "integer", "enum": [1, 2]}), [1, None], [("1", ": expected 1 or 2 or null")]),
     "texts": (
         {"type": "array", "items": {"type": "string"}},
-        [[], ["a", ""]],
-        [(["a", 1], f"[1]: expected text, not {INT}"), (("a",), f": expected {LIST}, not a value of the type tuple")],
+        [[], ["a", ""], Entries("ab")],
+        [(["a", 1], f"[1]: expected text, not {INT}"), (("a",), f": expected {ARRAY}, not a value of the type tuple")],
     ),
     "texts or nulls": (
         {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
         [None, [None, "a"]],
-        [([None, 1], f"[1]: expected text or null, not {INT}"), ("a", f": expected {LIST} or null, not {TEXT}")],
+        [([None, 1], f"[1]: expected text or null, not {INT}"), ("a", f": expected {ARRAY} or null, not {TEXT}")],
     ),
     "lists of lists": (
         {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
         [[], [[]], [[1], [2, 3]]],
-        [([[1], [2, "3"]], f"[1][1]: expected {INT}, not {TEXT}"), ([None], f"[0]: expected {LIST}, not null")],
+        [([[1], [2, "3"]], f"[1][1]: expected {INT}, not {TEXT}"), ([None], f"[0]: expected {ARRAY}, not null")],
     ),
     "text or list": (
         {"type": ["string", "array"], "items": {"type": "string"}},
         ["a", ["a"]],
-        [({}, f": expected text or {LIST}, not {OBJECT}"), ([{}], f"[0]: expected text, not {OBJECT}")],
+        [({}, f": expected text or {ARRAY}, not {OBJECT}"), ([{}], f"[0]: expected text, not {OBJECT}")],
     ),
     "object": (
         nullable(ref("Nested")),
@@ -122,14 +126,14 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
         [
             ({"link": {"href": 1}}, f".link.href: expected text, not {INT}"),
             ({"again": {"again": {"link": "a"}}}, f".again.again.link: expected {OBJECT} or null, not {TEXT}"),
-            ([], f": expected {OBJECT} or null, not {LIST}"),
+            ([], f": expected {OBJECT} or null, not {ARRAY}"),
             ({7: 1}, ".7: no such field"),
         ],
     ),
     "objects": (
         {"type": "array", "items": ref("Nested")},
         [[], [{}, {"link": {}}]],
-        [([{}, {"link": {"href": 1}}], f"[1].link.href: expected text, not {INT}"), ({}, f": expected {LIST}, not ")],
+        [([{}, {"link": {"href": 1}}], f"[1].link.href: expected text, not {INT}"), ({}, f": expected {ARRAY}, not ")],
     ),
     "object in parts": (
         {"allOf": [ref("Link"), {"type": "object", "properties": {"size": {"type": "integer"}}}]},
@@ -163,7 +167,7 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
     "map": (
         {"type": "object", "additionalProperties": {"type": ["integer", "null"]}},
         [{}, {"a": 1, "b c": None}],
-        [({"a": 1, "b": "1"}, f".b: expected {INT} or null, not {TEXT}"), ([], f": expected {OBJECT}, not {LIST}")],
+        [({"a": 1, "b": "1"}, f".b: expected {INT} or null, not {TEXT}"), ([], f": expected {OBJECT}, not {ARRAY}")],
     ),
     "map of objects": (
         {"type": "object", "additionalProperties": ref("Link")},
@@ -185,13 +189,13 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
 
 @BOTH
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_schema_admits(kind: str, sent: bool) -> None:
+def test_what_a_schema_admits(kind: str, how: dict[str, Any]) -> None:
     """What fits is copied; what does not is named by its path, what was expected and what it is, without its value."""
     schema, good, bad = KINDS[kind]
     a_field = made(schema, Nested=NESTED, Link=LINK)
-    assert [mismatch({"aField": value}, a_field, sent=sent) for value in good] == [""] * len(good)
+    assert [mismatch({"aField": value}, a_field, **how) for value in good] == [""] * len(good)
     for value, problem in bad:
-        assert mismatch({"aField": value}, a_field, sent=sent).startswith(f"aField{problem}")
+        assert mismatch({"aField": value}, a_field, **how).startswith(f"aField{problem}")
 
 
 def test_an_enum_is_strict() -> None:
@@ -205,13 +209,14 @@ def test_an_enum_is_strict() -> None:
 
 # What may be received and not sent
 
+MOMENT = {"type": "string", "format": "date-time"}
 NOT_SENT: dict[str, tuple[Wire, Any, str]] = {
     "null": ({"type": "string"}, None, "expected text, not null"),
     "null for an object": (LINK, None, f"expected {OBJECT}, not null"),
     "a new choice": (ENUM, "z", f'expected "x" or "y" or null, not {TEXT}'),
     "a new whole number": ({"type": "integer", "enum": [1, 2]}, 3, f"expected 1 or 2, not {INT}"),
-    "no time zone": ({"type": "string", "format": "date-time"}, "2026-11-30T12:00:00", "has no time zone"),
-    "no time zone in a list": ({"type": "array", "items": {"type": "string", "format": "date-time"}}, ["2026-11-30T12:00"], "has no time zone"),
+    "no time zone": (MOMENT, "2026-11-30T12:00:00", "has no time zone"),
+    "no time zone in a list": ({"type": "array", "items": MOMENT}, ["2026-11-30T12:00"], "has no time zone"),
     "an unknown field": (LINK, {"new": 1}, "no such field"),
     "not a number": ({"type": "number"}, float("nan"), "cannot be written as JSON"),
     "infinite": ({"type": "number"}, float("inf"), "cannot be written as JSON"),
@@ -231,10 +236,10 @@ def test_what_may_be_received_and_not_sent(schema: Wire, value: Any, problem: st
 
 
 @BOTH
-def test_null_is_no_entry(sent: bool) -> None:
+def test_null_is_no_entry(how: dict[str, Any]) -> None:
     """A null in a list has no meaning, so it does not fit what is received either, unless the spec has it."""
-    assert mismatch({"aField": [None]}, made({"type": "array", "items": ENUM | {"type": "string"}}), sent=sent)
-    assert not mismatch({"aField": [None]}, made({"type": "array", "items": ENUM}), sent=sent)
+    assert mismatch({"aField": [None]}, made({"type": "array", "items": ENUM | {"type": "string"}}), **how)
+    assert not mismatch({"aField": [None]}, made({"type": "array", "items": ENUM}), **how)
 
 
 # Limits
@@ -303,7 +308,7 @@ REQUIRED: dict[str, tuple[Wire, Any, str, str]] = {
 
 @pytest.mark.parametrize(("schema", "value", "sent", "complete"), REQUIRED.values(), ids=list(REQUIRED))
 def test_what_is_required(schema: Wire, value: Any, sent: str, complete: str) -> None:
-    """A response is complete, and so is an entry that is sent, since a list is replaced. A group may be sent in part."""
+    """A response is complete, and so is an entry that is sent: a list is replaced. Of a group, a part may be sent."""
     a_field = made(schema)
     assert mismatch({"aField": value}, a_field) == sent
     assert mismatch({"aField": value}, a_field, sent=False, complete=True) == complete
@@ -331,15 +336,15 @@ FORMS: dict[str, tuple[str, list[Any], str]] = {
 
 @BOTH
 @pytest.mark.parametrize(("form", "values", "text"), FORMS.values(), ids=list(FORMS))
-def test_a_format_has_one_form(form: str, values: list[Any], text: str, sent: bool) -> None:
+def test_a_format_has_one_form(form: str, values: list[Any], text: str, how: dict[str, Any]) -> None:
     """Objects and texts that mean the same have the same JSON; a date and time has that of UTC."""
     a_field = made({"type": "string", "format": form})
-    assert [to_json({"aField": value}, a_field, sent=sent) for value in values] == [{"aField": text}] * len(values)
+    assert [to_json({"aField": value}, a_field, **how) for value in values] == [{"aField": text}] * len(values)
 
 
 # What only the service writes, and what nobody knows
 
-SHAPES = [None, 7, "x", [], {"self": 7}, {"self": {"href": 7, "new": [None]}}]
+SHAPES: list[Any] = [None, 7, "x", [], {"self": 7}, {"self": {"href": 7, "new": [None]}}]
 
 
 @pytest.mark.parametrize("value", SHAPES, ids=repr)
@@ -383,13 +388,15 @@ MIXED: dict[str, tuple[Any, Wire | str]] = {
     "a model in a list in a mapping": ({"merchantDefinedInformation": [ENTRY]}, ENTRY_JSON),
     "UNSET": (CustomerUpdate(buyer_information=BuyerInformation(email="a", merchant_customer_id=UNSET)), BUYER),
     "a copy of UNSET": (CustomerUpdate(client_reference_information=Unset(), buyer_information={"email": "a"}), BUYER),  # type: ignore[arg-type]
-    "UNSET in a mapping": ({"buyerInformation": {"email": UNSET}}, "buyerInformation.email: expected text or null, not a value of the type Unset"),
+    "UNSET in a mapping": (
+        {"buyerInformation": {"email": UNSET}},
+        "buyerInformation.email: expected text or null, not a value of the type Unset",
+    ),
     "null": (CustomerUpdate(buyer_information=None), {"buyerInformation": None}),
     "another model": (
         CustomerUpdate(buyer_information=ClientReferenceInformation()),  # type: ignore[arg-type]
         "buyerInformation: expected a BuyerInformation, not a ClientReferenceInformation",
     ),
-    "a class": ({"buyerInformation": BuyerInformation}, "buyerInformation: expected an object or null, not a value of the type type"),
     "a field in brackets": (
         CustomerUpdate(buyer_information=with_extra(BuyerInformation(), "email", "a")),
         "buyerInformation.email: set it as the attribute email, not in brackets",
@@ -400,10 +407,6 @@ MIXED: dict[str, tuple[Any, Wire | str]] = {
     ),
     "an unknown field in brackets": (with_extra(CustomerUpdate(), "new", 1), "new: no such field"),
     "a number as a name": (with_extra(CustomerUpdate(), 7, 1), "7: no such field"),
-    "an unknown field of an entry": (
-        {"merchantDefinedInformation": [{}, with_extra(MerchantDefinedInformation(), "Name", "a")]},
-        "merchantDefinedInformation[1].Name: no such field, did you mean name?",
-    ),
 }  # fmt: skip
 
 
@@ -464,54 +467,55 @@ for _ in range(100_000):
 
 @BOTH
 @pytest.mark.parametrize("value", [LOOP, TWICE, DEEP, [0] * 100_001], ids=["loop", "twice", "deep", "long"])
-def test_what_is_too_much_ends_at_once(value: Any, sent: bool) -> None:
+def test_what_is_too_much_ends_at_once(value: Any, how: dict[str, Any]) -> None:
     """A list that contains itself, 41 levels of two, and whatever else has no end to speak of."""
     started = time.process_time()
-    problem = mismatch({"aField": {"a": value}}, made({"type": "object"}), sent=sent)
+    problem = mismatch({"aField": {"a": value}}, made({"type": "object"}), **how)
     assert problem.startswith("aField.a")
     assert len(problem) < 300
     assert "nested more than 100 deep, or holds more than 100000 values" in problem or problem.endswith(":")
     assert time.process_time() - started < 1
 
 
+def test_what_is_only_wide_is_not_too_much() -> None:
+    """Levels count while they are in one another: 200 objects and lists beside one another are one level."""
+    value = {"aField": {str(number): {"a": [[]]} for number in range(200)}}
+    assert to_json(value, made({"type": "object"}), sent=True) == value
+
+
 # Names
 
 
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [
-        ("merchantCustomerId", "no such field, did you mean buyerInformation.merchantCustomerID?"),
-        ("BUYERINFORMATION", "no such field, did you mean buyerInformation?"),
-        ("buyer_information", "no such field, did you mean buyerInformation?"),
-        ("field_links", "no such field, did you mean _links?"),
-        ("emial", "no such field, did you mean buyerInformation.email?"),
-        ("zzz", "no such field"),
-        ("", "no such field"),
-        ("x" * 10**6, "no such field"),
-        ("id", "only the service writes this"),
-    ],
-    ids=lambda text: text[:30],
-)
+NEAREST = {
+    "field_links": "no such field, did you mean _links?",
+    "": "no such field",
+    "x" * 10**6: "no such field",
+    "id": "only the service writes this",
+}
+
+
+@pytest.mark.parametrize(("name", "problem"), NEAREST.items(), ids=["attribute", "empty", "long", "read-only"])
 def test_an_unknown_name_brings_the_nearest(name: str, problem: str) -> None:
-    """The nearest that the spec has is suggested: whatever the case, as Python's attribute, or within a group."""
+    """Python's attribute brings the field; nothing is said where nothing is near. Rule 7 of changed fields has more."""
     assert unknown_field(name, customer_schema()) == problem
     assert mismatch({name: 1}).endswith(problem)
 
 
+PATHS = {
+    "_links": "_links: only the service writes this",
+    "id": "id: only the service writes this",
+    A: f"{A}: no such field, did you mean {GROUP}.{A}?",
+    f"{GROUP}.{A}x": f"{GROUP}.{A}x: no such field, did you mean {A}?",
+    f"{LIST}.{NAME}": f"{LIST}: it has no fields of its own",
+    f"{GROUP}.{A}.x": f"{GROUP}.{A}: it has no fields of its own",
+}
+
+
 def test_a_field_is_found_by_its_path() -> None:
     """Through groups and maps, and not through lists; for a column, only if it can be written."""
-    assert (
-        field_schema("buyerInformation.email") is customer_schema().properties["buyerInformation"].properties["email"]
-    )
+    assert field_schema(f"{GROUP}.{A}", sent=True) is customer_schema().properties[GROUP].properties[A]
     assert field_schema("_links.self").types == {"object", "null"}
-    for path, problem in {
-        "_links": "_links: only the service writes this",
-        "id": "id: only the service writes this",
-        "email": "email: no such field, did you mean buyerInformation.email?",
-        "buyerInformation.emial": "buyerInformation.emial: no such field, did you mean email?",
-        "merchantDefinedInformation.name": "merchantDefinedInformation: it has no fields of its own",
-        "buyerInformation.email.x": "buyerInformation.email: it has no fields of its own",
-    }.items():
+    for path, problem in PATHS.items():
         with pytest.raises(Mismatch) as raised:
             field_schema(path, sent=True)
         assert str(raised.value) == problem
@@ -519,7 +523,7 @@ def test_a_field_is_found_by_its_path() -> None:
 
 def test_a_name_can_be_looked_up() -> None:
     """At any depth."""
-    assert {"email", "href", "id", "merchantDefinedInformation"} <= api_names()
+    assert {GROUP, A, "href", "id"} <= api_names()
 
 
 def test_a_path_grows_from_the_inside() -> None:
@@ -543,7 +547,9 @@ FORMATS.checks("date-time", raises=ValueError)(
 FORMATS.checks("uuid", raises=ValueError)(lambda value: not isinstance(value, str) or bool(uuid.UUID(value)))
 # JSON Schema takes 1.0 for a whole number, and the library does not.
 TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
+Validator: Any = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, type_checker=TYPES
+)
 WAYS: dict[str, dict[str, Any]] = {
     "received": {"sent": False},
     "update": {"sent": True},

@@ -96,7 +96,7 @@ def test_no_etag_is_needed_to_send_nothing(clients: Clients) -> None:
 def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str | None) -> None:
     """Without an ETag that can be sent back, nothing is written."""
     transport = FixedResponse(headers={} if etag is None else {"ETag": etag})
-    with pytest.raises(errors.UnreadableResponse, match="ETag.*nothing was sent") as caught:
+    with pytest.raises(errors.UnreadableResponse, match=r"ETag.*nothing was sent") as caught:
         way(clients.open(transport=transport))
     assert not caught.value.may_have_been_applied
     assert [request.method for request in transport.requests] == ["GET"]
@@ -142,7 +142,7 @@ def test_one_deadline(
         sandbox.change({"objectInformation": {"title": f"number {number}"}})
 
     transport = RecordingTransport(after=take_long, through=sandbox.transport)
-    with pytest.raises(errors.TimedOut, match="total_timeout is over|DeadlinePassed") as caught:
+    with pytest.raises(errors.TimedOut, match="DeadlinePassed") as caught:
         way(clients.open(transport=transport, retries=Retries(total_timeout=100)))
     assert methods(sandbox) == ("GET PATCH" if seconds < 1 else "GET")
     assert not caught.value.may_have_been_applied
@@ -207,7 +207,7 @@ INVALID = errors.InvalidRequest
 WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "raises": (raises, LookupError, "no such row"),
     "is async": (is_async, INVALID, "function: expected a function that is not async"),
-    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),
+    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),  # noqa: PLW0108 - not async itself
     "a copy": (copy.copy, INVALID, "function: the result is another Customer than its argument"),
     "a deep copy": (copy.deepcopy, INVALID, "function: the result is another Customer than its argument"),
     "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),

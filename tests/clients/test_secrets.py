@@ -29,7 +29,7 @@ from support import keys
 from support.clients import Clients
 from support.fixed_response import FixedResponse
 from support.raised import chain
-from support.raw_server import RawServer
+from support.scripted_server import send_once, serving
 
 RAW = b"never show this key to anybody!!"
 SECRET, BAD = base64.b64encode(RAW).decode(), "never=show-this_secret!"
@@ -226,12 +226,12 @@ def test_failed_calls(
     assert_silent(caught.value, caplog, *(request.headers["authorization"][-40:] for request in transport.requests))
 
 
-def test_what_is_no_http(clients: Clients, raw: RawServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_http(clients: Clients, caplog: pytest.LogCaptureFixture) -> None:
     """What h11 quotes of a response that it cannot read is in no cause."""
     caplog.set_level(logging.DEBUG, "cybersource_tms")
     for response in (f"{json.dumps(STORED)}\r\n\r\n", f"HTTP/1.1 200 OK\r\n{EMAIL} {VALUE}\r\n\r\n"):
-        with pytest.raises(CybersourceError) as caught:
-            UPDATE(clients.open(base_url=raw.serve(response.encode())))
+        with serving(send_once(response.encode())) as url, pytest.raises(CybersourceError) as caught:
+            UPDATE(clients.open(base_url=url))
         assert_silent(caught.value, caplog)
 
 

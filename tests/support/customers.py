@@ -67,7 +67,7 @@ class Spec:
         Args:
             schema: The schema.
             extras: Whether to add, at all depths, fields that the spec does not know.
-            limits: Whether to keep to enums, lengths and patterns. A service may have values from before there were any.
+            limits: Whether to keep to enums, lengths and patterns. A service may have values from before them.
         """
         plain = self.plain(schema)
         of_type: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
@@ -102,7 +102,7 @@ def texts(plain: Wire, *, limits: bool) -> st.SearchStrategy[str]:
     if "format" in plain:
         return FORMATS[plain["format"]]
     if limits and "pattern" in plain:
-        return st.from_regex(plain["pattern"], fullmatch=True)
+        return st.from_regex(str(plain["pattern"]), fullmatch=True)
     least, most = (plain.get("minLength", 0), plain.get("maxLength", 99)) if limits else (0, 99)
     return TEXTS.filter(lambda text: least <= len(text) <= most)
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from contextlib import AbstractAsyncContextManager
 from copy import copy
 from functools import partial
-from itertools import count
 from typing import Self
 
 import anyio
@@ -68,7 +67,8 @@ class AsyncCustomersClient:
         profile_id: As for `CustomersClient`.
         encryption: As for `CustomersClient`.
         base_url: As for `CustomersClient`.
-        transport: Your own `httpx.AsyncBaseTransport`, for tests.
+        transport: Your own `httpx.AsyncBaseTransport`, for tests. A call that is cancelled can leave a connection of an
+            `httpx.AsyncHTTPTransport` in use for ever; the client's own connections are safe from that.
         max_connections: Maximum number of reads and updates in flight, 1 or more. Others wait without a time limit,
             which is not counted in `total_timeout`.
         ssl_context: As for `CustomersClient`.
@@ -243,8 +243,9 @@ class AsyncCustomersClient:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
-        requests = 0
-        for number in count(1):
+        number = requests = 0
+        while True:
+            number += 1
             read = await self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
@@ -263,7 +264,6 @@ class AsyncCustomersClient:
             _log.info(
                 "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
             )
-        raise AssertionError
 
     async def _send_update(
         self, update: Operation[CustomerRecord], deadline: Deadline, job: AsyncJob | None

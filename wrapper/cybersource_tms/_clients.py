@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
-from itertools import count
 from typing import Self
 
 import httpx
@@ -335,9 +334,10 @@ class CustomersClient:
         Args:
             pairs: Pairs of a customer's token id and what it should have: what `apply` takes, or a function for
                 `modify`, which is called on another thread. They are read as they are needed, on the caller's thread.
-            concurrency: Maximum number of customers in flight, 1 or more.
-            per_second: Maximum number of requests that start in a second, including reads and retries; above 0.
-                A 429 or a `Retry-After` pauses all of them, for a minute at most.
+            concurrency: Maximum number of customers in flight, 1 or more. Each has a thread; if the system gives fewer
+                of them, fewer are in flight.
+            per_second: Requests start at least `1 / per_second` seconds apart, reads and retries included; above 0.
+                When they arrive is not bounded. A 429 or a `Retry-After` pauses all of them, for a minute at most.
             max_failures: After so many failures in a row that are not about one customer (no response, 5xx, a refusal
                 by something in front of the service), the job ends with the last error; None: never.
 
@@ -380,8 +380,9 @@ class CustomersClient:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
-        requests = 0
-        for number in count(1):
+        number = requests = 0
+        while True:
+            number += 1
             read = self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
@@ -400,7 +401,6 @@ class CustomersClient:
             _log.info(
                 "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
             )
-        raise AssertionError
 
     def _send_update(
         self, update: Operation[CustomerRecord], deadline: Deadline, job: SyncJob | None

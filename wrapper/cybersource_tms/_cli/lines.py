@@ -9,7 +9,7 @@ from io import StringIO
 from itertools import chain, islice
 from typing import Any, cast
 
-from cybersource_tms._diff.spec import Mismatch, Schema, field_schema
+from cybersource_tms._diff.spec import ANYTHING, Mismatch, Schema, field_schema
 
 ID = "id"
 REMOVED = "<null>"  # the cell that removes a field; JSON has null
@@ -121,7 +121,7 @@ def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
         return None
     if _LOOKS_REMOVED.fullmatch(cell):
         raise Mismatch(f"to remove the field, write {REMOVED}; to send such a text, use JSON Lines", column)
-    if "string" not in schema.types:
+    if schema is ANYTHING or "string" not in schema.types:
         with suppress(ValueError):  # the check says that it is text
             return _load_json(cell.lower() if "boolean" in schema.types else cell)  # Excel writes TRUE
     if any(delimiter in line for line in re.split("\r\n?|\n", cell)[1:]):

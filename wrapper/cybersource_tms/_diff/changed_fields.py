@@ -1,4 +1,6 @@
 """What to send so that a customer becomes what is wanted: the changed-field rules."""
+# JSON is Any; what is in it stays unknown when it is found to be a dict or a list:
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -48,7 +50,7 @@ def difference(before: Json, after: CustomerLike, argument: str) -> Json:
     return _patch(before, customer_json(after, argument), argument)
 
 
-def customer_json(customer: CustomerLike, argument: str, *, only: Collection[str] | None = None) -> Json:
+def customer_json(customer: object, argument: str, *, only: Collection[str] | None = None) -> Json:
     """Return a customer, or a part of one, as JSON that shares nothing with it; `only` is as in `to_json`.
 
     Raises:
@@ -119,16 +121,13 @@ def _same(first: Any, second: Any) -> bool:
 def _build(patch: Json, schema: Schema, model: type) -> Any:
     """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
     attributes = MODELS[model]
+    built = {
+        name: _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
+        for name, value in patch.items()
+    }
     given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
-    others: Json = {}
-    for name, value in patch.items():
-        built = _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
-        if name in attributes:
-            given[attributes[name]] = built
-        else:
-            others[name] = built
-    instance = model(**given)
-    instance.additional_properties.update(others)
+    instance = model(**given | {attributes[name]: value for name, value in built.items() if name in attributes})
+    instance.additional_properties.update({name: built[name] for name in built.keys() - attributes.keys()})
     return instance
 
 

@@ -42,7 +42,7 @@ def _types(schema: Schema, kind: type) -> list[type]:
     return [kind] if schema is ANYTHING else [each for name, each in kinds.items() if name in schema.types]
 
 
-def _member(value: Any, name: str) -> Any:
+def _member(value: object, name: str) -> Any:
     """Return what a model, or an object that was not made into one, has under a name of the API."""
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value).get(name)
@@ -70,10 +70,7 @@ class MerchantData(MutableMapping[str, str]):
     """
 
     def __init__(self, customer: Customer) -> None:
-        given: object = customer
-        if not isinstance(given, Customer):  # the list of a CustomerUpdate would replace all entries that there are
-            raise InvalidRequest("MerchantData: expected a Customer, such as record.customer", argument="customer")
-        self._customer = given
+        self._customer = _check_customer(customer)
 
     def __getitem__(self, name: str) -> str:
         return self._values()[name]
@@ -104,3 +101,9 @@ class MerchantData(MutableMapping[str, str]):
     def _values(self) -> dict[str, str]:
         pairs = ((entry.name, entry.value) for entry in self._entries())
         return {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
+
+
+def _check_customer(customer: object) -> Customer:
+    if not isinstance(customer, Customer):  # the list of a CustomerUpdate would replace all entries that there are
+        raise InvalidRequest("MerchantData: expected a Customer, such as record.customer", argument="customer")
+    return customer

@@ -1,4 +1,6 @@
 """One walk over the spec's schema that checks a value and copies it as JSON."""
+# JSON is Any; what is in it stays unknown when it is found to be a dict or a list:
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 import json
 import re

@@ -34,6 +34,15 @@ FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
     "date-time": (datetime, datetime.fromisoformat, "a date and time such as 2026-11-30T12:00:00+00:00"),
     "uuid": (UUID, UUID, "a UUID"),
 }
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    # As in JavaScript, $ is the end and not also before a last line break, and a digit is one of ASCII's.
+    python = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
+    return re.compile(python, re.ASCII)
+
+
 # For values of which types a keyword is, what holds, and what is wrong if it does not.
 _LIMITS: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], object], str]] = {
     "minLength": (("string",), lambda text, least: len(text) >= least, "at least {} characters, it has {}"),
@@ -83,7 +92,7 @@ class Schema:
     """
 
     types: AbstractSet[str] = frozenset(JSON_TYPES.values())
-    properties: dict[str, "Schema"] = attrs.field(factory=dict, repr=False)
+    properties: dict[str, "Schema"] = attrs.field(factory=dict[str, "Schema"], repr=False)
     others: "Schema | None" = attrs.field(default=None, repr=False)
     items: "Schema | None" = attrs.field(default=None, repr=False)
     required: tuple[str, ...] = ()
@@ -233,13 +242,6 @@ def _merged(parts: Iterable[tuple[Raw, str]]) -> tuple[Raw, str]:
     types = [merged["type"]] if isinstance(merged["type"], str) else merged["type"]
     enum = {"enum": [*merged["enum"], None]} if null and "enum" in merged else {}
     return merged | {"type": [*types, "null"] if null else types} | enum, place
-
-
-@cache
-def _compile(pattern: str) -> re.Pattern[str]:
-    # As in JavaScript, $ is the end and not also before a last line break, and a digit is one of ASCII's.
-    python = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
-    return re.compile(python, re.ASCII)
 
 
 def _squash(name: str) -> str:

@@ -186,8 +186,8 @@ async def async_read(
             with anyio.move_on_after(connection.seconds_left()) as scope:
                 async for chunk in response.aiter_bytes():
                     body.add(chunk)
-            if scope.cancelled_caught:
-                raise DeadlinePassed
+        if scope.cancelled_caught:
+            raise DeadlinePassed
         content = body.content()
     except _NETWORK_ERRORS as error:
         raise broken_off(connection, operation, response, error) from error
@@ -264,8 +264,6 @@ def broken_off(
         return status_error(operation, response, b"")  # it says more than the body would have said
     if isinstance(error, BodyRefused):
         return unreadable(operation, response, str(error))
-    if isinstance(error, httpx.DecodingError):
-        return unreadable(operation, response, "is wrongly compressed")
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return network_error(connection, operation, error)
     return unreadable(operation, response, "broke off", is_transient=True)

@@ -55,11 +55,7 @@ class _Pool(Generic[Http]):
 
 
 class _Connections(Generic[Http]):
-    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end.
-
-    Raises:
-        InvalidRequest: The settings for TLS or proxies cannot be used; the message names them.
-    """
+    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end."""
 
     def __init__(
         self,
@@ -185,20 +181,18 @@ class SyncConnections(_Connections[httpx.Client]):
 
     def _open(self) -> httpx.Client:
         """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
-        http = super()._open()
-        for transport in [] if self._options["transport"] else [http._transport, *http._mounts.values()]:  # noqa: SLF001 - see above
-            if pool := getattr(transport, "_pool", None):
-                pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - see above
-        return http
+        http: Any = super()._open()
+        own = [] if self._options["transport"] else [http._transport, *http._mounts.values()]  # noqa: SLF001 - no public way
+        for pool in filter(None, (getattr(each, "_pool", None) for each in own)):
+            pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
+        opened: httpx.Client = http
+        return opened
 
     @contextmanager
     def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
         """Yield a connection for one read or update. Unless that ends in order, it is closed.
 
         An exception that is not ours gets a note on the update's fate.
-
-        Raises:
-            InvalidRequest: The client is closed, or its transport belongs to another process.
         """
         pool = self._pool_of((os.getpid(), None))
         connection, reusable = self._take(pool), False
