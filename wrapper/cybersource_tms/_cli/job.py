@@ -58,7 +58,7 @@ class Job:
                 self._outcomes.check_place()
         except KeyboardInterrupt:
             pass
-        except (CybersourceError, RunAgain, OSError) as error:
+        except (CybersourceError, RunAgain, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             self._stopped = True
             say(f"stopped: {error}", sys.stderr)
 
