@@ -467,18 +467,17 @@ def test_verbose(fleet: Fleet, job: Job, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_nobody_reads_within_this_process(fleet: Fleet, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams that are missing, full or unread do not end the job, and its exit code says what became of it."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as unread, Path("/dev/full").open("w") as full:
-        for number, stream in enumerate((None, unread, full)):
-            job.write_emails([IDS[number]])
-            with monkeypatch.context() as patch:
-                patch.setattr(sys, "stdout", stream)
-                patch.setattr(sys, "stderr", stream)
-                assert main(["check"]) == (1 if stream else 0)
-                assert job.run() == 0
-            assert job.statuses() == {IDS[number]: "updated"}
+    """Streams that are missing, full or unread do not end the job; a report that cannot be printed is a failure."""
+    for number, kind in enumerate(("none", "unread", "full")):
+        job.write_emails([IDS[number]])
+        for command, code in ((["update", str(job.file)], 0), (["check"], 0 if kind == "none" else 1)):
+            reader, writer = os.pipe()
+            os.close(reader)
+            with os.fdopen(writer, "w") as unread, Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+                for name in ("stdout", "stderr"):
+                    patch.setattr(sys, name, {"none": None, "unread": unread, "full": full}[kind])
+                assert main(command) == code
+        assert job.statuses() == {IDS[number]: "updated"}
 
 
 def send_signal(fleet: Fleet, number: signal.Signals, requests: int) -> threading.Thread:
