@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import pickle
 import uuid
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -155,11 +156,12 @@ def test_refused(name: str, row: tuple[Any, ...], clients: Clients) -> None:
     service = Service(whole(**{name: before}))
     customers = clients.open(transport=service)
     refusals = []
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: changed_fields(service.customer, {"everyType": {name: wire}}),
         lambda: changed_fields(service.customer, group(name, held)),
-        *([] if name in IN_ARRAYS else [lambda: customers.update(ID, group(name, held))]),
-    ):
+        lambda: customers.update(ID, group(name, held)),
+    ]
+    for attempt in attempts[: 2 if name in IN_ARRAYS else 3]:
         with pytest.raises(InvalidRequest) as raised:
             attempt()
         refusals.append(str(raised.value).partition(": ")[2])
