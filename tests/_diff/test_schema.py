@@ -302,7 +302,8 @@ CARD = {"type": "object", "required": ["number"], "properties": {"number": {"typ
 REQUIRED: dict[str, tuple[Wire, Any, str, str]] = {
     "object": (CARD, {}, "", "aField.number: is missing"),
     "entry": ({"type": "array", "items": CARD}, [{}], "aField[0].number: is missing", "aField[0].number: is missing"),
-    "both there": ({"type": "array", "items": CARD}, [{"number": "1"}], "", ""),
+    "in parts": ({"allOf": [CARD, LINK]}, {}, "", "aField.number: is missing"),
+    "there": ({"type": "array", "items": CARD}, [{"number": "1"}], "", ""),
 }
 
 

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import pickle
 import uuid
-from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -156,7 +155,7 @@ def test_refused(name: str, row: tuple[Any, ...], clients: Clients) -> None:
     service = Service(whole(**{name: before}))
     customers = clients.open(transport=service)
     refusals = []
-    attempts: list[Callable[[], object]] = [
+    attempts: list[Any] = [
         lambda: changed_fields(service.customer, {"everyType": {name: wire}}),
         lambda: changed_fields(service.customer, group(name, held)),
         lambda: customers.update(ID, group(name, held)),
