@@ -465,10 +465,16 @@ for _ in range(41):
     TWICE = [TWICE, TWICE]
 for _ in range(100_000):
     DEEP = [DEEP]
+NESTED_DEEP: Wire = {}
+for _ in range(101):
+    NESTED_DEEP = {"a": NESTED_DEEP}
+
+
+TOO_MUCH = {"loop": LOOP, "twice": TWICE, "deep": DEEP, "deep objects": NESTED_DEEP, "long": [0] * 100_001}
 
 
 @BOTH
-@pytest.mark.parametrize("value", [LOOP, TWICE, DEEP, [0] * 100_001], ids=["loop", "twice", "deep", "long"])
+@pytest.mark.parametrize("value", TOO_MUCH.values(), ids=list(TOO_MUCH))
 def test_what_is_too_much_ends_at_once(value: Any, how: dict[str, Any]) -> None:
     """A list that contains itself, 41 levels of two, and whatever else has no end to speak of."""
     started = time.process_time()
