@@ -302,7 +302,8 @@ CARD = {"type": "object", "required": ["number"], "properties": {"number": {"typ
 REQUIRED: dict[str, tuple[Wire, Any, str, str]] = {
     "object": (CARD, {}, "", "aField.number: is missing"),
     "entry": ({"type": "array", "items": CARD}, [{}], "aField[0].number: is missing", "aField[0].number: is missing"),
-    "both there": ({"type": "array", "items": CARD}, [{"number": "1"}], "", ""),
+    "in parts": ({"allOf": [CARD, LINK]}, {}, "", "aField.number: is missing"),
+    "there": ({"type": "array", "items": CARD}, [{"number": "1"}], "", ""),
 }
 
 
@@ -344,7 +345,7 @@ def test_a_format_has_one_form(form: str, values: list[Any], text: str, how: dic
 
 # What only the service writes, and what nobody knows
 
-SHAPES: list[Any] = [None, 7, "x", [], {"self": 7}, {"self": {"href": 7, "new": [None]}}]
+SHAPES: list[Any] = [None, 7, "x", [], {"self": [1], "creator": None}, {"self": {"href": 7, "new": [None]}}]
 
 
 @pytest.mark.parametrize("value", SHAPES, ids=repr)
@@ -358,6 +359,7 @@ def test_what_only_the_service_writes_may_have_any_shape(name: str, value: Any) 
     else:
         assert to_json(wire, customer_schema(), sent=False, complete=True) == wire
         assert to_json(Customer.from_dict(wire), customer_schema(), sent=False) == wire
+        assert Customer.from_dict(wire).to_dict() == wire
 
 
 def test_what_only_the_service_writes_may_be_left_out() -> None:
@@ -463,10 +465,16 @@ for _ in range(41):
     TWICE = [TWICE, TWICE]
 for _ in range(100_000):
     DEEP = [DEEP]
+NESTED_DEEP: Wire = {}
+for _ in range(101):
+    NESTED_DEEP = {"a": NESTED_DEEP}
+
+
+TOO_MUCH = {"loop": LOOP, "twice": TWICE, "deep": DEEP, "deep objects": NESTED_DEEP, "long": [0] * 100_001}
 
 
 @BOTH
-@pytest.mark.parametrize("value", [LOOP, TWICE, DEEP, [0] * 100_001], ids=["loop", "twice", "deep", "long"])
+@pytest.mark.parametrize("value", TOO_MUCH.values(), ids=list(TOO_MUCH))
 def test_what_is_too_much_ends_at_once(value: Any, how: dict[str, Any]) -> None:
     """A list that contains itself, 41 levels of two, and whatever else has no end to speak of."""
     started = time.process_time()

@@ -25,8 +25,9 @@ from cybersource_tms_api.types import Unset
 
 Known = AbstractSet[tuple[Schema, str, Any]]
 
-MOST_LEVELS = 100  # the service's customers have five
-MOST_VALUES = 100_000
+_MOST_LEVELS = 100  # the service's customers have five
+_MOST_VALUES = 100_000
+_TOO_MUCH = f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values"
 
 _WORDS = {
     "string": "text",
@@ -93,12 +94,14 @@ class _Walk:
     only: Collection[str] | None
     in_service: bool = False
     in_lists: int = 0
-    levels: int = MOST_LEVELS
-    values: int = MOST_VALUES
+    levels: int = _MOST_LEVELS
+    values: int = _MOST_VALUES
 
     def visit(self, value: Any, schema: Schema) -> Any:
         kind = JSON_TYPES.get(type(value))
-        if kind is None:
+        if type(value) is schema.model:
+            kind, value = "object", _given(value, MODELS[type(value)])
+        elif kind is None:
             kind, value = self._json_of(value, schema)
         if kind not in schema.types:
             return self._misfit(value, kind, schema)
@@ -116,7 +119,10 @@ class _Walk:
         return value
 
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
-        self._enter(len(value))
+        self.levels -= 1
+        self.values -= len(value)
+        if self.levels < 0 or self.values < 0:
+            raise Mismatch(_TOO_MUCH)
         fields, received = schema.properties, not self.sent
         copy: dict[str, Any] = {}
         name = None
@@ -138,7 +144,10 @@ class _Walk:
         return copy
 
     def _array(self, value: list[Any], schema: Schema) -> list[Any]:
-        self._enter(len(value))
+        self.levels -= 1
+        self.values -= len(value)
+        if self.levels < 0 or self.values < 0:
+            raise Mismatch(_TOO_MUCH)
         self.in_lists += 1
         copy: list[Any] = []
         try:
@@ -151,12 +160,6 @@ class _Walk:
         self.in_lists -= 1
         self.levels += 1
         return copy
-
-    def _enter(self, values: int) -> None:
-        self.levels -= 1
-        self.values -= values
-        if self.levels < 0 or self.values < 0:
-            raise Mismatch(f"is nested more than {MOST_LEVELS} deep, or holds more than {MOST_VALUES} values")
 
     def _other(self, name: object, schema: Schema) -> Schema:
         """Return what a field that is none of the schema's may hold."""
@@ -185,7 +188,7 @@ class _Walk:
 
     def _check(self, value: Any, kind: str, schema: Schema) -> None:
         """Hold what is sent to the spec's values and limits, unless the customer has it already."""
-        if kind != "array":
+        if kind != "array" and not (type(value) is str and value.isascii()):
             _check_text(value)
         if self.known and (schema, kind, len(value) if kind == "array" else value) in self.known:
             return
@@ -250,8 +253,6 @@ def _check_required(copy: Mapping[str, Any], schema: Schema) -> None:
 
 
 def _check_text(value: Any) -> None:
-    if value is None or (type(value) is str and value.isascii()):
-        return
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
