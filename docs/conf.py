@@ -84,7 +84,7 @@ def mark_code(_app: Sphinx, _what: str, _name: str, _thing: object, _options: An
 
 
 def in_block(lines: list[str]) -> bool:
-    """Say whether the last line with text is indented: a block of code goes on after an empty line."""
+    """Return whether the last line with text is indented: a block of code goes on after an empty line."""
     return next((line for line in reversed(lines) if line), "").startswith("    ")
 
 

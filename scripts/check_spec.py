@@ -245,7 +245,7 @@ def _admits_null(spec: Node, schema: Node) -> bool:
 
 
 def _is_parsed(spec: Node, schema: Node) -> bool:
-    """Say whether the generated parser refuses some JSON for a schema, and with it the whole object."""
+    """Return whether the generated parser refuses some JSON for a schema, and with it the whole object."""
     schema = resolve(spec, schema)
     kept_as_it_is = {"string", "integer", "number", "boolean", "null"}
     parts = [each for name in PARTS for each in schema.get(name, ())]

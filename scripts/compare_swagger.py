@@ -73,7 +73,7 @@ def load(path: Path) -> Any:
 
 
 def is_chosen(difference: Difference, choice: Node) -> bool:
-    """Say whether a choice was made for a difference, and for what the document now has."""
+    """Return whether a choice was made for a difference, and for what the document now has."""
     return fnmatchcase(difference.what, choice["difference"]) and difference.theirs == choice["document"]
 
 

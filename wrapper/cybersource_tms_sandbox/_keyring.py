@@ -39,7 +39,7 @@ class Keyring:
         self._keys[key_id] = TrustedKey(owner, key, tuple(merchants) or (owner,))
 
     def trust_certificate(self, owner: str, pem: bytes, merchants: Iterable[str]) -> None:
-        """Trust a certificate in PEM. Its CN is compared with the owner without case, as in CyberSource's SDKs."""
+        """Trust a certificate in PEM. Its CN is compared with the owner in any case, as in CyberSource's SDKs."""
         certificate = x509.load_pem_x509_certificate(pem)
         key, name = require_rsa(certificate.public_key()), subject(certificate, NameOID.COMMON_NAME)
         if name is None or name.casefold() != owner.casefold():

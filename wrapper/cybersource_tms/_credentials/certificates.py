@@ -61,7 +61,7 @@ def key_and_certificate(
 
 
 def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """Return the certificates whose common name is the owner's, without case, or raise `InvalidRequest`.
+    """Return the certificates whose common name is the owner's in any case, or raise `InvalidRequest`.
 
     Those that are valid now come first, and of those the last to expire.
     """
