@@ -29,7 +29,7 @@ def public() -> Iterator[tuple[str, object]]:
 
 
 def is_written(thing: object) -> bool:
-    """Say whether a class or function is of the wrapper, and not generated or of attrs."""
+    """Return whether a class or function is of the wrapper, and not generated or of attrs."""
     return str(getattr(thing, "__module__", None)).startswith(("cybersource_tms.", "cybersource_tms_sandbox."))
 
 

@@ -1,4 +1,4 @@
-"""What a job prints: how far it is, and a report for a person. A stream that is full or closed does not end it."""
+"""What a job prints: how far it is, and a human-readable report. A stream that is full or closed does not end it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a command found, for a person as lines of at most 80 characters, or as JSON."""
+"""What a command found, as human-readable lines of at most 80 characters, or as JSON."""
 
 import json
 import re
