@@ -31,7 +31,12 @@ html_copy_source = False
 pygments_style = "friendly"
 pygments_dark_style = "nord-darker"
 
-PROJECT_PAGES = {"CONTRIBUTING.md": "contributing", "SECURITY.md": "security", "CHANGELOG.md": "changelog"}
+PROJECT_PAGES = {
+    "CONTRIBUTING.md": "contributing",
+    "SECURITY.md": "security",
+    "CHANGELOG.md": "changelog",
+    "scripts/README.md": "scripts",
+}
 MODELS = [model for name in models.__all__ if isinstance(model := getattr(models, name), type)]
 
 for model in MODELS:  # their hints are text, which names the modules that they are really in
@@ -51,12 +56,11 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", hide_signature)
 
 
-def link_project_pages(_app: Sphinx, name: str, content: list[str]) -> None:
+def link_project_pages(_app: Sphinx, _name: str, content: list[str]) -> None:
     """Let links to files of the repository lead to the pages that show them."""
-    up = "../" if "/" in name else ""
     for file, page in PROJECT_PAGES.items():
-        content[0] = re.sub(rf"\]\((?:\.\./)*{file}", f"]({up}project/{page}.md", content[0])
-    content[0] = re.sub(r"\]\((?:\.\./)+README\.md#credentials", f"]({up}index.md#credentials", content[0])
+        content[0] = re.sub(rf"\]\((?:\.\./)*{file}", f"](/project/{page}.md", content[0])
+    content[0] = re.sub(r"\]\((?:\.\./)+README\.md#credentials", "](/index.md#credentials", content[0])
 
 
 def list_models(_app: Sphinx, _name: str, content: list[str]) -> None:
@@ -85,8 +89,8 @@ def in_block(lines: list[str]) -> bool:
 
 
 def hide_signature(
-    _app: Sphinx, _what: str, _name: str, thing: object, _options: Any, _signature: str, _returned: str
+    _app: Sphinx, _what: str, _name: str, thing: object, _options: Any, signature: str | None, _returned: str
 ) -> tuple[str, str] | None:
     """Hide the arguments of models, and of errors, which the library makes: their attributes say the same."""
     is_error = isinstance(thing, type) and issubclass(thing, Exception)
-    return ("", "") if thing in MODELS or is_error else None
+    return ("", "") if signature and (thing in MODELS or is_error) else None

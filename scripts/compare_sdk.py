@@ -62,7 +62,7 @@ def main(python: str) -> int:
 
 
 def make_keys(sandbox: Sandbox, folder: Path) -> None:
-    """Make keys that the stand-in trusts, and write their files."""
+    """Make keys that the sandbox trusts, and write their files."""
     service = x509.load_pem_x509_certificate(sandbox.request_certificate)
     written(folder, sandbox.request_certificate, "service.pem")
     for name, owner in {"signing": MERCHANT_ID, "meta": PORTFOLIO, "response": MERCHANT_ID}.items():
@@ -100,7 +100,7 @@ def configurations(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def send_theirs(sandbox: Sandbox, url: str, python: str, config: dict[str, Any]) -> list[Received]:
-    """Read and update the customer with the SDK, and return what the stand-in received."""
+    """Read and update the customer with the SDK, and return what the sandbox received."""
     sandbox.received.clear()
     common = {"authentication_type": "jwt", "merchantid": MERCHANT_ID}
     where = {"run_environment": Environment.TEST.host, "IntermediateHost": url}
@@ -113,7 +113,7 @@ def send_theirs(sandbox: Sandbox, url: str, python: str, config: dict[str, Any])
 
 
 def send_ours(sandbox: Sandbox, url: str, config: dict[str, Any]) -> list[Received]:
-    """Read and update the customer with this library, and return what the stand-in received."""
+    """Read and update the customer with this library, and return what the sandbox received."""
     sandbox.received.clear()
     settings: dict[str, Any] = {"encryption": our_encryption(config), "base_url": url, "retries": None}
     with CustomersClient(Environment.TEST, our_auth(config), **settings) as customers:

@@ -1,4 +1,4 @@
-"""Updates a customer and shows what went over the wire: against the stand-in service, or against the real one."""
+"""Updates a customer and shows what goes over the wire: in the sandbox, or in one of the service's environments."""
 
 import argparse
 import json
@@ -6,35 +6,26 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 
-from cybersource_tms import (
-    BuyerInformation,
-    Customer,
-    CustomersClient,
-    CustomerUpdate,
-    Environment,
-    MerchantDefinedInformation,
-    SharedSecretAuth,
-    changed_fields,
-)
+from cybersource_tms import Customer, CustomersClient, Environment, MerchantData
 from cybersource_tms.errors import CybersourceError
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Sandbox
+
+WANTED = {"buyerInformation": {"email": "new@example.com"}}
 
 
-class Wire(httpx.HTTPTransport):
-    """Keeps what goes over the wire, and what comes back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.exchanges: list[tuple[httpx.Request, httpx.Response]] = []
+class ShownTransport(httpx.HTTPTransport):
+    """Prints what goes over the wire."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and keep it."""
+        """Send a request, and print it with the status of its response."""
         response = super().handle_request(request)
-        self.exchanges.append((request, response))
+        guard = f"  if-match: {request.headers['if-match']}" if "if-match" in request.headers else ""
+        print(f"  {request.method} {request.url.path}{guard}  ->  {response.status_code}")
+        if request.content:
+            print(f"    {request.content.decode()}")
         return response
 
 
@@ -42,91 +33,53 @@ def main() -> None:
     """Read the arguments, and run the demo where they say."""
     parser = argparse.ArgumentParser(description=__doc__)
     environments = [environment.value for environment in Environment]
-    parser.add_argument("--environment", choices=environments, help="the real service, with the README's variables set")
-    parser.add_argument("--customer", default=PAGE_CUSTOMER_ID, help="its token id (default: the page's, %(default)s)")
+    help_text = "one of the service's, with the variables of docs/credentials.md set"
+    parser.add_argument("--environment", choices=environments, help=help_text)
+    parser.add_argument("--customer", default=PAGE_CUSTOMER_ID, help="a token id (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         if arguments.environment:
             os.environ["CYBERSOURCE_ENVIRONMENT"] = arguments.environment
-            demo(arguments.customer, Environment(arguments.environment).base_url)
+            demo(arguments.customer)
         else:
-            with stand_in() as url:
-                demo(arguments.customer, url)
-    except (CybersourceError, httpx.HTTPError) as error:
+            with sandbox():
+                demo(arguments.customer)
+    except CybersourceError as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 
 @contextmanager
-def stand_in() -> Iterator[str]:
-    """Run the stand-in service, with its credentials in the environment variables."""
-    os.environ |= {
-        "CYBERSOURCE_ENVIRONMENT": "test",
-        "CYBERSOURCE_MERCHANT_ID": MERCHANT_ID,
-        "CYBERSOURCE_KEY_ID": KEY_ID,
-        "CYBERSOURCE_SECRET_KEY": SECRET,
-    }
-    with Sandbox().running() as url:
-        print(f"The stand-in service runs at {url}")
-        yield url
+def sandbox() -> Iterator[None]:
+    """Run the sandbox, with its variables set."""
+    service = Sandbox()
+    with service.running() as url:
+        os.environ |= {**service.variables, "CYBERSOURCE_BASE_URL": url}
+        print(f"The sandbox runs at {url}")
+        yield
 
 
-def demo(customer_id: str, server: str) -> None:
-    """Update the customer twice: the second time there is nothing to send."""
-    wire = Wire()
-    with CustomersClient.from_env(base_url=server, transport=wire) as customers:
-        customer = read(f"{server}/tms/v2/customers/{customer_id}")
-        show("The customer before", customer)
-        desired = CustomerUpdate(
-            buyer_information=BuyerInformation(email="new@example.com"),
-            merchant_defined_information=[
-                *(entry for entry in customer.merchant_defined_information or [] if entry.name != "data2"),
-                MerchantDefinedInformation(name="data2", value="Gold"),
-            ],
-        )
-        customer = update(customers, customer, desired, wire)
-        show("The customer afterwards", customer)
-        print("\nThe same update again")
-        update(customers, customer, desired, wire)
+def demo(customer_id: str) -> None:
+    """Update a customer with `apply`, again, and with `modify`."""
+    with CustomersClient.from_env(transport=ShownTransport()) as customers:
+        print("\nretrieve: the customer")
+        show(customers.retrieve(customer_id).customer)
+        print(f"\napply {json.dumps(WANTED)}")
+        record = customers.apply(customer_id, WANTED)
+        print(f"  sent: {', '.join(record.sent)}; correlation id: {record.correlation_id}")
+        print("\napply, the same again: nothing differs, so nothing is sent")
+        customers.apply(customer_id, WANTED)
+        print("\nmodify: one of the merchant's entries")
+        show(customers.modify(customer_id, upgrade).customer)
 
 
-def update(customers: CustomersClient, before: Customer, desired: CustomerUpdate, wire: Wire) -> Customer:
-    """Send what differs, if anything does, and show it."""
-    sent = len(wire.exchanges)
-    if changes := changed_fields(before, desired):
-        record = customers.update(before.id, changes)
-        request, response = wire.exchanges[-1]
-        print("\nThe fields that changed:", ", ".join(paths(changes.to_dict())))
-        print("The body on the wire:   ", request.read().decode())
-        print("The answer's status:    ", response.status_code)
-        print("ETag:                   ", record.etag)
-        print("Correlation id:         ", record.correlation_id)
-        return record.customer
-    print("No field differs; requests sent:", len(wire.exchanges) - sent)
-    return before
+def upgrade(customer: Customer) -> Customer:
+    """Set an entry of the merchant's data."""
+    MerchantData(customer)["data2"] = "Gold"
+    return customer
 
 
-def paths(patch: dict[str, Any], group: str = "") -> Iterator[str]:
-    """Yield the names of the fields in a patch, as `group.field`."""
-    for name, value in patch.items():
-        if isinstance(value, dict):
-            yield from paths(value, f"{group}{name}.")
-        else:
-            yield group + name
-
-
-def read(url: str) -> Customer:
-    """Read a customer with plain httpx: the credentials are an `httpx.Auth`, so they work there too."""
-    auth = SharedSecretAuth(
-        os.environ["CYBERSOURCE_MERCHANT_ID"],
-        os.environ["CYBERSOURCE_KEY_ID"],
-        os.environ["CYBERSOURCE_SECRET_KEY"],
-    )
-    return Customer.from_dict(httpx.get(url, auth=auth).raise_for_status().json())
-
-
-def show(title: str, customer: Customer) -> None:
+def show(customer: Customer) -> None:
     """Print a customer, without its links."""
-    print(f"\n{title}:")
     print(json.dumps({name: value for name, value in customer.to_dict().items() if name != "_links"}, indent=2))
 
 

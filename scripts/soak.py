@@ -214,7 +214,7 @@ def start_or_not(thread: threading.Thread, *, start: Any = threading.Thread.star
 def run_sync(job: Job, trust: ssl.SSLContext) -> None:
     """Run a job on threads, again and again, each until its end or a signal."""
     signal.signal(signal.SIGALRM, raise_within_a_job)
-    threading.Thread.start = start_or_not  # type: ignore[method-assign]
+    threading.Thread.start = start_or_not  # type: ignore[assignment, method-assign]
     with CustomersClient.from_env(ssl_context=trust) as customers:
         while time.monotonic() < job.until:
             ended = "to the end"

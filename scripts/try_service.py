@@ -109,11 +109,11 @@ def change(customers: CustomersClient, customer_id: str, before: CustomerRecord,
 
 def put_back(customers: CustomersClient, customer_id: str, before: CustomerRecord, report: Report) -> bool:
     """Set the field to what it was, if it has the mark; return whether the customer is as before."""
-    edit = customers.edit(customer_id)
+    old = CustomerUpdate(client_reference_information=ClientReferenceInformation(code=before.get(FIELD)))
     try:
-        with edit as customer:
-            if edit.read and edit.read.get(FIELD) == marked(before):
-                customer.client_reference_information = ClientReferenceInformation(code=before.get(FIELD))
+        now = customers.retrieve(customer_id)
+        if now.get(FIELD) == marked(before):
+            customers.update(customer_id, old, if_match=now)
         now = customers.retrieve(customer_id)
     except CybersourceError as error:
         report.failed(error)

@@ -31,8 +31,8 @@ def create_app(transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, AsyncCustomersClient]]:
-        async with AsyncCustomersClient.from_env(transport=transport) as customers:
-            yield {"customers": customers}
+        async with AsyncCustomersClient.from_env(transport=transport) as client:
+            yield {"customers": client}
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(router)
@@ -50,31 +50,30 @@ IfMatch = Annotated[str | None, Header()]
 
 
 @router.get("/customers/{customer_id}")
-async def read(customer_id: str, customers: Client, response: Response) -> dict[str, str | None]:
+async def read(customer_id: str, customers: Client) -> Response:
     """Read a customer's e-mail address."""
-    return show(await customers.retrieve(customer_id), response)
+    return show(await customers.retrieve(customer_id))
 
 
 @router.patch("/customers/{customer_id}")
 async def update(
-    customer_id: str, buyer: dict[str, str | None], customers: Client, response: Response, if_match: IfMatch = None
-) -> dict[str, str | None]:
+    customer_id: str, buyer: dict[str, str | None], customers: Client, if_match: IfMatch = None
+) -> Response:
     """Update a buyer's fields; with `If-Match`, only if nobody has changed the customer since."""
+    wanted = {"buyerInformation": buyer}
     if if_match is None:
-        return show(await customers.apply(customer_id, {"buyerInformation": buyer}), response)
-    record = await customers.update(customer_id, {"buyerInformation": buyer}, if_match=if_match.strip('"'))
-    return show(record, response)
+        return show(await customers.apply(customer_id, wanted))
+    return show(await customers.update(customer_id, wanted, if_match=if_match.strip('"')))
 
 
-def show(record: CustomerRecord, response: Response) -> dict[str, str | None]:
+def show(record: CustomerRecord) -> Response:
     """Return what callers may see. The service's ETag has no quotes, and HTTP needs them."""
-    response.headers["ETag"] = f'"{record.etag}"'
-    return {"email": record.get("buyerInformation.email")}
+    return JSONResponse({"email": record.get("buyerInformation.email")}, headers={"ETag": f'"{record.etag}"'})
 
 
 async def respond_to_failure(_request: Request, error: Exception) -> Response:
     """Turn an error into a response. Its message holds no customer's value, so it may be logged."""
     log.warning("%s", error)
     status = next((status for kinds, status in STATUSES if isinstance(error, kinds)), 502)
-    seconds = getattr(error, "retry_after", None)
-    return JSONResponse({"error": type(error).__name__}, status, {"Retry-After": f"{seconds:.0f}"} if seconds else None)
+    headers = {"Retry-After": f"{seconds:.0f}"} if (seconds := getattr(error, "retry_after", None)) else None
+    return JSONResponse({"error": type(error).__name__}, status, headers)

@@ -14,7 +14,7 @@ import pytest
 from cybersource_tms import Retries
 from cybersource_tms._calls.operations import Operation
 from cybersource_tms._calls.requests import retrieve_request, update_request
-from cybersource_tms._calls.retries import Attempts, Deadline
+from cybersource_tms._calls.retries import Attempts, Deadline, note_fate
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox
 from support.clients import EMAIL, NEW_EMAIL, Clients
@@ -157,7 +157,7 @@ def test_after_an_attempt(operation: Operation[Any], rows: list[tuple[str | int,
     for number, (what, applied, again) in enumerate(rows, 1):
         error = make(what)
         attempts.record(error)
-        assert (error.attempts, error.may_have_been_applied) == (attempts.made, applied) == (number, applied)
+        assert (error.attempts, error.may_have_been_applied) == (attempts.failed, applied) == (number, applied)
         assert (attempts.next_delay(error) is not None) == again
 
 
@@ -243,7 +243,7 @@ def test_a_note_on_the_fate(operation: Operation[Any], before: list[Any], fate: 
         attempts.record(make(what))
     foreign, ours = RuntimeError("m"), make("lost")
     for error in (foreign, ours):
-        attempts.note_fate(error, request_sent=sent)
+        note_fate(error, operation, may_have_been_applied=attempts.in_doubt or sent)
     said = [f"cybersource_tms: the update of customer {PAGE_CUSTOMER_ID} {fate}"] if fate else []
     assert (getattr(foreign, "__notes__", []), getattr(ours, "__notes__", [])) == (said, [])
 

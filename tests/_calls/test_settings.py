@@ -35,7 +35,7 @@ NO_STEPS: list[dict[str, Any]] = [{"read": None}, {"connect": 0}, {"write": math
 NO_TIMEOUTS += [httpx.Timeout(None), *(httpx.Timeout(5, **step) for step in NO_STEPS)]
 NO_PROFILES: list[Any] = [PROFILE_ID[:-1] + end for end in ("", "xx", *"\n \t\0\x7f\u00e9\u0663")]
 NO_PROFILES += ["", " " + PROFILE_ID[1:], PROFILE_ID.encode(), 42, True]
-NO_AUTH: list[Any] = [(MERCHANT_ID, SECRET), SECRET, SharedSecretAuth, lambda request: request, 0]
+NO_AUTH: list[Any] = [(MERCHANT_ID, SECRET), SECRET, SharedSecretAuth, lambda request: request, 1]
 # A setting, values that it cannot have, and the message for all of them.
 WRONG: dict[str, tuple[list[Any], str]] = {
     "timeout": (NO_TIMEOUTS, "connect, read, write and pool each need seconds, above 0 and at most a day"),

@@ -198,7 +198,7 @@ def test_bad_algorithms(algorithm: Any) -> None:
 def test_bad_pem(match: str, options: Callable[[], dict[str, Any]]) -> None:
     """What is wrong is refused when the credentials are made, by name, and the key is in nothing that is printed."""
     given = options()
-    with pytest.raises(InvalidRequest, match=f"^{match}") as caught:
+    with pytest.raises(InvalidRequest, match=f"(?m)^{match}") as caught:
         of_pem(**given)
     assert_untold(caught.value, given.get("private_key"))
 
@@ -233,7 +233,7 @@ BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
 @pytest.mark.parametrize(("match", "content"), BAD_P12.values(), ids=BAD_P12)
 def test_bad_p12(match: str, content: Callable[[], bytes]) -> None:
     """A P12 that does not have what it should is refused when the credentials are made."""
-    with pytest.raises(InvalidRequest, match=f"^{match}") as caught:
+    with pytest.raises(InvalidRequest, match=f"(?m)^{match}") as caught:
         CertificateAuth.from_p12(content(), PASSWORD, merchant_id=OWNER)
     assert_untold(caught.value)
 

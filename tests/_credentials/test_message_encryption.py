@@ -1,4 +1,4 @@
-"""Message-level encryption, over HTTP against the stand-in: what is on the wire, and that everything odd is refused."""
+"""Message-level encryption, over HTTP against the sandbox: what is on the wire, and that everything odd is refused."""
 
 import base64
 import gzip
@@ -105,7 +105,7 @@ def encryption_for(mode: str, request_certificate: bytes) -> MessageEncryption:
 
 @pytest.fixture
 def encryption(mode: str, sandbox: Sandbox) -> MessageEncryption:
-    """Return an encryption that the stand-in knows the keys of."""
+    """Return an encryption that the sandbox knows the keys of."""
     sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
     sandbox.trust_response_key(SERIAL, public_pem(rsa_key()))
     return encryption_for(mode, sandbox.request_certificate)
@@ -294,11 +294,6 @@ def test_an_error_that_cannot_be_decrypted(clients: Clients) -> None:
     assert caught.value.errors == ()
 
 
-def test_any_success_must_be_encrypted(clients: Clients) -> None:
-    """A 2xx that the service does not document is not taken in plain text either."""
-    unreadable(clients, PAGE, 201)
-
-
 def test_the_tables_can_fail(clients: Clients) -> None:
     """The same response with nothing wrong is a record."""
     client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(200, encrypted_response(token())))
@@ -433,7 +428,7 @@ MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
 @pytest.mark.parametrize(("match", "arguments"), MISTAKES.values(), ids=MISTAKES)
 def test_mistakes(match: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
     """What is wrong is refused by name when the encryption is made."""
-    with pytest.raises(errors.InvalidRequest, match=f"^{match}"):
+    with pytest.raises(errors.InvalidRequest, match=f"(?m)^{match}"):
         MessageEncryption(*arguments())
 
 
@@ -469,7 +464,7 @@ MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
 def test_mistakes_in_a_p12(tmp_path: Path, match: str, content: Callable[[], bytes]) -> None:
     """A P12 that lacks something for encryption is refused when the encryption is made."""
     path = written(tmp_path, content())
-    with pytest.raises(errors.InvalidRequest, match=f"^{match}") as caught:
+    with pytest.raises(errors.InvalidRequest, match=f"(?m)^{match}") as caught:
         MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
     assert PASSWORD not in str(caught.value)
 
@@ -500,7 +495,7 @@ def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
         assert f"{service.not_valid_after_utc:%Y-%m-%d}" in str(caught[0].message)
 
 
-# The stand-in's own encryption, and the example of RFC 7516
+# The sandbox's own encryption, and the example of RFC 7516
 
 
 @pytest.mark.parametrize("plain", [b"", b"{}", PLAIN, "é😀".encode(), bytes(range(256)), b"a" * 200_000], ids=len)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
@@ -193,7 +193,7 @@ def test_the_merchants_own_certificate_cannot_be_parsed() -> None:
     """Then there is none of the merchant's, and the message names those that are there."""
     own = certificate(OWNER, serial="ZZZZ").public_bytes(Encoding.DER).replace(b"ZZZZ", b"\xfc" * 4)
     content = write_p12([rsa_key()], [service_certificate(), Encoded(own)])
-    with pytest.raises(InvalidRequest, match=r"^path: .*those that are there: CyberSource_SJC_US$"):
+    with pytest.raises(InvalidRequest, match=r"(?m)^path: .*those that are there: CyberSource_SJC_US$"):
         CertificateAuth.from_p12(content, PASSWORD, merchant_id=OWNER)
 
 
@@ -250,7 +250,7 @@ def test_what_is_no_p12(tmp_path: Path, source: Callable[[Path], Any], problem: 
     """It is refused in one line that says what it is, at once: nothing waits for a pipe or reads without end."""
     given, started = source(tmp_path), time.monotonic()
     for make in (CertificateAuth.from_p12, MessageEncryption.from_p12):
-        with pytest.raises(InvalidRequest, match=rf"^path: the file .*{problem}") as caught:
+        with pytest.raises(InvalidRequest, match=rf"(?m)^path: the file .*{problem}") as caught:
             make(given, PASSWORD, merchant_id=OWNER)
         assert "\n" not in str(caught.value)
     assert time.monotonic() - started < 1
@@ -264,7 +264,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     path = written(tmp_path, b"x")
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(InvalidRequest, match=r"^path: the file cannot be read: PermissionError$"):
+    with pytest.raises(InvalidRequest, match=r"(?m)^path: the file cannot be read: PermissionError$"):
         CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
 
 
@@ -349,6 +349,22 @@ def test_files_of_keytool(tmp_path: Path, owners: list[str]) -> None:
 def test_files_of_openssl(tmp_path: Path, options: tuple[str, ...]) -> None:
     """What openssl writes is read."""
     assert opened(openssl(tmp_path, *options)) == "merchant-key"
+
+
+@pytest.mark.parametrize("make", [openssl, lambda folder: keytool(folder, "other", OWNER)], ids=["openssl", "keytool"])
+def test_files_of_other_tools_that_cryptography_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Path]
+) -> None:
+    """What is read one by one, as if a certificate could not be parsed, is read of other tools' files, too."""
+    path = make(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(pkcs12, "load_pkcs12", refuse)
+    assert key_id(CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)) == "merchant-key"
+    with pytest.raises(InvalidRequest, match=r"^password: it does not open"):
+        CertificateAuth.from_p12(path, PASSWORD + "x", merchant_id=OWNER)
 
 
 def test_what_openssl_writes_as_pem(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from cybersource_tms import CertificateAuth, CustomersClient, MessageEncryption, SharedSecretAuth
 from cybersource_tms.__main__ import main
-from cybersource_tms._credentials import variables as _variables
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
-from support.caller import sign_token
+from support.caller import Signer
 from support.keys import PASSWORD, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
 
 KEY_PASSWORD = "the-password-of-the-key"
@@ -23,7 +22,7 @@ SECRETS = {
     "shared secret": SECRET,
     "password of a key": KEY_PASSWORD,
     "key": key_pem(rsa_key("response")).decode(),
-    "token": sign_token({"iss": MERCHANT_ID, "jti": "x" * 200}),  # longer than a name of a file may be
+    "token": Signer().token({"iss": MERCHANT_ID, "jti": "x" * 200}),  # longer than a name of a file may be
     "password like a URL": "https://user:s3cret@pass/word#?",
     "password that is not ASCII": "пароль-\udcff",
 }
@@ -94,7 +93,7 @@ def assert_untold(text: str) -> None:
 def try_variables(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> Callable[[Mapping[str, str]], None]:
-    """Return a function that checks what is shown of variables by `check`, by `check --json` and of settings."""
+    """Return a function that checks what is shown of variables by `check`, by `check --json` and by a client."""
 
     def try_variables(given: Mapping[str, str]) -> None:
         monkeypatch.chdir(folder)
@@ -103,7 +102,7 @@ def try_variables(
         main(["check"])
         main(["check", "--json"])
         assert_untold("".join(capsys.readouterr()))
-        assert_untold(shown_of(lambda: _variables.settings({f"CYBERSOURCE_{name}": given[name] for name in given})))
+        assert_untold(shown_of(CustomersClient.from_env))
 
     return try_variables
 

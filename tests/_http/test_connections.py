@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, errors
-from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
-from support.clients import AUTH, NEW_EMAIL, BlockingClient, Clients
+from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, SECRET, Sandbox
+from support.clients import AUTH, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.scripted_server import Connection, customer_in, respond_for_ever, response, serving
 from support.waiting import LIMIT, eventually
@@ -97,6 +96,21 @@ def test_a_response_that_comes_later(clients: Clients) -> None:
         client.retrieve(PAGE_CUSTOMER_ID)
         assert sent.wait(LIMIT)
         assert client.retrieve(OTHER.replace("1", "2")).customer.id == OTHER.replace("1", "2")
+
+
+def test_a_server_that_closes(clients: Clients) -> None:
+    """After `Connection: close` the next call has a new connection."""
+
+    def respond_and_close(connection: Connection) -> None:
+        if request := connection.read_request():
+            connection.send(response(customer_in(request), headers="Connection: close\r\n"))
+
+    server = Server(respond_and_close)
+    with serving(server) as url:
+        client = clients.open(base_url=url)
+        for _ in range(3):
+            assert client.retrieve(PAGE_CUSTOMER_ID).customer.id == PAGE_CUSTOMER_ID
+    assert len(server.connections) == 3
 
 
 # Processes
@@ -326,9 +340,12 @@ def test_a_signal_in_the_middle_of_an_attempt() -> None:
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        with serving(interrupt) as url, CustomersClient("test", AUTH, base_url=url) as customers:
-            with pytest.raises(SoftLimit) as caught:
-                customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        with (
+            serving(interrupt) as url,
+            CustomersClient("test", AUTH, base_url=url) as customers,
+            pytest.raises(SoftLimit) as caught,
+        ):
+            customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert "the update of customer" in caught.value.__notes__[0]

@@ -248,7 +248,14 @@ def test_what_a_custom_transport_raises(clients: Clients) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects(clients: Clients, status: int) -> None:
     """A redirect is a StatusError, wherever it leads, and nothing is sent there."""
-    for location in ("https://xn--/", "mailto:x", "http://[::1", "https://apitest.cybersource.com/x", "http://a b/", ""):
+    for location in (
+        "https://xn--/",
+        "mailto:x",
+        "http://[::1",
+        "https://apitest.cybersource.com/x",
+        "http://a b/",
+        "",
+    ):
         transport = FixedResponse(status, b"", {"Location": location} if location else {})
         with pytest.raises(errors.StatusError, match=f"^{status} ") as caught:
             clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)

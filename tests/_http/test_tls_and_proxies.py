@@ -86,9 +86,9 @@ def test_a_server_that_does_not_speak_tls(clients: Clients, url: str, sandbox: S
 def test_the_versions_of_tls(clients: Clients) -> None:
     """TLS 1.3 and 1.2 are offered, nothing older: RFC 8446, section 4.2.1, `supported_versions`."""
     offered: list[bytes] = []
-    with serving(lambda connection: offered.append(connection.socket.recv(4096))) as url:
-        with pytest.raises(errors.ConnectionFailed):
-            clients.open(base_url=url.replace("http:", "https:")).retrieve(PAGE_CUSTOMER_ID)
+    server = serving(lambda connection: offered.append(connection.socket.recv(4096)))
+    with server as url, pytest.raises(errors.ConnectionFailed):
+        clients.open(base_url=url.replace("http:", "https:")).retrieve(PAGE_CUSTOMER_ID)
     assert bytes.fromhex("002b 0005 04 0304 0303") in offered[0]
 
 
@@ -132,7 +132,7 @@ def test_a_second_response_in_a_record_of_its_own(backend: str) -> None:
 
 
 class Proxy:
-    """A proxy for CONNECT, which keeps the heads of what it is asked; or responds with a status, and connects nobody."""
+    """A proxy for CONNECT, which keeps the heads of requests; or responds with a status, and connects nobody."""
 
     def __init__(self, status: str = "200 OK") -> None:
         self.status = status

@@ -96,7 +96,7 @@ def test_no_etag_is_needed_to_send_nothing(clients: Clients) -> None:
 def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str | None) -> None:
     """Without an ETag that can be sent back, nothing is written."""
     transport = FixedResponse(headers={} if etag is None else {"ETag": etag})
-    with pytest.raises(errors.UnreadableResponse, match="ETag.*nothing was sent") as caught:
+    with pytest.raises(errors.UnreadableResponse, match=r"ETag.*nothing was sent") as caught:
         way(clients.open(transport=transport))
     assert not caught.value.may_have_been_applied
     assert [request.method for request in transport.requests] == ["GET"]
@@ -118,7 +118,9 @@ def test_a_conflict(clients: Clients, sandbox: Sandbox, times: int) -> None:
 def test_conflicts_in_all_rounds(clients: Clients, sandbox: Sandbox, retries: Retries | None, rounds: int) -> None:
     """There are as many rounds as the client's retries have attempts; the error says how many, and nothing changed."""
     asked = Asked(sandbox, times=99)
-    with pytest.raises(errors.PreconditionFailed, match=f"in all {rounds} rounds") as caught:
+    with pytest.raises(
+        errors.PreconditionFailed, match=f"{rounds} rounds of" if rounds > 1 else "the only round of"
+    ) as caught:
         clients.open(transport=sandbox.transport, retries=retries).modify(ID, asked)
     assert len(asked.customers) == rounds
     assert not caught.value.may_have_been_applied
@@ -142,7 +144,7 @@ def test_one_deadline(
         sandbox.change({"objectInformation": {"title": f"number {number}"}})
 
     transport = RecordingTransport(after=take_long, through=sandbox.transport)
-    with pytest.raises(errors.TimedOut, match="total_timeout is over|DeadlinePassed") as caught:
+    with pytest.raises(errors.TimedOut, match="DeadlinePassed") as caught:
         way(clients.open(transport=transport, retries=Retries(total_timeout=100)))
     assert methods(sandbox) == ("GET PATCH" if seconds < 1 else "GET")
     assert not caught.value.may_have_been_applied
@@ -207,7 +209,7 @@ INVALID = errors.InvalidRequest
 WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "raises": (raises, LookupError, "no such row"),
     "is async": (is_async, INVALID, "function: expected a function that is not async"),
-    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),
+    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),  # noqa: PLW0108 - not async itself
     "a copy": (copy.copy, INVALID, "function: the result is another Customer than its argument"),
     "a deep copy": (copy.deepcopy, INVALID, "function: the result is another Customer than its argument"),
     "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),

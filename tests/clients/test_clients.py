@@ -107,7 +107,7 @@ def test_update(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_headers_as_received(clients: Clients, sandbox: Sandbox, url: str, method: str) -> None:
     """The service sees who calls and in which format, once each, also on GET, and nothing of the older scheme."""
-    from cybersource_tms._version import __version__
+    from cybersource_tms import __version__
 
     client = clients.open(base_url=url)
     if method == "GET":
@@ -300,7 +300,7 @@ def test_with(clients: Clients) -> None:
             assert not ended.is_set()
             raise KeyError
 
-    def fail() -> None:
+    def fail() -> Any:
         with client as customers:
             assert customers is client
             customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -425,6 +425,35 @@ def test_logging_is_left_alone(clients: Clients, url: str) -> None:
     assert logger.propagate
     assert not logger.disabled
     assert (root.handlers, root.level) == (handlers, level)
+
+
+# The environment's variables, and jobs
+
+
+def test_from_env(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables have credentials and encryption; both ways of a call are encrypted."""
+    sandbox = Sandbox(credential="p12", encryption="both")
+    for name, value in sandbox.variables.items():
+        monkeypatch.setenv(name, value)
+    client = clients.wrap(clients.client_class.from_env(transport=sandbox.transport))
+    record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert record.customer.to_dict() == sandbox.customer()
+    assert EMAIL not in sandbox.received[0].headers
+    assert clients.client_class.from_env(transport=sandbox.transport, base_url="https://a.example").base_url.endswith(
+        "a.example"
+    )
+
+
+def test_jobs_are_calls(clients: Clients, sandbox: Sandbox) -> None:
+    """`update_many` makes updates, `apply_many` what `apply` and `modify` do, with the client's retries."""
+    client = clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0))
+    sandbox.fail(503)
+    [updated] = client.update_many([(PAGE_CUSTOMER_ID, NEW_EMAIL)], concurrency=1)
+    assert updated.record
+    assert (updated.record.requests, updated.record.sent) == (2, ("buyerInformation.email",))
+    applied = client.apply_many([(PAGE_CUSTOMER_ID, NEW_EMAIL), (PAGE_CUSTOMER_ID, lambda _: NEW_CODE)], concurrency=1)
+    assert [outcome.record and outcome.record.sent for outcome in applied] == [(), ("clientReferenceInformation.code",)]
+    assert [received.method for received in sandbox.received] == ["PATCH", "PATCH", "GET", "GET", "PATCH"]
 
 
 def test_from_env_takes_what_the_constructor_takes() -> None:

@@ -14,14 +14,15 @@ NAMES = {
     "AbstractAsyncContextManager": "AbstractContextManager",
     "AsyncConnections": "SyncConnections",
     "AsyncCustomersClient": "CustomersClient",
-    "AsyncIterator": "Iterator",
     "AsyncJob": "SyncJob",
+    "AsyncIterator": "Iterator",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",
     "anyio": "time",
     "async_attempt": "attempt",
     "AsyncBaseTransport": "BaseTransport",
+    "AsyncClient": "Client",
 }
 
 

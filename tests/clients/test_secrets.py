@@ -4,7 +4,7 @@ import base64
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,20 +16,20 @@ from cybersource_tms import (
     BuyerInformation,
     CertificateAuth,
     ClientReferenceInformation,
+    CustomersClient,
     CustomerUpdate,
     MerchantDefinedInformation,
     MessageEncryption,
     SharedSecretAuth,
     changed_fields,
 )
-from cybersource_tms._credentials import variables
 from cybersource_tms.errors import CybersourceError, InvalidRequest
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Fault, Sandbox
 from support import keys
 from support.clients import Clients
 from support.fixed_response import FixedResponse
 from support.raised import chain
-from support.raw_server import RawServer
+from support.scripted_server import send_once, serving
 
 RAW = b"never show this key to anybody!!"
 SECRET, BAD = base64.b64encode(RAW).decode(), "never=show-this_secret!"
@@ -120,6 +120,14 @@ def key(owner: str = "merchant") -> bytes:
     return keys.key_pem(keys.rsa_key(owner))
 
 
+def from_env(given: Mapping[str, str]) -> object:
+    """Make a client of variables."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        return CustomersClient.from_env()
+
+
 VARIABLES = {"CYBERSOURCE_MERCHANT_ID": "a", "CYBERSOURCE_KEY_ID": "b", "CYBERSOURCE_SECRET_KEY": BAD}
 MAKING: dict[str, Callable[[], object]] = {
     "secret that is not base64": lambda: SharedSecretAuth("a", "b", BAD),
@@ -128,7 +136,7 @@ MAKING: dict[str, Callable[[], object]] = {
     "P12 expired": lambda: of_p12(keys.p12(keys.certificate(MERCHANT_ID, ends=-keys.DAY / 2))),
     "key with a password": lambda: of_pem(private_key=keys.key_pem(keys.rsa_key(), BestAvailableEncryption(b"x"))),
     "response key garbage": lambda: MessageEncryption(None, GARBAGE, "id"),
-    "variables": lambda: variables.settings(VARIABLES),
+    "variables": lambda: from_env(VARIABLES),
     "difference": lambda: changed_fields(STORED, STORED | {"_links": EMAIL, "id": VALUE}),
 }
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -226,12 +234,12 @@ def test_failed_calls(
     assert_silent(caught.value, caplog, *(request.headers["authorization"][-40:] for request in transport.requests))
 
 
-def test_what_is_no_http(clients: Clients, raw: RawServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_http(clients: Clients, caplog: pytest.LogCaptureFixture) -> None:
     """What h11 quotes of a response that it cannot read is in no cause."""
     caplog.set_level(logging.DEBUG, "cybersource_tms")
     for response in (f"{json.dumps(STORED)}\r\n\r\n", f"HTTP/1.1 200 OK\r\n{EMAIL} {VALUE}\r\n\r\n"):
-        with pytest.raises(CybersourceError) as caught:
-            UPDATE(clients.open(base_url=raw.serve(response.encode())))
+        with serving(send_once(response.encode())) as url, pytest.raises(CybersourceError) as caught:
+            UPDATE(clients.open(base_url=url))
         assert_silent(caught.value, caplog)
 
 

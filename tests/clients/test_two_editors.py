@@ -168,7 +168,7 @@ class TwoEditors(RuleBasedStateMachine):
             assert self.written() == [], "a certain failure was applied"
 
     def not_overwritten(self, if_match: str) -> None:
-        """Check that a guarded success met the state that was read, or was found to be as requested; it harmed nobody."""
+        """Check that a guarded success met the state that was read, or was found when read back; it harmed nobody."""
         events = self.wire.events
         methods = [event.method for event in events]
         assert methods[-1] == "GET" or events[-1].etag == if_match

@@ -33,8 +33,8 @@ def run(place: str, line: int, code: str, names: dict[str, Any]) -> None:
         asyncio.run(running)
 
 
-def run_page(page: Path, given: Mapping[str, Any], fixtures: Mapping[str, Any]) -> None:
-    """Run the blocks of a page in order, in one namespace, and the tests in them with their fixtures.
+def run_page(page: Path, given: Mapping[str, Any], fixtures: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the blocks of a page in order, in one namespace, and the tests in them with their fixtures. Return the names.
 
     What is given is there in each block, whatever an earlier one has made of it.
     """
@@ -45,6 +45,7 @@ def run_page(page: Path, given: Mapping[str, Any], fixtures: Mapping[str, Any]) 
         for test in tests_in(code):
             arguments = {name: fixtures[name] for name in inspect.signature(names[test]).parameters}
             names[test](**arguments)
+    return names
 
 
 def tests_in(code: str) -> Iterator[str]:

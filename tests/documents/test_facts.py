@@ -16,7 +16,7 @@ from documents.pages import PAGES, ROOT, blocks
 PROJECT = [Path(name) for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "scripts/README.md")]
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in [*PAGES, *PROJECT]}
 OURS = {"cybersource-tms": "cybersource_tms", "cybersource_tms_sandbox": "cybersource_tms_sandbox"}
-OTHERS = {"git", "cd", "pip", "uvicorn", "export", "curl"}
+OTHERS = {"git", "cd", "pip", "uvicorn", "export", "curl", ".", "scripts/", "scripts/X"}
 
 
 def commands() -> Iterator[tuple[Path, list[str]]]:
@@ -33,9 +33,9 @@ def commands() -> Iterator[tuple[Path, list[str]]]:
 def helped(words: list[str]) -> str:
     """Return the help of a command, without which it would have no such options."""
     if words[0].startswith("scripts/"):
-        text = (ROOT / words[0]).read_text(encoding="utf-8")
-        python = (ROOT / words[0]).with_suffix(".py")
-        return text + (python.read_text(encoding="utf-8") if python.exists() else "")
+        name = words[0].replace("bench", "bench_many") if words[1:2] == ["many"] else words[0]
+        files = [ROOT / words[0], (ROOT / name).with_suffix(".py")]
+        return "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
     module = OURS[words[2] if words[:2] == ["python", "-m"] else words[0]]
     command = [word for word in words[1:2] if words[0] == "cybersource-tms" and word.isalpha()]
     done = subprocess.run(
@@ -48,7 +48,7 @@ def test_the_commands_exist() -> None:
     """Each command is there, and has the options that are shown."""
     helps: dict[str, str] = {}
     for page, words in commands():
-        if words[0] in OTHERS or words[:3] == ["python", "-m", "build"] or words[0].endswith("/"):
+        if words[0] in OTHERS or words[1:3] in (["-m", "build"], ["-m", "venv"]):
             continue
         key = " ".join(words[:3])
         helps[key] = helps.get(key) or helped(words)

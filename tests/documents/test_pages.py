@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.conf import settings  # type: ignore[import-untyped] # its types would be a package more
+from django.test import RequestFactory  # type: ignore[import-untyped] # as above
 
 import cybersource_tms
 import cybersource_tms_sandbox
@@ -41,6 +43,7 @@ def given(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         written(tmp_path, p12(certificate("acme", key), service_certificate(), key=key), f"{name}.p12")
     auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
     return {**vars(cybersource_tms), **vars(cybersource_tms_sandbox)} | {
+        "__name__": tmp_path.name,  # one for each test: Celery knows its tasks by their module
         "certificate_pem": certificate("acme").public_bytes(Encoding.PEM),
         "customer_id": PAGE_CUSTOMER_ID,
         "customers": CustomersClient("test", auth, transport=sandbox.transport),
@@ -68,3 +71,16 @@ def test_code_runs(
     run_page(page, given, {"cybersource_sandbox": sandbox, "monkeypatch": Variables(monkeypatch)})
     printed = capsys.readouterr().out
     assert [text for text in PRINTED.get(str(page), []) if text not in printed] == []
+
+
+def test_the_view_and_the_task_work(given: dict[str, Any], sandbox: Sandbox) -> None:
+    """The view of Django and the task of Celery update the customer, and the view says when there is none."""
+    if not settings.configured:
+        settings.configure()
+    names = run_page(Path("docs/applications.md"), given, {})
+    post = RequestFactory().post("/", {"email": "new@example.com"})
+    assert names["set_email"](post, PAGE_CUSTOMER_ID).status_code == 204
+    assert names["set_email"](post, "NOBODY").status_code == 404
+    assert names["set_title"](PAGE_CUSTOMER_ID, "Gold") == ["objectInformation.title"]
+    assert sandbox[PAGE_CUSTOMER_ID]["buyerInformation"]["email"] == "new@example.com"
+    names["customers_client"]().close()

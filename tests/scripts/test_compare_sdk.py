@@ -25,7 +25,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Received]]:
 
 
 def test_the_same_calls_twice(sent: dict[str, list[Received]]) -> None:
-    """Times, random values and encryption are no difference, and the stand-in accepts each kind of credential."""
+    """Times, random values and encryption are no difference, and the sandbox accepts each kind of credential."""
     for read, updated, read_again, updated_again in sent.values():
         assert {request.status for request in (read, updated, read_again, updated_again)} == {200}
         assert len([*compare(read, read_again)]) == len([*compare(updated, updated_again)]) == 1

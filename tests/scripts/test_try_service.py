@@ -23,7 +23,7 @@ NO_FAULT = Fault(delay=0)
 
 
 def start(url: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start the script against the stand-in."""
+    """Start the script against the sandbox."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CYBERSOURCE_")}
     given = {
         "CYBERSOURCE_MERCHANT_ID": MERCHANT_ID,

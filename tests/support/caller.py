@@ -68,7 +68,14 @@ CHANGE = {GROUP: {FIELD: "new"}}
 CHANGED = PAGE | {GROUP: PAGE[GROUP] | CHANGE[GROUP]}
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-ABSENT = object()  # the value of what is left out
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()  # the value of what is left out; its name is a part of tests' names
 HOST = "127.0.0.1"
 
 

@@ -1,6 +1,6 @@
 """Either client behind one blocking face, so that each rule is written once and holds for both."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -76,11 +76,11 @@ class BlockingClient:
         return BlockingClient(self.wrapped.with_options(**options), self._run)
 
     def update_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Update many customers; each step of the loop blocks until there is an outcome."""
+        """Update many customers; the async client's outcomes come all at once."""
         return self._outcomes(self.wrapped.update_many(pairs, **options))
 
     def apply_many(self, pairs: Any, **options: Any) -> Iterator[UpdateOutcome]:
-        """Make many customers have values; each step of the loop blocks until there is an outcome."""
+        """Make many customers have values; the async client's outcomes come all at once."""
         return self._outcomes(self.wrapped.apply_many(pairs, **options))
 
     def _record(self, returned: Any) -> CustomerRecord:
@@ -92,16 +92,10 @@ class BlockingClient:
             with job as outcomes:
                 yield from outcomes
             return
-        steps = _steps(job)
-        try:
-            while True:
-                try:
-                    outcome = self._run(anext(steps))
-                except StopAsyncIteration:
-                    return
-                yield outcome
-        finally:
-            self._run(steps.aclose())
+        outcomes, error = self._run(_collect(job))
+        yield from outcomes
+        if error:
+            raise error
 
     def close(self) -> None:
         """Call `close` or `aclose`."""
@@ -109,7 +103,13 @@ class BlockingClient:
         self._run(self.wrapped.aclose() if asynchronous else self.wrapped.close())
 
 
-async def _steps(job: Any) -> AsyncGenerator[UpdateOutcome]:
-    async with job as outcomes:
-        async for outcome in outcomes:
-            yield outcome
+async def _collect(job: Any) -> tuple[list[UpdateOutcome], BaseException | None]:
+    """Run a job in one task, as it has to be; return its outcomes, and what was raised after them."""
+    outcomes: list[UpdateOutcome] = []
+    try:
+        async with job as steps:
+            async for outcome in steps:
+                outcomes.append(outcome)  # noqa: PERF401 - those before an error count
+    except BaseException as error:  # noqa: BLE001 - raised when the outcomes were taken
+        return outcomes, error
+    return outcomes, None

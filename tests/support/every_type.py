@@ -158,9 +158,9 @@ def test_refused(name: str, row: tuple[Any, ...], clients: Clients) -> None:
     attempts: list[Any] = [
         lambda: changed_fields(service.customer, {"everyType": {name: wire}}),
         lambda: changed_fields(service.customer, group(name, held)),
-        lambda: customers.update(ID, group(name, held)),
+        *([] if name in IN_ARRAYS else [lambda: customers.update(ID, group(name, held))]),
     ]
-    for attempt in attempts[: 2 if name in IN_ARRAYS else 3]:
+    for attempt in attempts:
         with pytest.raises(InvalidRequest) as raised:
             attempt()
         refusals.append(str(raised.value).partition(": ")[2])

@@ -70,12 +70,6 @@ class RecordingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             await self._async.aclose()
             self._async = None
 
-    @property
-    def busy_connections(self) -> list[Any]:
-        """The connections that are in use, and not just kept alive."""
-        pool = (self._async or self._sync)._pool
-        return [connection for connection in pool.connections if not connection.is_idle()]
-
 
 def first(times: int, hook: Hook) -> Hook:
     """Call a hook for the first requests only."""

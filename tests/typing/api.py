@@ -48,6 +48,8 @@ def construct() -> None:
     assert_type(CertificateAuth.from_p12("p12", b"password", merchant_id="m", algorithm="PS256"), CertificateAuth)
     assert_type(MessageEncryption.from_p12("p12", "password", merchant_id="m"), MessageEncryption)
     CertificateAuth(private_key=b"PEM", certificate=b"PEM", merchant_id="m", portfolio_id="p")
+    CertificateAuth(sign=lambda content: content, certificate=b"PEM", merchant_id="m")
+    CertificateAuth.from_p12("p12", merchant_id="m")
     httpx.Client(auth=auth, headers={"User-Agent": f"my-application/1 cybersource-tms/{__version__}"})
 
 
@@ -111,7 +113,7 @@ def many(customers: CustomersClient, ids: Iterator[str]) -> list[str]:
         for outcome in outcomes:
             assert_type(outcome, UpdateOutcome)
             assert_type(outcome.record, CustomerRecord | None)
-            assert_type(outcome.error, CybersourceError | None)
+            assert_type(outcome.error, BaseException | None)
     with customers.apply_many([("id", lambda customer: changed_fields(customer, DESIRED))]) as outcomes:
         return [*failed, *(outcome.customer_id for outcome in outcomes)]
 

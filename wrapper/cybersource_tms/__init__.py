@@ -44,3 +44,4 @@ __all__ = [
     "errors",
 ]
 __all__ += _models.__all__
+globals()["__all__"].sort()  # type checkers understand no `__all__.sort()`

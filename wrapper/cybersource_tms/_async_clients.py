@@ -7,7 +7,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from contextlib import AbstractAsyncContextManager
 from copy import copy
 from functools import partial
-from itertools import count
 from typing import Self
 
 import anyio
@@ -29,8 +28,8 @@ from ._calls.requests import (
     retrieve_request,
     update_request,
 )
-from ._calls.responses import conflict, lost_update, not_applied
-from ._calls.retries import Attempts, Deadline, Retries
+from ._calls.responses import conflict_error, lost_update_error, not_applied
+from ._calls.retries import Attempts, Deadline, Retries, note_fate
 from ._calls.settings import (
     DEFAULT_CONNECTIONS,
     DEFAULT_RETRIES,
@@ -43,6 +42,7 @@ from ._credentials import variables
 from ._credentials.arguments import naming
 from ._credentials.message_encryption import MessageEncryption
 from ._http.attempt import async_attempt
+from ._http.connection import Connection
 from ._http.connections import AsyncConnections
 from ._many import AsyncJob, JobEnded
 from ._tracebacks import raise_without_frames
@@ -68,7 +68,8 @@ class AsyncCustomersClient:
         profile_id: As for `CustomersClient`.
         encryption: As for `CustomersClient`.
         base_url: As for `CustomersClient`.
-        transport: Your own `httpx.AsyncBaseTransport`, for tests.
+        transport: Your own `httpx.AsyncBaseTransport`, for tests. A call that is cancelled can leave a connection of an
+            `httpx.AsyncHTTPTransport` in use for ever; the client's own connections are safe from that.
         max_connections: Maximum number of reads and updates in flight, 1 or more. Others wait without a time limit,
             which is not counted in `total_timeout`.
         ssl_context: As for `CustomersClient`.
@@ -243,8 +244,9 @@ class AsyncCustomersClient:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
-        requests = 0
-        for number in count(1):
+        number = requests = 0
+        while True:
+            number += 1
             read = await self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
@@ -255,15 +257,14 @@ class AsyncCustomersClient:
                 record = await self._send_update(update, deadline, job)
                 return evolve(record, requests=requests + record.requests)
             except PreconditionFailed as error:
-                if error.may_have_been_applied:
+                if error.may_have_been_applied:  # by an attempt before the refused one: do not apply it twice
                     raise
                 if number == rounds:
-                    raise conflict(error, rounds) from error
+                    raise conflict_error(error, rounds) from error
                 requests += error.attempts
             _log.info(
                 "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
             )
-        raise AssertionError
 
     async def _send_update(
         self, update: Operation[CustomerRecord], deadline: Deadline, job: AsyncJob | None
@@ -288,26 +289,43 @@ class AsyncCustomersClient:
             current = await self._retry(retrieve, deadline, job)
         except CybersourceError as error:
             raise refused from error
+        except BaseException as error:
+            note_fate(error, update, may_have_been_applied=True)
+            raise
         if missing := not_applied(current, update):
-            raise lost_update(refused, missing) from refused
+            raise lost_update_error(refused, missing) from refused
         return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
     async def _retry(self, operation: Operation[Result], deadline: Deadline, job: AsyncJob | None) -> Result:
-        """Make one attempt after another, until one succeeds, none is left, or the time is over."""
+        """Make attempts until one succeeds, none is left, or the time is over."""
         attempts = Attempts(operation, self._settings.retries, deadline)
-        async with self._connections.acquire(attempts) as connection:
+        async with self._connections.acquire() as connection:
             deadline.postpone(connection.waited)
-            deadline.postpone(await job.wait_for_turn() if job else 0.0)
-            while True:
-                try:
-                    return await async_attempt(connection, operation, self._settings, deadline, attempts.made + 1)
-                except CybersourceError as error:
-                    attempts.record(error)
-                    delay = attempts.next_delay(error)
-                    if job:
-                        job.slow_down(error)
-                    if delay is None or not await _wait(delay, job, deadline):
-                        raise
+            try:
+                return await self._make_attempts(connection, operation, attempts, deadline, job)
+            except BaseException as error:
+                note_fate(error, operation, may_have_been_applied=attempts.in_doubt or connection.request_sent)
+                raise
+
+    async def _make_attempts(
+        self,
+        connection: Connection[httpx.AsyncClient],
+        operation: Operation[Result],
+        attempts: Attempts,
+        deadline: Deadline,
+        job: AsyncJob | None,
+    ) -> Result:
+        deadline.postpone(await job.wait_for_turn() if job else 0.0)
+        while True:
+            try:
+                return await async_attempt(connection, operation, self._settings, deadline, attempts.failed + 1)
+            except CybersourceError as error:
+                attempts.record(error)
+                delay = attempts.next_delay(error)
+                if job:
+                    job.slow_down(error)
+                if delay is None or not await _wait(delay, job, deadline):
+                    raise
 
     @property
     def environment(self) -> Environment:

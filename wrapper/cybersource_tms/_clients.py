@@ -5,8 +5,8 @@ The path of an update:
 update                  one PATCH with what it is given
 apply, modify           read, find what has to change, update guarded by the ETag; again on a conflict
   update_request        check the customer id; the generated code's request                          _calls.requests
-  acquire               a connection for this read or update alone                                   _http.connections
   _retry                one attempt after another, until success, or none is left, or the time is over
+    acquire             a connection for this read or update alone, for all of its attempts          _http.connections
     wait_for_turn       in jobs only: the rate limit, and the pause that the service asked for       _many
     attempt                                                                                          _http.attempt
       build_request     the body, encrypted if there is encryption: encrypt_request                  _credentials
@@ -17,7 +17,11 @@ apply, modify           read, find what has to change, update guarded by the ETa
       decrypt_response                                                                               _calls.responses
       parse_response    status, schema, the requested customer; returns the record                   _calls.responses
     record, next_delay  complete the error; how long to wait before the next attempt, if any         _calls.retries
-  _confirm_applied      after a 412 to a retry: was an earlier attempt applied?
+    note_fate           an exception that is not ours gets a note: may the update have been applied? _calls.retries
+  _confirm_applied      after a 412, if an earlier attempt may have been applied: read, and compare
+
+An error's `may_have_been_applied` is about its own attempt until `record` makes it about all attempts of the operation.
+So a 412 that has it comes after a lost attempt: the 412 itself has applied nothing.
 """
 
 import logging
@@ -28,7 +32,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
-from itertools import count
 from typing import Self
 
 import httpx
@@ -49,8 +52,8 @@ from ._calls.requests import (
     retrieve_request,
     update_request,
 )
-from ._calls.responses import conflict, lost_update, not_applied
-from ._calls.retries import Attempts, Deadline, Retries
+from ._calls.responses import conflict_error, lost_update_error, not_applied
+from ._calls.retries import Attempts, Deadline, Retries, note_fate
 from ._calls.settings import (
     DEFAULT_CONNECTIONS,
     DEFAULT_RETRIES,
@@ -63,6 +66,7 @@ from ._credentials import variables
 from ._credentials.arguments import naming
 from ._credentials.message_encryption import MessageEncryption
 from ._http.attempt import attempt
+from ._http.connection import Connection
 from ._http.connections import SyncConnections
 from ._many import JobEnded, SyncJob
 from ._tracebacks import raise_without_frames
@@ -79,7 +83,7 @@ class CustomersClient:
         auth: The credentials, such as `CertificateAuth`.
         timeout: Seconds, above 0 and at most a day, for each of connecting, writing and reading, or an
             `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read.
-        retries: When to retry after a transient failure, see `Retries`; None turns retries off.
+        retries: When to retry after a transient failure, see `Retries`; None: one attempt, and no total time-out.
         profile_id: The token profile to use, 36 characters, for merchants that have more than one.
         encryption: A `MessageEncryption`, to encrypt requests, responses or both; `auth` has to sign tokens.
         base_url: The address to send to, if it is not the environment's: a reverse proxy or the sandbox. Plain http
@@ -242,7 +246,7 @@ class CustomersClient:
         Raises:
             InvalidRequest: An argument is wrong, or `changes` is empty. Nothing was sent.
             StatusError: The service returned an error status; `PreconditionFailed` if `if_match` is old.
-            ConnectionFailed: There was no response; `may_have_been_applied` says whether the update may have arrived.
+            ConnectionFailed: There was no whole response; `may_have_been_applied` says what that means.
             UnreadableResponse: The response cannot be understood; the update may have been applied.
         """
         return self._update(customer_id, changes, if_match, None)
@@ -294,9 +298,9 @@ class CustomersClient:
             The customer afterwards. If nothing has changed, nothing is sent: it is what was read, and `.sent` is empty.
 
         Raises:
-            InvalidRequest: An argument or the function's result is wrong. Nothing was sent.
+            InvalidRequest: An argument or the function's result is wrong. Nothing was changed.
             CybersourceError: As `retrieve` and `update`.
-            Exception: What the function raises. Nothing was sent.
+            Exception: What the function raises. Nothing was changed.
         """
         return self._modify(customer_id, function, None)
 
@@ -335,9 +339,10 @@ class CustomersClient:
         Args:
             pairs: Pairs of a customer's token id and what it should have: what `apply` takes, or a function for
                 `modify`, which is called on another thread. They are read as they are needed, on the caller's thread.
-            concurrency: Maximum number of customers in flight, 1 or more.
-            per_second: Maximum number of requests that start in a second, including reads and retries; above 0.
-                A 429 or a `Retry-After` pauses all of them, for a minute at most.
+            concurrency: Maximum number of customers in flight, 1 or more. Each has a thread; if the system gives fewer
+                of them, fewer are in flight.
+            per_second: Requests start at least `1 / per_second` seconds apart, reads and retries included; above 0.
+                When they arrive is not bounded. A 429 or a `Retry-After` pauses all of them, for a minute at most.
             max_failures: After so many failures in a row that are not about one customer (no response, 5xx, a refusal
                 by something in front of the service), the job ends with the last error; None: never.
 
@@ -380,8 +385,9 @@ class CustomersClient:
         retrieve = retrieve_request(customer_id, self._settings.profile_id)
         deadline = Deadline(self._settings.retries)
         rounds = self._settings.retries.attempts if self._settings.retries else 1
-        requests = 0
-        for number in count(1):
+        number = requests = 0
+        while True:
+            number += 1
             read = self._retry(retrieve, deadline, job)
             requests += read.requests
             changes = find_changes(read)
@@ -392,15 +398,14 @@ class CustomersClient:
                 record = self._send_update(update, deadline, job)
                 return evolve(record, requests=requests + record.requests)
             except PreconditionFailed as error:
-                if error.may_have_been_applied:
+                if error.may_have_been_applied:  # by an attempt before the refused one: do not apply it twice
                     raise
                 if number == rounds:
-                    raise conflict(error, rounds) from error
+                    raise conflict_error(error, rounds) from error
                 requests += error.attempts
             _log.info(
                 "customer %s was changed by somebody else: reading it again", customer_id, extra=update.log_fields
             )
-        raise AssertionError
 
     def _send_update(
         self, update: Operation[CustomerRecord], deadline: Deadline, job: SyncJob | None
@@ -425,26 +430,43 @@ class CustomersClient:
             current = self._retry(retrieve, deadline, job)
         except CybersourceError as error:
             raise refused from error
+        except BaseException as error:
+            note_fate(error, update, may_have_been_applied=True)
+            raise
         if missing := not_applied(current, update):
-            raise lost_update(refused, missing) from refused
+            raise lost_update_error(refused, missing) from refused
         return evolve(current, sent=update.fields, requests=refused.attempts + current.requests)
 
     def _retry(self, operation: Operation[Result], deadline: Deadline, job: SyncJob | None) -> Result:
-        """Make one attempt after another, until one succeeds, none is left, or the time is over."""
+        """Make attempts until one succeeds, none is left, or the time is over."""
         attempts = Attempts(operation, self._settings.retries, deadline)
-        with self._connections.acquire(attempts) as connection:
+        with self._connections.acquire() as connection:
             deadline.postpone(connection.waited)
-            deadline.postpone(job.wait_for_turn() if job else 0.0)
-            while True:
-                try:
-                    return attempt(connection, operation, self._settings, deadline, attempts.made + 1)
-                except CybersourceError as error:
-                    attempts.record(error)
-                    delay = attempts.next_delay(error)
-                    if job:
-                        job.slow_down(error)
-                    if delay is None or not _wait(delay, job, deadline):
-                        raise
+            try:
+                return self._make_attempts(connection, operation, attempts, deadline, job)
+            except BaseException as error:
+                note_fate(error, operation, may_have_been_applied=attempts.in_doubt or connection.request_sent)
+                raise
+
+    def _make_attempts(
+        self,
+        connection: Connection[httpx.Client],
+        operation: Operation[Result],
+        attempts: Attempts,
+        deadline: Deadline,
+        job: SyncJob | None,
+    ) -> Result:
+        deadline.postpone(job.wait_for_turn() if job else 0.0)
+        while True:
+            try:
+                return attempt(connection, operation, self._settings, deadline, attempts.failed + 1)
+            except CybersourceError as error:
+                attempts.record(error)
+                delay = attempts.next_delay(error)
+                if job:
+                    job.slow_down(error)
+                if delay is None or not _wait(delay, job, deadline):
+                    raise
 
     @property
     def environment(self) -> Environment:

@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 
 from ._calls.records import UpdateOutcome
 from ._calls.settings import parse_count
-from ._tracebacks import async_yield_without_frames, drop_frames, yield_without_frames
+from ._tracebacks import drop_frames
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, TooManyRequests, UnreadableResponse
 
 _LONGEST_PAUSE = 60.0  # seconds that a job waits because the service asks for it
@@ -71,7 +71,7 @@ class _Job:
             yield due - now
             self._waited_until = due
         if self._has_ended:
-            raise JobEnded
+            raise JobEnded("the job has ended")
         self._next_turn = self._now() + self._interval
 
     def _now(self) -> float:
@@ -145,7 +145,7 @@ class SyncJob(_Job):
         """Run the job while a block does."""
         try:
             self._start_threads()
-            with closing(yield_without_frames(self._outcomes())) as outcomes:
+            with closing(self._outcomes()) as outcomes:
                 yield outcomes
         finally:
             self._end()
@@ -209,7 +209,7 @@ class SyncJob(_Job):
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - raised below
-            self._end(error)
+            self._end(drop_frames(error))
             yield from self._take_rest()
         if self._error:
             raise self._error
@@ -256,7 +256,7 @@ class AsyncJob(_Job):
         tasks = await anyio.create_task_group().__aenter__()
         try:
             tasks.start_soon(self._read, tasks)
-            async with aclosing(async_yield_without_frames(self._outcomes())) as outcomes:
+            async with aclosing(self._outcomes()) as outcomes:
                 yield outcomes
         finally:
             tasks.cancel_scope.cancel()
@@ -290,7 +290,7 @@ class AsyncJob(_Job):
                     for item in self._pairs:
                         await self._begin(item, tasks)
         except BaseException as error:  # noqa: BLE001 - raised when what is in flight has ended
-            self._end(error)
+            self._end(drop_frames(error))
         self._has_read = True
         self._tell()
 

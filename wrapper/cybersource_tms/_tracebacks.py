@@ -8,8 +8,7 @@ call is the caller's. An error of the caller's own code, such as a function for 
 import re
 import sys
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 from inspect import currentframe, iscoroutinefunction
 from json import JSONDecodeError
@@ -54,38 +53,6 @@ def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[
         raise leaving
 
     return cast("Callable[_Arguments, _Returned]", async_call) if iscoroutinefunction(function) else call
-
-
-def yield_without_frames(steps: Generator[_Returned]) -> Generator[_Returned]:
-    """Yield what a generator does, and raise without the frames within."""
-    before = sys.exception()
-    try:
-        yield from steps
-    except GeneratorExit:  # its context is what the caller handles meanwhile
-        raise
-    except BaseException as error:  # noqa: BLE001 - it is raised again
-        leaving = drop_frames(error, before)
-    else:
-        return
-    del steps, before
-    raise leaving
-
-
-async def async_yield_without_frames(steps: AsyncGenerator[_Returned]) -> AsyncGenerator[_Returned]:
-    """Yield what an async generator does, and raise without the frames within."""
-    before, step = sys.exception(), None
-    try:
-        async with aclosing(steps):
-            async for step in steps:
-                yield step
-    except GeneratorExit:  # as above
-        raise
-    except BaseException as error:  # noqa: BLE001 - it is raised again
-        leaving = drop_frames(error, before)
-    else:
-        return
-    del steps, step, before
-    raise leaving
 
 
 def drop_frames(error: BaseException, before: BaseException | None = None) -> BaseException:

@@ -30,12 +30,7 @@ def parse_function(function: object) -> Modify:
 
 
 def modified_changes(function: Modify, read: CustomerRecord) -> JSON:
-    """Call a caller's function with the current customer, and return what it changes.
-
-    Raises:
-        InvalidRequest: The result is of no use; the message says why.
-        Exception: What the function raises.
-    """
+    """Call a caller's function with the current customer, and return what it changes."""
     customer = read.customer
     before = customer_json(customer, "function")
     returned = function(customer)

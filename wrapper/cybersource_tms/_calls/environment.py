@@ -46,11 +46,7 @@ _HOSTS = {
 
 
 def resolve_environment(environment: Environment | str) -> Environment:
-    """Return the environment that a value or its text stands for.
-
-    Raises:
-        InvalidRequest: There is no such environment.
-    """
+    """Return the environment that a value or its text stands for, or raise `InvalidRequest` if there is none."""
     chosen = next((each for each in Environment if environment in (each, each.value)), None)
     if chosen is None:
         known = [each.value for each in Environment]
@@ -61,16 +57,9 @@ def resolve_environment(environment: Environment | str) -> Environment:
 
 
 def resolve_base_url(environment: Environment, base_url: str | None) -> str:
-    """Return the address to send to: the environment's, or a safe `base_url`.
-
-    Raises:
-        InvalidRequest: A `base_url` without a host, with credentials, a query or a fragment, or with plain http to a
-            host that is not a loopback address.
-    """
-    return environment.base_url if base_url is None else _parse_base_url(base_url)
-
-
-def _parse_base_url(base_url: str) -> str:
+    """Return the address to send to: the environment's, or a safe `base_url`."""
+    if base_url is None:
+        return environment.base_url
     url = None
     # Raised after it: what httpx raises has the text, in which a password may stand.
     with suppress(httpx.InvalidURL, TypeError, ValueError):

@@ -74,9 +74,6 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     """Return the JSON of a `CustomerUpdate` or a mapping with the API's names, given as the argument of that name.
 
     Without `limits`, it is held to the spec's names and types only.
-
-    Raises:
-        InvalidRequest: It is something else, a field is wrong, or there is no field; the message has the path.
     """
     if not isinstance(changes, CustomerUpdate | Mapping):
         raise InvalidRequest(f"{argument}: {_advice(argument, changes)}")

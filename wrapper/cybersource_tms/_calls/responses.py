@@ -46,9 +46,6 @@ def decrypt_response(
 
     An error in plain text is passed through: a gateway, or a service that rejects the token, cannot encrypt, and such a
     response holds no customer. An error response that cannot be decrypted still raises the error for its status.
-
-    Raises:
-        UnreadableResponse: A success that is not encrypted, though it should be, or that cannot be decrypted.
     """
     if not encryption or not encryption.response_key_id or operation.has_no_body(response.status_code):
         return content
@@ -78,10 +75,6 @@ def parse_response(
         content: Its body, in plain text.
         key_expires: When the signing key's certificate expires, for the message of a 401.
         number: Which attempt it is, which is how many requests there were.
-
-    Raises:
-        StatusError: The spec does not have the status as a success.
-        UnreadableResponse: The body is not a customer, or is another customer.
     """
     if response.status_code not in operation.success_models:
         raise status_error(operation, response, content, key_expires)
@@ -136,16 +129,17 @@ def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = 
             yield prefix + name
 
 
-def lost_update(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
+def lost_update_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
     """Return the error for an update that was refused after a lost response, and is not found in the customer."""
     error = _and(refused, f"read back, these fields do not have the requested values: {', '.join(paths)}")
     error.not_applied = paths
     return error
 
 
-def conflict(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
+def conflict_error(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    return _and(refused, f"others changed it in all {rounds} rounds of this call")
+    which = "the only round" if rounds == 1 else f"each of the {rounds} rounds"
+    return _and(refused, f"others changed it in {which} of this call")
 
 
 def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:

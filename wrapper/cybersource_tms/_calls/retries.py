@@ -23,8 +23,9 @@ _SHORTEST = 0.001  # seconds
 class Retries:
     """When a client retries after a transient failure.
 
-    Retried: calls that found no connection, timed out or were cut, and the statuses 429, 500, 502, 503 and 504. An
-    operation that is not idempotent (RFC 9110 section 9.2.2) is only retried if it was certainly not applied.
+    Retried: calls that could not connect, timed out or were cut, and the statuses 429, 500, 502, 503 and 504. Reads and
+    updates are idempotent here, since a merge patch gives the same customer twice (RFC 7396). So they are retried even
+    if an attempt may have been applied.
     The first delay is `initial_delay`. Each further one is twice as long, up to `max_delay`, less up to 50 % random
     jitter. If the service says how long to wait (`Retry-After`, RFC 9110 section 10.2.3), that is the delay; if it
     is longer than `max_delay`, the error is raised at once.
@@ -55,7 +56,7 @@ class Retries:
 
 
 class Deadline:
-    """When a call is over. Only `_retry` moves it: waiting for a turn or a connection is not counted."""
+    """When a call must end. Time spent waiting for a connection or a turn is added to it."""
 
     def __init__(self, retries: Retries | None) -> None:
         self._time = time.monotonic() + (retries.total_timeout if retries else math.inf)
@@ -73,49 +74,51 @@ class Attempts:
     """The attempts of one operation.
 
     Attributes:
-        made: How many attempts have failed.
+        failed: How many attempts have failed.
+        in_doubt: Whether one of them may have been applied.
     """
 
     def __init__(self, operation: Operation[Any], retries: Retries | None, deadline: Deadline) -> None:
         self._operation, self._retries, self._deadline = operation, retries, deadline
-        self._may_have_been_applied = False
-        self.made = 0
+        self.failed = 0
+        self.in_doubt = False
 
     def record(self, error: CybersourceError) -> None:
-        """Count a failed attempt, and complete its error: what it says is true of all attempts."""
-        self.made += 1
-        self._may_have_been_applied |= error.may_have_been_applied and not self._operation.is_safe
-        error.attempts = self.made
-        error.may_have_been_applied = self._may_have_been_applied
+        """Count a failed attempt. Its `may_have_been_applied` becomes True if that of an earlier attempt was."""
+        self.failed += 1
+        self.in_doubt |= error.may_have_been_applied and not self._operation.is_safe
+        error.attempts = self.failed
+        error.may_have_been_applied = self.in_doubt
 
     def next_delay(self, error: CybersourceError) -> float | None:
         """Return how many seconds to wait before the next attempt, or None if there is none."""
-        if self._retries is None or self.made >= self._retries.attempts or not error.is_transient:
+        if self._retries is None or self.failed >= self._retries.attempts or not error.is_transient:
             return None
-        if self._may_have_been_applied and not self._operation.is_idempotent:
+        if self.in_doubt and not self._operation.is_idempotent:
             return None
         delay = self._delay(error, self._retries)
         if delay > self._retries.max_delay or delay >= self._deadline.seconds_left():
             return None
         _log.info(
             "attempt %d failed, the next one is in %.2f s: %s",
-            self.made,
+            self.failed,
             delay,
             error,
-            extra={**self._operation.log_fields, "attempt": self.made, "delay": delay},
+            extra={**self._operation.log_fields, "attempt": self.failed, "delay": delay},
         )
         return delay
 
     def _delay(self, error: CybersourceError, retries: Retries) -> float:
         if isinstance(error, StatusError) and error.retry_after is not None:
             return error.retry_after
-        longest = min(retries.max_delay, retries.initial_delay * 2.0 ** min(self.made - 1, 64))
+        longest = min(retries.max_delay, retries.initial_delay * 2.0 ** min(self.failed - 1, 64))
         return longest * random.uniform(0.5, 1)  # noqa: S311 - so that many clients do not come back at once
 
-    def note_fate(self, error: BaseException, *, request_sent: bool) -> None:
-        """Add a note to an exception that is not ours: whether the update may have been applied."""
-        if isinstance(error, CybersourceError) or self._operation.is_safe:
-            return
-        applied = self._may_have_been_applied or request_sent
-        fate = "may have been applied: read the customer before deciding" if applied else "was not applied"
-        error.add_note(f"cybersource_tms: the update of customer {self._operation.customer_id} {fate}")
+
+def note_fate(error: BaseException, operation: Operation[Any], *, may_have_been_applied: bool) -> None:
+    """Add a note to an exception that is not ours: whether the update may have been applied."""
+    if not isinstance(error, CybersourceError) and not operation.is_safe:
+        fate = (
+            "may have been applied: read the customer before deciding" if may_have_been_applied else "was not applied"
+        )
+        error.add_note(f"cybersource_tms: the update of customer {operation.customer_id} {fate}")

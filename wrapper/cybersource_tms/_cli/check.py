@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from cybersource_tms._calls.environment import Environment
+from cybersource_tms._calls.environment import Environment, resolve_base_url, resolve_environment
 from cybersource_tms._credentials import variables
 from cybersource_tms._credentials.arguments import naming, read_file, show
 from cybersource_tms._credentials.certificates import key_and_certificate, key_id_of
@@ -91,6 +91,8 @@ def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Repor
         report["warnings"].append(f"{name} is not known" + (f"; is it {meant}?" if meant else ""))
     with noting(report):
         settings = variables.settings(given)
+        with naming(environment=variables.ENVIRONMENT, base_url=variables.BASE_URL):
+            resolve_base_url(resolve_environment(settings["environment"]), settings["base_url"])
         report |= _describe_keys(given, **settings)
         if not (settings["encryption"] and settings["encryption"].response_key_id):
             report["warnings"].append(_PLAIN)

@@ -46,7 +46,7 @@ class Job:
     def run(self, start: Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]) -> None:
         """Do what is left; what ends it early is said."""
         for line in self._outcomes.earlier() if self._outcomes else ():
-            if line["final"] and self._lines[line["line"] :][:1] == bytes([_TO_DO]):
+            if line["final"] and _TO_DO in self._lines[line["line"] : line["line"] + 1]:
                 self._settle(line, earlier=True)
         job = start(self._pairs())  # which refuses wrong options
         try:
@@ -58,7 +58,7 @@ class Job:
                 self._outcomes.check_place()
         except KeyboardInterrupt:
             pass
-        except (CybersourceError, RunAgain, OSError) as error:
+        except (CybersourceError, RunAgain, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             self._stopped = True
             say(f"stopped: {error}", sys.stderr)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import StringIO
 from itertools import chain, islice
-from typing import Any
+from typing import Any, cast
 
 from cybersource_tms._diff.spec import ANYTHING, Mismatch, Schema, field_schema
 
@@ -74,24 +74,24 @@ def nest(values: Values) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for path, value in values:
         *groups, name = path.split(".")
-        group: Any = whole
+        group: dict[str, Any] = whole
         for each in groups:
-            group = group.setdefault(each, {}) if isinstance(group, dict) else None
-        if not isinstance(group, dict) or name in group:
+            inner: Any = group.setdefault(each, {})
+            group = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {name: inner}
+        if name in group:
             raise Mismatch("is given twice", path)
         group[name] = value
     return whole
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
-    problem = "a quote is not closed" if _is_odd(text) else "there are quotes within cells"
+    cell = f'(?:"(?:[^"]|"")*"|[^"\n{re.escape(delimiter)}]*)'
+    if not re.fullmatch(f"{cell}(?:{re.escape(delimiter)}{cell})*\n?", text.removesuffix("\r\n")):
+        raise Mismatch("not CSV: check the quotes")
     try:
-        records = list(csv.reader(StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
-        if len(records) == 1 and not _is_odd(text):
-            return records[0]
+        return next(csv.reader(StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        problem = str(error).partition(" - ")[0]
-    raise Mismatch(f"not CSV: {problem}")
+        raise Mismatch(f"not CSV: {str(error).partition(' - ')[0]}") from None
 
 
 def _is_odd(text: str) -> bool:

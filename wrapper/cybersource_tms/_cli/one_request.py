@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.request import getproxies
 
-from cybersource_tms._calls.responses import CLOCK_TOLERANCE, describe_seconds_ahead, printable
+from cybersource_tms._calls.responses import CLOCK_TOLERANCE, describe_seconds_ahead
 from cybersource_tms._clients import CustomersClient
 from cybersource_tms._credentials.arguments import naming
 from cybersource_tms.errors import InvalidRequest, Unauthorized
@@ -54,7 +54,7 @@ def _note_response(report: Report, record: logging.LogRecord) -> bool:
     facts = vars(record)
     if "status" in facts:
         ahead, correlation_id = facts["clock_seconds_ahead"], facts["correlation_id"]
-        report |= {"status": facts["status"], "correlation_id": correlation_id and printable(correlation_id)}
+        report |= {"status": facts["status"], "correlation_id": None if correlation_id == "none" else correlation_id}
         report["clock_seconds_ahead"] = None if ahead is None else int(ahead)
     return True
 

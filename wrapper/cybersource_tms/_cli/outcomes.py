@@ -51,10 +51,7 @@ def is_from_service(error: BaseException | None) -> bool:
 
 
 class OutcomesFile:
-    """The file. Its first line says what it is `about`; one that is about something else is moved aside.
-
-    A line is written at once and whole: it outlives the process, though not a power failure.
-    """
+    """The file. Its first line says what it is `about`; one that is about something else is moved aside."""
 
     def __init__(self, path: Path, about: list[Any]) -> None:
         self.path = path.resolve()
@@ -88,7 +85,7 @@ class OutcomesFile:
         self._file.truncate(self._size)
 
     def append(self, outcome: Line) -> None:
-        """Write an outcome."""
+        """Write an outcome at once and whole: it outlives the process, though not a power failure."""
         self.check_place()
         lines = [outcome] if self._size else [{_ABOUT: self._about}, outcome]
         content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)

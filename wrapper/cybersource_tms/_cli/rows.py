@@ -25,10 +25,7 @@ _BOM = "\ufeff"
 
 @frozen
 class Row:
-    """What a line asks for: part of a customer, as JSON; or what is wrong with it. `key` stands for the customer.
-
-    If a quoted cell has line breaks, the text is more than one line, and the number is that of the first.
-    """
+    """What a line asks for, or several by their quotes: part of a customer. `key` stands for the customer."""
 
     line: int
     text: str = field(repr=False)

@@ -5,7 +5,8 @@ import signal
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from threading import Timer
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import FrameType
 from typing import TypeVar, cast
 
@@ -21,18 +22,19 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._is_waiting = self._has_interrupted = False
-        self._timer = Timer(_GRACE, lambda: os._exit(128 + (self.received or 0)))
-        self._timer.daemon = True
+        self._news: SimpleQueue[int] = SimpleQueue()  # a lock could be held by what the handler interrupts
 
     @contextmanager
     def heeded(self) -> Generator[None]:
         """Receive them in a block, but for those that the process was started to ignore, as by nohup."""
+        with suppress(RuntimeError):  # no thread can be started
+            Thread(target=self._end_late, daemon=True).start()
         numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
         before = {each: signal.signal(each, self._receive) for each in numbers}
         try:
             yield
         finally:
-            self._timer.cancel()
+            self._news.put(0)
             for each, handler in before.items():
                 signal.signal(each, handler)
 
@@ -56,10 +58,16 @@ class Signals:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
         self.received = number
-        with suppress(RuntimeError):  # no thread can be started
-            self._timer.start()
+        self._news.put(number)
         with suppress(OSError):  # not by print, which a signal can interrupt
             os.write(2, _NOTE * bool(sys.stderr))  # without it, 2 can be any file
         if self._is_waiting:
             self._has_interrupted = True
             raise KeyboardInterrupt
+
+    def _end_late(self) -> None:
+        if number := self._news.get():
+            try:
+                self._news.get(timeout=_GRACE)
+            except Empty:  # pragma: no cover - tested in a process of its own
+                os._exit(128 + number)

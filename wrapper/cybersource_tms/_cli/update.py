@@ -50,7 +50,7 @@ from .rows import RowsFile
 from .signals import Signals
 
 _SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_PACE = ("concurrency", "per_second", "max_failures")
+_PACE = {"concurrency": "--concurrency", "per_second": "--per-second", "max_failures": "--max-failures"}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -102,9 +102,7 @@ def _run(options: argparse.Namespace, signals: Signals) -> int:
         raise UsageError("FILE, --outcomes and --failed have to be different files")
     rows = RowsFile(options.file, form, options.delimiter, options.ignore)
     with (
-        naming(
-            max_connections="--concurrency", **{name: f"--{name.replace('_', '-')}" for name in (*_PACE, "profile_id")}
-        ),
+        naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"),
         CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id) as customers,
     ):
         merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]

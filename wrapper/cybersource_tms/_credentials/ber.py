@@ -17,12 +17,7 @@ class Value(NamedTuple):
 
 
 def read_value(data: bytes) -> Value:
-    """Read the value that `data` starts with.
-
-    Raises:
-        IndexError: It is incomplete or damaged.
-        RecursionError: It is nested too deep.
-    """
+    """Read the value that `data` starts with."""
     return _read(data, 0)[0]
 
 

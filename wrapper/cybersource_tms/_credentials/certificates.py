@@ -50,11 +50,7 @@ def parse_certificates(given: Iterable[_Given], load: Callable[[_Given], x509.Ce
 def key_and_certificate(
     owner: str, keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate]
 ) -> tuple[RSAPrivateKey, x509.Certificate]:
-    """Return the key that belongs to a certificate of the owner, and the best such certificate.
-
-    Raises:
-        InvalidRequest: The owner has no certificate, or only certificates for other keys.
-    """
+    """Return the key that belongs to a certificate of the owner, and the best such certificate."""
     named = certificates_of("certificate", owner, certificates)
     pairs = [(key, each) for key in keys for each in named if public_key(each) == key.public_key()]
     if not pairs:

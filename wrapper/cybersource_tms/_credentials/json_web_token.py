@@ -76,9 +76,6 @@ class JsonWebTokenAuth(httpx.Auth):
             host: The service's host, which is not the URL's where a proxy forwards the request.
             path: The path at the service.
             response_key_id: The id of the key to encrypt the response for; None asks for a response in plain text.
-
-        Raises:
-            InvalidRequest: The `sign` of a `CertificateAuth` returned no signature by the certificate's key.
         """
         header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
         claims = self._claims(request, host, path, response_key_id)

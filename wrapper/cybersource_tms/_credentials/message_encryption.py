@@ -145,11 +145,7 @@ class MessageEncryption:
         return f"MessageEncryption(request_key_id={self.request_key_id!r}, response_key_id={response_key_id!r})"
 
     def encrypt_request(self, content: bytes) -> bytes:
-        """Return the body to send: `content` in a compact JWE, or unchanged if requests are not encrypted.
-
-        Raises:
-            InvalidRequest: It cannot be encrypted, or the service's certificate has expired in the meantime.
-        """
+        """Return the body to send: `content` in a compact JWE, or unchanged if requests are not encrypted."""
         if not self._recipient:
             return content
         key, certificate = self._recipient
@@ -162,11 +158,7 @@ class MessageEncryption:
         return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping
 
     def decrypt_response(self, content: bytes) -> bytes | None:
-        """Return the plain text of a response's body, or None if the body is not encrypted.
-
-        Raises:
-            DecryptionFailed: It is encrypted and cannot be decrypted.
-        """
+        """Return the plain text of a response's body, or None if the body is not encrypted."""
         token = _encrypted_in(content)
         if token is None:
             return None

@@ -14,9 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
@@ -32,7 +30,7 @@ _INSTEAD = {b"-----BEGIN": "; it is PEM", b"MII": "; it looks like base64 text o
 _DATA = bytes.fromhex("2a864886f70d010701")
 _KEY, _ENCRYPTED_KEY, _CERTIFICATE = (bytes.fromhex(f"2a864886f70d010c0a010{last}") for last in "123")
 _MAC_HASHES = {"2b0e03021a": "sha1", "608648016503040201": "sha256", "608648016503040203": "sha512"}
-_PBKDF2_HASHES = {"2a864886f70d0207": "sha1", "2a864886f70d0209": "sha256", "2a864886f70d020b": "sha512"}
+_PBKDF2_HASHES = {"2a864886f70d0209": "sha256", "2a864886f70d020b": "sha512"}
 _AES_KEYS = {"60864801650304012a": 32, "608648016503040116": 24, "608648016503040102": 16}  # sizes in bytes
 _AES_BLOCK = 128  # bits
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
@@ -112,7 +110,8 @@ def _decrypt(info: Value, password: bytes) -> bytes:
     salt, rounds, *_, prf = derivation.parts[1].parts
     name, size = _PBKDF2_HASHES[_kind(prf).hex()], _AES_KEYS[_kind(cipher).hex()]
     key = hashlib.pbkdf2_hmac(name, password, salt.content, int.from_bytes(rounds.content), size)
-    decryptor, unpadder = Cipher(AES(key), CBC(cipher.parts[1].content)).decryptor(), PKCS7(_AES_BLOCK).unpadder()
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(cipher.parts[1].content)).decryptor()
+    unpadder = PKCS7(_AES_BLOCK).unpadder()
     padded = decryptor.update(encrypted.content) + decryptor.finalize()
     return unpadder.update(padded) + unpadder.finalize()
 

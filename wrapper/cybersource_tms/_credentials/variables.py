@@ -29,12 +29,7 @@ _CLOSE = 0.8  # of a name without its prefix, from 0 to 1: ENVIROMENT is, MERCHA
 
 @raise_without_frames
 def settings(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return a client's `environment`, `base_url`, `auth` and `encryption`. An empty variable counts as unset.
-
-    Raises:
-        InvalidRequest: Variables are missing, misspelt or contradict each other, or hold something wrong; the message
-            names them.
-    """
+    """Return a client's `environment`, `base_url`, `auth` and `encryption`. An empty variable counts as unset."""
     given = {name: value for name, value in variables.items() if value}
     misspelt = [f"{name} (is it {meant}?)" for name, meant in unknown(given).items() if meant and meant not in given]
     if misspelt:

@@ -186,8 +186,8 @@ async def async_read(
             with anyio.move_on_after(connection.seconds_left()) as scope:
                 async for chunk in response.aiter_bytes():
                     body.add(chunk)
-            if scope.cancelled_caught:
-                raise DeadlinePassed
+        if scope.cancelled_caught:
+            raise DeadlinePassed
         content = body.content()
     except _NETWORK_ERRORS as error:
         raise broken_off(connection, operation, response, error) from error
@@ -220,12 +220,12 @@ class Body:
 
     def add(self, chunk: bytes) -> None:
         """Add what was read."""
-        if self._gunzip and self._gunzip.eof:
-            raise BodyRefused("goes on after its end")
         try:
             self._content += self._gunzip.decompress(chunk, self._largest + 1) if self._gunzip else chunk
         except zlib.error as error:
             raise BodyRefused("is wrongly compressed") from error
+        if self._gunzip and self._gunzip.unused_data:
+            raise BodyRefused("goes on after its end")
         if len(self._content) > self._largest:
             raise BodyRefused(f"is larger than {self._largest} bytes")
 
@@ -237,7 +237,7 @@ class Body:
 
 
 def network_error(connection: Connection[Any], operation: Operation[Any], error: Exception) -> ConnectionFailed:
-    """Return the error for an attempt without a response."""
+    """Return the error for an attempt without a whole response."""
     log.debug("%s %s failed: %s", operation.method, operation.path, type(error).__name__, extra=operation.log_fields)
     is_time_out = isinstance(error, httpx.TimeoutException | TimeoutError)
     details = [f"{type(error).__name__} ({operation.method} {operation.path})"]
@@ -248,7 +248,7 @@ def network_error(connection: Connection[Any], operation: Operation[Any], error:
     if refusal:
         details.append(f"the proxy responded with {refusal}: {_PROXY_REFUSES.get(refusal, 'it may be overloaded')}")
     if not connection.request_sent:
-        details.append("nothing was sent")
+        details.append("nothing was sent in this attempt")
     return (TimedOut if is_time_out else ConnectionFailed)(
         "; ".join(details),
         may_have_been_applied=connection.request_sent,
@@ -264,8 +264,6 @@ def broken_off(
         return status_error(operation, response, b"")  # it says more than the body would have said
     if isinstance(error, BodyRefused):
         return unreadable(operation, response, str(error))
-    if isinstance(error, httpx.DecodingError):
-        return unreadable(operation, response, "is wrongly compressed")
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return network_error(connection, operation, error)
     return unreadable(operation, response, "broke off", is_transient=True)

@@ -54,32 +54,20 @@ class Connection(Generic[Http]):
         self.request_sent = False
 
     def start_sending(self) -> None:
-        """Start to send the request.
-
-        Raises:
-            DeadlinePassed: No time is left.
-        """
+        """Start to send the request."""
         self.check_deadline()
         # A transport of the caller's making does not say when it sends, so its request counts as sent from the start.
         self.request_sent = self.is_custom
 
     def seconds_left(self) -> float:
-        """Return how many seconds are left before the deadline.
-
-        Raises:
-            DeadlinePassed: No time is left.
-        """
+        """Return how many seconds are left before the deadline."""
         left = self._deadline.seconds_left()
         if left <= 0:
             raise DeadlinePassed
         return left
 
     def check_deadline(self) -> None:
-        """Shorten the time-outs of the next steps to what is left.
-
-        Raises:
-            DeadlinePassed: No time is left.
-        """
+        """Shorten the time-outs of the next steps to what is left."""
         left = self.seconds_left()
         for step, seconds in self._limits.items():
             self.timeouts[step] = min(left, seconds)
@@ -101,10 +89,11 @@ class Connection(Generic[Http]):
 
     def has_leftovers(self, url: httpx.URL) -> bool:
         """Return whether something follows the response that was read. What cannot be told counts as such."""
-        return self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
+        is_open = self.stream is not None  # none is where httpx's transport is mocked, as by pytest-httpx
+        return is_open and self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
 
     def _http_holds_more(self, url: httpx.URL) -> bool:
-        """httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
+        """Httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
         http: Any = self.http
         try:
             connection = http._transport_for_url(url)._pool.connections[0]  # noqa: SLF001 - see above

@@ -18,7 +18,6 @@ import anyio.lowlevel
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms._calls.retries import Attempts
 from cybersource_tms._calls.settings import parse_count
 from cybersource_tms.errors import InvalidRequest, StatusError
 
@@ -55,11 +54,7 @@ class _Pool(Generic[Http]):
 
 
 class _Connections(Generic[Http]):
-    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end.
-
-    Raises:
-        InvalidRequest: The settings for TLS or proxies cannot be used; the message names them.
-    """
+    """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end."""
 
     def __init__(
         self,
@@ -185,21 +180,16 @@ class SyncConnections(_Connections[httpx.Client]):
 
     def _open(self) -> httpx.Client:
         """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
-        http = super()._open()
-        for transport in [] if self._options["transport"] else [http._transport, *http._mounts.values()]:  # noqa: SLF001 - see above
-            if pool := getattr(transport, "_pool", None):
-                pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - see above
-        return http
+        http: Any = super()._open()
+        own = [] if self._options["transport"] else [http._transport, *http._mounts.values()]  # noqa: SLF001 - no public way
+        for pool in filter(None, (getattr(each, "_pool", None) for each in own)):
+            pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
+        opened: httpx.Client = http
+        return opened
 
     @contextmanager
-    def acquire(self, attempts: Attempts) -> Generator[Connection[httpx.Client]]:
-        """Yield a connection for one read or update. Unless that ends in order, it is closed.
-
-        An exception that is not ours gets a note on the update's fate.
-
-        Raises:
-            InvalidRequest: The client is closed, or its transport belongs to another process.
-        """
+    def acquire(self) -> Generator[Connection[httpx.Client]]:
+        """Yield a connection for one read or update. Unless that ends in order, it is closed."""
         pool = self._pool_of((os.getpid(), None))
         connection, reusable = self._take(pool), False
         try:
@@ -207,9 +197,6 @@ class SyncConnections(_Connections[httpx.Client]):
             reusable = True
         except StatusError:
             reusable = True
-            raise
-        except BaseException as error:
-            attempts.note_fate(error, request_sent=connection.request_sent)
             raise
         finally:
             for stream in self._release(pool, connection, reusable=reusable):
@@ -230,7 +217,7 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
         super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, base_url, _ignore_location_async, **options)
 
     @asynccontextmanager
-    async def acquire(self, attempts: Attempts) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
+    async def acquire(self) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
         """Wait until a call may be in flight, and yield a connection as `SyncConnections.acquire` does."""
         pool, started = self._pool_of(_this_loop()), time.monotonic()
         async with pool.free:
@@ -241,9 +228,6 @@ class AsyncConnections(_Connections[httpx.AsyncClient]):
                 reusable = True
             except StatusError:
                 reusable = True
-                raise
-            except BaseException as error:
-                attempts.note_fate(error, request_sent=connection.request_sent)
                 raise
             finally:
                 with anyio.CancelScope(shield=True):
