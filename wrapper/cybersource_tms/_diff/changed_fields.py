@@ -108,14 +108,15 @@ def _difference(old: Json, new: Json, schema: Schema) -> Json:
 
 def _same(first: Any, second: Any) -> bool:
     """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
-    if type(first) is str or first is None:
-        return bool(first == second)
-    if type(first) is dict and type(second) is dict:
-        return first.keys() == second.keys() and all(_same(value, second[name]) for name, value in first.items())
-    if type(first) is list and type(second) is list:
+    kind, other = type(first), type(second)
+    if kind is dict and other is dict:
+        return first.keys() == second.keys() and all(map(_same, first.values(), map(second.get, first)))
+    if kind is list and other is list:
         return len(first) == len(second) and all(map(_same, first, second))
+    if kind is not other and {kind, other} != {int, float}:
+        return False
     not_a_number = first != first and second != second  # noqa: PLR0124 - NaN is the one value that is not itself
-    return not_a_number or (first == second and isinstance(first, bool) == isinstance(second, bool))
+    return bool(first == second or not_a_number)
 
 
 def _build(patch: Json, schema: Schema, model: type) -> Any:
