@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import httpx
 import pytest
 
 from cybersource_tms import (
@@ -182,6 +183,25 @@ def test_reading_back_fails(clients: Clients, sandbox: Sandbox) -> None:
     assert isinstance(caught.value.__cause__, errors.NotFound)
     assert caught.value.may_have_been_applied
     assert (caught.value.not_applied, methods(sandbox)) == ((), "GET PATCH PATCH GET")
+
+
+class Interrupted(Exception):
+    """What the handler of a signal raises."""
+
+
+def test_reading_back_is_interrupted(clients: Clients, sandbox: Sandbox) -> None:
+    """An exception that is not ours comes out as itself, with a note that the update may have been applied."""
+
+    def interrupt(number: int, request: httpx.Request) -> None:
+        if number == 3:
+            raise Interrupted
+
+    sandbox.fail(Fault(), LOST)
+    transport = RecordingTransport(interrupt, through=sandbox.transport)
+    with pytest.raises(Interrupted) as caught:
+        clients.open(transport=transport, retries=Retries(initial_delay=0)).apply(ID, DESIRED)
+    assert transport.methods() == ["GET", "PATCH", "PATCH", "GET"]
+    assert "may have been applied" in str(caught.value.__notes__)
 
 
 def raises(customer: Customer) -> CustomerUpdate | None:
