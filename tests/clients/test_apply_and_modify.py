@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import httpx
 import pytest
 
 from cybersource_tms import (
