@@ -230,18 +230,6 @@ def test_what_is_no_p12(tmp_path: Path, source: Callable[[Path], Any], problem: 
     assert time.monotonic() - started < 1
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the system says is told by its kind, without the path."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "no", "the/path")
-
-    path = written(tmp_path, b"x")
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(InvalidRequest, match=r"(?m)^path: the file cannot be read: PermissionError$"):
-        CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
-
-
 # Several private keys
 
 OTHER = certificate("other", rsa_key("other"), "2")
@@ -318,13 +306,3 @@ def test_files_of_other_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, m
     assert key_id(CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)) == "merchant-key"
     with pytest.raises(InvalidRequest, match=r"^password: it does not open"):
         CertificateAuth.from_p12(path, PASSWORD + "x", merchant_id=OWNER)
-
-
-def test_what_openssl_writes_as_pem(tmp_path: Path) -> None:
-    """A P12 that was turned into PEM, with the text that openssl adds, serves as key and as certificate."""
-    path = openssl(tmp_path)
-    converted = tmp_path / "converted.pem"
-    run("openssl", "pkcs12", "-in", str(path), "-out", str(converted), "-noenc", "-passin", f"pass:{PASSWORD}")
-    content = converted.read_bytes()
-    assert b"Bag Attributes" in content
-    assert key_id(CertificateAuth(private_key=content, certificate=content, merchant_id=OWNER)) == "merchant-key"
