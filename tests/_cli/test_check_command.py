@@ -639,10 +639,9 @@ def test_a_proxy_that_cannot_be_used(report: Report) -> None:
 # How it is called
 
 
-@pytest.mark.parametrize("customer_id", ["", "x" * 33])
-def test_a_customer_that_is_none(run: Run, sandbox: Sandbox, served: dict[str, str], customer_id: str) -> None:
+def test_a_customer_that_is_none(run: Run, sandbox: Sandbox, served: dict[str, str]) -> None:
     """An id that no customer can have is a usage error of one line, and nothing is sent."""
-    code, out, err = run("--customer", customer_id, **served)
+    code, out, err = run("--customer", "x" * 33, **served)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("error: --customer: expected 1 to 32 characters")
     assert sandbox.received == []

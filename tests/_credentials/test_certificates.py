@@ -185,10 +185,6 @@ def assert_untold(error: Exception, *keys: object) -> None:
 
 BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "no key": ("path: .*key", lambda: p12_without_key([certificate(OWNER)])),
-    "short key": (
-        "path: .*2048",
-        lambda: p12(certificate(OWNER, rsa_key(bits=1024)), key=rsa_key(bits=1024)),
-    ),
     "no certificate": ("path: .* those that are there: none$", lambda: p12(None)),
     "no certificate for the merchant": ("path: .*: merchant2$", lambda: p12(certificate("merchant2"))),
     "another's key": (

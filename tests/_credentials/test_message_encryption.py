@@ -309,10 +309,6 @@ def test_mistakes(match: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
 EXPIRED, NEXT = {"starts": -900 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 900 * DAY}
 MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "no certificate of the service": ("no certificate .*CyberSource_SJC_US", lambda: p12(certificate(MERCHANT_ID))),
-    "no certificate of the merchant": (
-        "no certificate has the common name of .*; those that are there: other, CyberSource_SJC_US$",
-        lambda: p12(certificate("other"), service_certificate()),
-    ),
     "service's expired": (
         "the certificate of CyberSource_SJC_US expired on .*Business Center",
         lambda: p12(certificate(MERCHANT_ID), service_certificate(**EXPIRED)),

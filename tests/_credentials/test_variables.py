@@ -365,18 +365,17 @@ def test_a_response_key_with_a_password(values: dict[str, str], tmp_path: Path) 
     assert str(refused(variables | {KEY_PASSWORD: "another"})).startswith(f"{KEY_PASSWORD}: ")
 
 
-@pytest.mark.parametrize("name", [RESPONSE_PEM[0], KEY_PASSWORD])
-def test_two_response_keys(values: dict[str, str], name: str) -> None:
-    """A P12 and PEM contradict each other."""
-    variables = taken(values, [MERCHANT, *SECRETS, *RESPONSE_P12], **{MLE: "response", name: "x"})
-    assert named(refused(variables)) == {*RESPONSE_P12, name}
-
-
-@pytest.mark.parametrize("mode", ["off", "request"])
-@pytest.mark.parametrize("name", [*RESPONSE_P12, KEY_PASSWORD])
-def test_a_response_key_that_is_not_used(values: dict[str, str], mode: str, name: str) -> None:
-    """A response key without encrypted responses is a mistake to name."""
-    assert named(refused(taken(values, [MERCHANT, *P12], **{MLE: mode, name: "x"}))) == {MLE, name}
+@pytest.mark.parametrize(
+    ("mode", "names"),
+    [
+        *product(["off", "request"], [[RESPONSE_P12[0]], [KEY_PASSWORD]]),
+        *product(["response"], [[*RESPONSE_P12, RESPONSE_PEM[0]], [*RESPONSE_P12, KEY_PASSWORD]]),
+    ],
+)
+def test_response_keys_that_contradict(values: dict[str, str], mode: str, names: list[str]) -> None:
+    """A response key without encrypted responses is a mistake to name, and so are a P12 and PEM."""
+    variables = taken(values, [MERCHANT, *P12], **{MLE: mode}, **dict.fromkeys(names, "x"))
+    assert named(refused(variables)) == {*names, *([] if mode == "response" else [MLE])}
 
 
 # The service's certificate
@@ -416,20 +415,15 @@ def test_no_good_certificate_of_the_service(values: dict[str, str], tmp_path: Pa
 
 # The address
 
-ADDRESSES = {
-    "prod": ("ENVIRONMENT", "prod", "not one of .*did you mean production"),
-    "user": ("BASE_URL", f"https://u:{PASSWORD}@proxy.example", "without user name"),
-}
 
-
-@pytest.mark.parametrize(("name", "value", "problem"), ADDRESSES.values(), ids=ADDRESSES)
-def test_bad_addresses(  # noqa: PLR0917 - pytest gives them by name
-    clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
-) -> None:
+def test_bad_addresses(clients: Clients, values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """They are checked as the arguments are, and named by their variables."""
-    for each, good in taken(values, [MERCHANT, *SECRETS]).items():
-        monkeypatch.setenv(each, good)
-    monkeypatch.setenv(f"CYBERSOURCE_{name}", value)
-    with pytest.raises(errors.InvalidRequest, match=rf"(?m)^CYBERSOURCE_{name}: .*{problem}") as caught:
+    for name, value in taken(values, [MERCHANT, *SECRETS]).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CYBERSOURCE_BASE_URL", f"https://u:{PASSWORD}@proxy.example")
+    with pytest.raises(errors.InvalidRequest, match=r"^CYBERSOURCE_BASE_URL: .*without user name") as caught:
         clients.client_class.from_env()
     assert PASSWORD not in str(caught.value)
+    monkeypatch.setenv("CYBERSOURCE_ENVIRONMENT", "prod")
+    with pytest.raises(errors.InvalidRequest, match=r"^CYBERSOURCE_ENVIRONMENT: .*did you mean production"):
+        clients.client_class.from_env()

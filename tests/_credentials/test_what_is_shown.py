@@ -142,12 +142,6 @@ def auth(**options: Any) -> CertificateAuth:
     return CertificateAuth(**(given | options))
 
 
-def client(**options: Any) -> CustomersClient:
-    """Make a client, a good one but for what is given."""
-    given: dict[str, Any] = {"environment": "test", "auth": SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)}
-    return CustomersClient(**(given | options))
-
-
 CONTENT = p12(certificate(MERCHANT_ID), service_certificate())
 ARGUMENTS: dict[str, Callable[[Any], object]] = {
     "SharedSecretAuth, merchant": lambda secret: SharedSecretAuth(secret, KEY_ID, SECRET),
@@ -169,7 +163,7 @@ ARGUMENTS: dict[str, Callable[[Any], object]] = {
     "MessageEncryption, password": lambda secret: MessageEncryption(
         None, key_pem(rsa_key(), BestAvailableEncryption(b"x")), "id", response_key_password=secret
     ),
-    "client, base URL": lambda secret: client(base_url=secret),
+    "client, base URL": lambda secret: CustomersClient("test", SharedSecretAuth("m", KEY_ID, SECRET), base_url=secret),
 }
 
 
