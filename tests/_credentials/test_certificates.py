@@ -138,6 +138,8 @@ BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"private_key": key_pem(rsa_key(), BestAvailableEncryption(b"x"))},
     ),
     "public key": ("private_key: ", lambda: {"private_key": public_pem(rsa_key())}),
+    "no key": ("private_key, sign: give one", lambda: {"private_key": None}),
+    "key and signer": ("private_key, sign: give one", lambda: {"sign": bytes}),
     "key as text": ("private_key: ", lambda: {"private_key": key_pem(rsa_key()).decode()}),
     "elliptic key": ("private_key: .*RSA", lambda: {"private_key": key_pem(ec_key())}),
     "key of an unknown curve": ("private_key: ", lambda: {"private_key": OTHER_CURVE_KEY}),
@@ -185,6 +187,7 @@ def assert_untold(error: Exception, *keys: object) -> None:
 
 BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "no key": ("path: .*key", lambda: p12_without_key([certificate(OWNER)])),
+    "elliptic key": ("path: .*RSA", lambda: p12(certificate(OWNER, ec_key()), key=ec_key())),
     "no certificate": ("path: .* those that are there: none$", lambda: p12(None)),
     "no certificate for the merchant": ("path: .*: merchant2$", lambda: p12(certificate("merchant2"))),
     "another's key": (
@@ -203,7 +206,6 @@ def test_bad_p12(match: str, content: Callable[[], bytes]) -> None:
 
 
 # The end of a certificate
-
 
 # When the merchant's certificate ends, and for how many of them there is a warning.
 ENDS = [(HOUR, 1), (30 * DAY - HOUR, 1), (30 * DAY + HOUR, 0), (3650 * DAY, 0)]

@@ -192,6 +192,7 @@ UNDECRYPTABLE: dict[str, Callable[[], bytes]] = {
 NOT_ENCRYPTED: dict[str, Callable[[], bytes]] = {
     "plain customer": lambda: PAGE,
     "not UTF-8": lambda: b"\xff\xfe\xfd",
+    "nested without end": lambda: b"[" * 100_000,
     "beside another key": lambda: json.dumps({"encryptedResponse": token(), "id": "x"}).encode(),
     "in a list": lambda: json.dumps([{"encryptedResponse": token()}]).encode(),
 } | {f"{value!r:.20}": lambda value=value: encrypted_response(value) for value in (None, ["a.b.c.d.e"])}
@@ -253,10 +254,11 @@ def test_a_compressed_response(clients: Clients) -> None:
 # What cannot be encrypted
 
 
-def test_an_encryption_that_fails(clients: Clients) -> None:
+@pytest.mark.parametrize("broken", [ECKey.generate_key("P-256"), object()], ids=["elliptic key", "no key"])
+def test_an_encryption_that_fails(clients: Clients, broken: Any) -> None:
     """Nothing is sent as plain text instead."""
     transport, encryption = FixedResponse(), encrypt_requests()
-    encryption._recipient = ECKey.generate_key("P-256"), service_certificate()  # type: ignore[assignment]
+    encryption._recipient = broken, service_certificate()
     with pytest.raises(errors.InvalidRequest, match="nothing was sent") as caught:
         clients.open(encryption=encryption, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests == []
@@ -283,6 +285,7 @@ def test_the_certificate_expires_in_use(clients: Clients, monkeypatch: pytest.Mo
 MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
     "nothing": ("request_certificate, response_key", lambda: ()),
     "key without id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()))),
+    "key with an empty id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()), "")),
     "id without key": ("response_key, response_key_id", lambda: (pem(service_certificate()), None, "id")),
     "certificate garbage": ("request_certificate", lambda: (b"garbage",)),
     "certificate expired": ("request_certificate: .*expired", lambda: (pem(service_certificate(ends=-DAY / 2)),)),

@@ -214,6 +214,8 @@ NO_P12: dict[str, tuple[Callable[[Path], Any], str]] = {
     "pipe": (pipe, NO_FILE),
     "endless device": (lambda _: "/dev/zero", NO_FILE),
     "empty path": (lambda _: "", NO_FILE),
+    "NUL in the path": (lambda _: "a\0b", "cannot be read"),
+    "missing": (lambda folder: folder / "missing.p12", NO_FILE),
     "path too long": (lambda _: "a" * 9999, "cannot be read: OSError$"),
     "number": (lambda _: 4242424242, "cannot be read: TypeError$"),
 }
