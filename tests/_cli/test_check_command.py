@@ -5,7 +5,6 @@ import json
 import os
 import re
 import runpy
-import select
 import socket
 import subprocess
 import sys
@@ -119,27 +118,8 @@ def values_in(report: Mapping[str, Any]) -> Iterator[object]:
 # What the variables amount to
 
 
-@pytest.mark.parametrize("empty", [[], ["ENVIRONMENT", "PORTFOLIO_ID", "P12_PASSWORD", "MLE", "BASE_URL"]])
-def test_a_shared_secret(report: Report, empty: list[str]) -> None:
-    """What is set is reported; of the merchant, which nothing confirms, only how long it is. Empty means unset."""
-    found = report(**SHARED, **{f"CYBERSOURCE_{name}": "" for name in empty})
-    assert {name: value for name, value in found.items() if value is not None} == {
-        "environment": "test",
-        "host": "apitest.cybersource.com",
-        "merchant": "set, 8 characters",
-        "credential": "shared secret",
-        "key_id": KEY_ID,
-        "algorithm": "HS256",
-        "encryption": "off",
-        "note": "the service was not asked; --customer ID reads a customer",
-        "warnings": [PLAIN],
-        "problems": [],
-        "ok": True,
-    }
-
-
-def test_the_text(run: Run) -> None:
-    """A person gets a label and a value on each line, in a fixed order."""
+def test_a_shared_secret(run: Run, report: Report) -> None:
+    """A person gets a label and a value on each line, a machine the same; of the merchant only how long it is."""
     code, out, err = run(**SHARED, CYBERSOURCE_PORTFOLIO_ID="portfolio")
     assert (code, err) == (0, "")
     assert out == (
@@ -157,6 +137,11 @@ def test_the_text(run: Run) -> None:
         "problems              none\n"
         "ok                    yes\n"
     )
+    empty = ["ENVIRONMENT", "PORTFOLIO_ID", "P12_PASSWORD", "MLE", "BASE_URL"]
+    found = report(**SHARED, **{f"CYBERSOURCE_{name}": "" for name in empty})  # empty means unset
+    names = "environment host merchant credential key_id algorithm encryption note warnings problems ok"
+    assert [name for name, value in found.items() if value is not None] == names.split()
+    assert (found["key_id"], found["warnings"], found["problems"], found["ok"]) == (KEY_ID, [PLAIN], [], True)
 
 
 def p12_variables(
@@ -177,26 +162,21 @@ def p12_variables(
     }
 
 
-def test_p12_files_and_encryption(report: Report, tmp_path: Path) -> None:
-    """With P12 files and encryption, the certificates confirm the ids, and tell the first and the last day."""
-    found = report(**p12_variables(tmp_path))
+@pytest.mark.parametrize(("signs", "responds"), [(3, 1), (1, 3)], ids=["right", "swapped"])
+def test_p12_files_and_encryption(report: Report, tmp_path: Path, signs: int, responds: int) -> None:
+    """Certificates confirm the ids, tell the first and the last day, and for how long shows a swap."""
+    kinds = {1: "response", 3: "signing"}
+    own = certificate(MERCHANT_ID, ends=signs * YEAR)
+    response = certificate(MERCHANT_ID, rsa_key("response"), RESPONSE_SERIAL, ends=responds * YEAR)
+    found = report(**p12_variables(tmp_path, own, response=response))
     assert (found["environment"], found["host"]) == ("production", "api.cybersource.com")
     assert (found["credential"], found["key_id"], found["algorithm"]) == ("P12 certificate", SERIAL, "RS256")
     assert (found["encryption"], found["request_key_id"]) == ("both", "service-key")
     assert (found["merchant"], found["response_key_id"]) == (MERCHANT_ID, RESPONSE_SERIAL)
-    assert {found[f"{key}expires"] for key in ("key_", "request_key_", "response_key_")} == {UNTIL}
-    assert {found[f"{key}valid_from"] for key in ("key_", "response_key_")} == {FROM}
-    assert (found["warnings"], found["ok"]) == ([], True)
-
-
-@pytest.mark.parametrize(("signs", "responds"), [(3, 1), (1, 3)], ids=["right", "swapped"])
-def test_which_kind_of_key(report: Report, tmp_path: Path, signs: int, responds: int) -> None:
-    """How long the certificates are valid shows whether the two files are swapped."""
-    kinds = {1: "response", 3: "signing"}
-    own = certificate(MERCHANT_ID, ends=signs * YEAR)
-    response = certificate(MERCHANT_ID, rsa_key("response"), ends=responds * YEAR)
-    found = report(**p12_variables(tmp_path, own, response=response))
-    assert (found["key_likely"], found["response_key_likely"]) == (kinds[signs], kinds[responds])
+    for name, years in (("key", signs), ("response_key", responds)):
+        dates = [found[f"{name}_{each}"] for each in ("valid_from", "expires", "likely")]
+        assert dates == [FROM, day(years * YEAR), kinds[years]]
+    assert (found["request_key_expires"], found["warnings"], found["ok"]) == (UNTIL, [], True)
 
 
 def test_a_meta_key(report: Report, tmp_path: Path) -> None:
@@ -264,13 +244,11 @@ def test_an_address_with_a_path(report: Report) -> None:
 # Variables, and what the problem has to say.
 BAD_VARIABLES: dict[str, tuple[dict[str, str], list[str]]] = {
     "nothing set": ({}, ["missing", "CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_KEY_ID", "CYBERSOURCE_SECRET_KEY"]),
-    "empty": (dict.fromkeys(SHARED, ""), ["missing", "CYBERSOURCE_MERCHANT_ID", "CYBERSOURCE_SECRET_KEY"]),
     "contradicting": (
         {**SHARED, "CYBERSOURCE_P12_PASSWORD": PASSWORD},
         ["contradict", "CYBERSOURCE_KEY_ID", "CYBERSOURCE_P12_PASSWORD"],
     ),
     "environment": ({**SHARED, "CYBERSOURCE_ENVIRONMENT": "prod"}, ["CYBERSOURCE_ENVIRONMENT", "mean production?"]),
-    "base URL": ({**SHARED, "CYBERSOURCE_BASE_URL": f"https://x:{PASSWORD}@a.example"}, ["CYBERSOURCE_BASE_URL"]),
     "secret as key id": ({**SHARED, "CYBERSOURCE_KEY_ID": SECRET}, ["CYBERSOURCE_KEY_ID: it holds the secret"]),
 }
 
@@ -328,10 +306,6 @@ CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
         ),
         [entry(common_name="other", key_id="other-key"), entry(), SERVICE_ENTRY],
     ),
-    "valid for three years": (
-        lambda: p12(certificate(MERCHANT_ID, ends=3 * YEAR)),
-        [entry(expires=day(3 * YEAR), likely="signing")],
-    ),
     "an old and a new certificate": (
         lambda: p12(certificate(MERCHANT_ID), certificate(MERCHANT_ID, serial="old", ends=-DAY / 2)),
         [
@@ -345,10 +319,6 @@ CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
             ),
         ],
     ),
-    "a certificate without its key": (
-        lambda: p12(certificate(MERCHANT_ID), certificate("authority", rsa_key("other"), "ca")),
-        [entry(), entry(common_name="authority", key_id="ca", **UNRELATED)],
-    ),
     "a certificate without RSA": (
         lambda: p12(certificate(MERCHANT_ID), certificate("authority", ec_key(), "ca")),
         [
@@ -356,11 +326,11 @@ CONTENTS: dict[str, tuple[Callable[[], bytes], list[dict[str, Any]]]] = {
             entry(common_name="authority", key_id="ca", problem="the certificate's key is not an RSA key", **UNRELATED),
         ],
     ),
-    "a key without certificate": (lambda: p12(None), [key_alone("response")]),
     "two keys, one certificate": (
         lambda: write_p12([rsa_key(), rsa_key("other")], [certificate(MERCHANT_ID)]),
         [entry(), key_alone()],
     ),
+    "a key without certificate": (lambda: p12(None), [key_alone("response")]),
     "no key id": (
         lambda: p12(certificate(MERCHANT_ID, serial=None, x509_serial=0x1234)),
         [entry(key_id=None, can_serve_as=["response"])],
@@ -405,12 +375,6 @@ USELESS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         f"{MERCHANT_ID} expired on {day(-DAY / 2)}",
         NO_KEY,
     ),
-    "not valid yet": (lambda: p12(certificate(MERCHANT_ID, starts=DAY)), f"not valid before {day(DAY)}", NO_KEY),
-    "short": (
-        lambda: p12(certificate(MERCHANT_ID, rsa_key("short", 1024)), key=rsa_key("short", 1024)),
-        "shorter than 2048 bits",
-        NO_KEY,
-    ),
     "short, without certificate": (lambda: p12(None, key=rsa_key("short", 1024)), "shorter than 2048 bits", NO_KEY),
     "the service's without key id": (
         lambda: p12(
@@ -442,9 +406,7 @@ FIRST, SECOND = "CYBERSOURCE_P12_PASSWORD", "CYBERSOURCE_MLE_RESPONSE_P12_PASSWO
 PASSWORDS: dict[str, tuple[dict[str, str], str]] = {
     "wrong": ({FIRST: ANOTHER_PASSWORD}, f"{FIRST}: it does not open the P12"),
     "both wrong": ({FIRST: ANOTHER_PASSWORD, SECOND: "x"}, f"{FIRST}, {SECOND}: it does not open the P12"),
-    "the first": ({FIRST: PASSWORD, SECOND: "x"}, ""),
     "the second": ({FIRST: "x", SECOND: PASSWORD}, ""),
-    "the second alone": ({SECOND: PASSWORD}, ""),
 }
 
 
@@ -456,37 +418,24 @@ def test_passwords(report: Report, tmp_path: Path, variables: dict[str, str], pr
     assert "".join(found["problems"]).startswith(problem)
 
 
-@pytest.mark.parametrize("variables", [{}, {FIRST: ""}, {FIRST: "x"}], ids=["none", "empty", "another"])
+@pytest.mark.parametrize("variables", [{}, {FIRST: "x"}], ids=["none", "another"])
 def test_a_file_without_a_password(report: Report, tmp_path: Path, variables: dict[str, str]) -> None:
     """It is listed, without a terminal and whatever the variables say."""
     path = written(tmp_path, p12(certificate(MERCHANT_ID), encryption=NoEncryption()))
     assert report("--p12", str(path), **variables)["entries"] == [entry()]
 
 
-def pipe(folder: Path) -> Path:
-    """Make a pipe that nobody writes to."""
-    os.mkfifo(folder / "pipe")
-    return folder / "pipe"
-
-
-UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "missing": (lambda folder: folder / "none", "the file cannot be read: there is none"),
-    "pipe": (pipe, "the file cannot be read: there is none, or"),
-    "endless device": (
-        lambda _: Path("/dev/zero"),
-        "the file cannot be read: there is none, or it is a folder, a pipe",
-    ),
-    "PEM": (lambda folder: written(folder, key_pem(rsa_key())), "the file is not a P12; it is PEM"),
-    "damaged": (lambda folder: written(folder, p12(certificate(MERCHANT_ID))[:-1]), "the P12 file is damaged"),
-}
-
-
-@pytest.mark.parametrize(("make", "problem"), UNREADABLE.values(), ids=UNREADABLE)
-def test_files_that_cannot_be_read(report: Report, tmp_path: Path, make: Callable[[Path], Path], problem: str) -> None:
+def test_files_that_cannot_be_read(report: Report, tmp_path: Path) -> None:
     """What is wrong with the file is said, at once, and no password is asked for."""
-    found = report("--p12", str(make(tmp_path)))
-    assert found["entries"] == []
-    assert found["problems"][0].startswith(f"--p12: {problem}")
+    pem_file, damaged = key_pem(rsa_key()), p12(certificate(MERCHANT_ID))[:-1]
+    for path, problem in (
+        (tmp_path / "none", "the file cannot be read: there is none"),
+        (written(tmp_path, pem_file, "key.pem"), "the file is not a P12; it is PEM"),
+        (written(tmp_path, damaged, "damaged.p12"), "the P12 file is damaged"),
+    ):
+        found = report("--p12", str(path))
+        assert found["entries"] == []
+        assert found["problems"][0].startswith(f"--p12: {problem}")
 
 
 class Terminal(StringIO):
@@ -540,8 +489,7 @@ def test_a_customer(report: Report, sandbox: Sandbox, served: dict[str, str]) ->
     reply = sandbox.received[1].reply
     assert reply
     assert (found["status"], found["correlation_id"]) == (200, reply.headers["v-c-correlation-id"])
-    assert (found["base_url"], found["ok"]) == (served["CYBERSOURCE_BASE_URL"], True)
-    assert found["clock_seconds_ahead"] == 0
+    assert (found["base_url"], found["ok"], found["clock_seconds_ahead"]) == (served["CYBERSOURCE_BASE_URL"], True, 0)
     assert (found["response_encrypted"], found["causes"]) == (False, None)
 
 
@@ -554,38 +502,37 @@ def test_an_encrypted_response(report: Report, sandbox: Sandbox, url: str, tmp_p
     assert sandbox.received[0].claims["v-c-response-mle-kid"] == RESPONSE_SERIAL
 
 
-@pytest.mark.parametrize("ahead", [60, 600, -130, -600])
-def test_a_wrong_clock(report: Report, served: dict[str, str], clock: Callable[[float], None], ahead: int) -> None:
-    """A clock by which no token is good is the likely cause of a 401, and comes first."""
-    clock(ahead)
-    found = report("--customer", PAGE_CUSTOMER_ID, **served)
-    assert (found["status"], found["clock_seconds_ahead"]) == (401, ahead)
-    where = "ahead of" if ahead > 0 else "behind"
-    assert next(iter(found["causes"].items())) == ("clock", f"likely: it is {abs(ahead)} s {where} the service's")
-    assert sorted(found["causes"]) == sorted(Unauthorized.causes)
+# How far the clock is ahead, the secret, and what is said of the clock where the service refuses.
+CLOCKS: dict[str, tuple[int, str, str | None]] = {
+    "right": (0, ANOTHER_SECRET, "ruled out: "),
+    "a bit behind": (-60, ANOTHER_SECRET, "possible: it is 60 s behind the service's"),
+    "a bit behind, with success": (-60, SECRET, None),
+    "ahead": (60, SECRET, "likely: it is 60 s ahead of the service's"),
+    "behind": (-130, SECRET, "likely: it is 130 s behind the service's"),
+}
 
 
-@pytest.mark.parametrize("secret", [SECRET, ANOTHER_SECRET], ids=["right", "wrong"])
-def test_a_clock_that_is_behind(
-    report: Report, served: dict[str, str], clock: Callable[[float], None], secret: str
+@pytest.mark.parametrize(("ahead", "secret", "said"), CLOCKS.values(), ids=CLOCKS)
+def test_causes_of_a_401(  # noqa: PLR0917 - pytest gives them by name
+    report: Report,
+    served: dict[str, str],
+    clock: Callable[[float], None],
+    ahead: int,
+    secret: str,
+    said: str | None,
 ) -> None:
-    """A clock by which tokens are still good is a possible cause, and is reported of a success, too."""
-    clock(-60)
+    """A 401 lists the usual causes in their order, but a clock by which no token is good comes first."""
+    clock(ahead)
     found = report("--customer", PAGE_CUSTOMER_ID, **{**served, "CYBERSOURCE_SECRET_KEY": secret})
-    assert (found["ok"], found["clock_seconds_ahead"]) == (secret == SECRET, -60)
-    if not found["ok"]:
-        assert list(found["causes"]) == list(Unauthorized.causes)
-        assert found["causes"]["clock"] == "possible: it is 60 s behind the service's"
-
-
-def test_a_wrong_secret(report: Report, served: dict[str, str]) -> None:
-    """A 401 lists the usual causes in their order; of these only the clock can be ruled out here."""
-    found = report("--customer", PAGE_CUSTOMER_ID, **{**served, "CYBERSOURCE_SECRET_KEY": ANOTHER_SECRET})
-    assert (found["status"], found["ok"], found["response_encrypted"]) == (401, False, None)
-    causes = found["causes"]
-    assert list(causes) == list(Unauthorized.causes) == ["environment", "clock", "key", "proxy"]
-    assert causes.pop("clock").startswith("ruled out: ")
-    assert causes == {name: f"possible: {Unauthorized.causes[name]}" for name in causes}
+    assert (found["status"], found["clock_seconds_ahead"]) == (401 if said else 200, ahead)
+    if said:
+        causes = found["causes"]
+        names = list(Unauthorized.causes)
+        assert names == ["environment", "clock", "key", "proxy"]
+        assert list(causes) == (sorted(names, key=lambda name: name != "clock") if "likely" in said else names)
+        assert causes.pop("clock").startswith(said)
+        assert causes == {name: f"possible: {Unauthorized.causes[name]}" for name in causes}
+        assert found["response_encrypted"] is None
 
 
 @pytest.mark.parametrize(("years", "said"), [(1, "for about one year, as response keys are"), (3, "")])
@@ -649,7 +596,6 @@ FAILURES: dict[str, tuple[str, list[Fault], int | None, str]] = {
         400,
         "correlation id ?2J?xxx",
     ),
-    "no JSON": (PAGE_CUSTOMER_ID, [Fault(status=200, body=b"<html>")] * 2, 200, "is not JSON"),
     "cut": (PAGE_CUSTOMER_ID, [Fault(cut="before")] * 2, None, "RemoteProtocolError"),
 }
 
@@ -693,10 +639,9 @@ def test_a_proxy_that_cannot_be_used(report: Report) -> None:
 # How it is called
 
 
-@pytest.mark.parametrize("customer_id", ["", "no body", "x" * 33])
-def test_a_customer_that_is_none(run: Run, sandbox: Sandbox, served: dict[str, str], customer_id: str) -> None:
+def test_a_customer_that_is_none(run: Run, sandbox: Sandbox, served: dict[str, str]) -> None:
     """An id that no customer can have is a usage error of one line, and nothing is sent."""
-    code, out, err = run("--customer", customer_id, **served)
+    code, out, err = run("--customer", "x" * 33, **served)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("error: --customer: expected 1 to 32 characters")
     assert sandbox.received == []
@@ -725,44 +670,18 @@ def test_it_is_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 # As a process
 
-COMMAND = [sys.executable, "-W", "error", "-m", "cybersource_tms", "check"]
 
-
-def start(*arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, without a terminal and with warnings as errors."""
-    environment, command = os.environ | dict(variables or {}), [*COMMAND, *arguments]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False
-    )
-    assert_readable(done.stdout, done.stderr)
-    return done
-
-
-@pytest.mark.parametrize(("secret", "status", "code"), [(SECRET, 200, 0), (ANOTHER_SECRET, 401, 1)])
-def test_a_process(served: dict[str, str], secret: str, status: int, code: int) -> None:
-    """It reads a customer of the sandbox, and its exit code says whether all is well."""
-    done = start("--customer", PAGE_CUSTOMER_ID, variables={**served, "CYBERSOURCE_SECRET_KEY": secret})
-    assert (done.returncode, done.stderr) == (code, "")
-    assert re.search(f"^status +{status}$", done.stdout, re.MULTILINE)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-def test_a_process_with_a_terminal(path: str) -> None:
-    """It asks for the password, which is not echoed, and lists the file."""
-    ours, theirs = os.openpty()
-    with subprocess.Popen(  # in a session of its own, or it would ask at the terminal of whoever runs the tests
-        [*COMMAND, "--p12", path],
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr
-        assert process.stderr.read(10) == b"Password: "
-        os.write(ours, f"{PASSWORD}\n".encode())
-        out, err = process.communicate()
-    echoed = select.select([ours], [], [], 0)[0]
-    os.close(theirs)
-    os.close(ours)
-    assert (process.returncode, err, echoed) == (0, b"\n", [])
-    assert SERIAL in out.decode()
+def test_a_process(served: dict[str, str]) -> None:
+    """It reads a customer of the sandbox, without a terminal, and its exit code says whether all is well."""
+    for secret, status, code in ((SECRET, 200, 0), (ANOTHER_SECRET, 401, 1)):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "cybersource_tms", "check", "--customer", PAGE_CUSTOMER_ID],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=os.environ | served | {"CYBERSOURCE_SECRET_KEY": secret},
+            check=False,
+        )
+        assert_readable(done.stdout, done.stderr)
+        assert (done.returncode, done.stderr) == (code, "")
+        assert re.search(f"^status +{status}$", done.stdout, re.MULTILINE)

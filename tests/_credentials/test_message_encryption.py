@@ -5,21 +5,16 @@ import gzip
 import hashlib
 import json
 import time
-import warnings
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from joserfc import jwe
 from joserfc.errors import UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from cybersource_tms import (
     CertificateAuth,
@@ -38,15 +33,12 @@ from support.keys import (
     PASSWORD,
     SERIAL,
     certificate,
-    ec_key,
     key_pem,
     p12,
     pem,
-    protection,
     public_pem,
     rsa_key,
     service_certificate,
-    written,
 )
 from support.p12_writer import write_p12
 
@@ -141,22 +133,6 @@ def assert_encrypted(body: bytes, name: str) -> None:
         assert not [raw for raw in (body, *map(decoded, parts)) if secret.encode() in raw]
 
 
-def test_header_of_the_jwe(clients: Clients) -> None:
-    """The JOSE header has these four members and no other, and each request a content key of its own."""
-    transport = FixedResponse()
-    before = int(time.time())
-    client = clients.open(encryption=encrypt_requests(), transport=transport)
-    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    tokens = [json.loads(request.content)["encryptedRequest"] for request in transport.requests]
-    header = json.loads(decoded(tokens[0].partition(".")[0]))
-    iat = header.pop("iat")
-    assert header == {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": "service-key"}
-    assert type(iat) is int
-    assert before <= iat <= time.time()
-    assert not set(tokens[0].split(".")[1:]) & set(tokens[1].split(".")[1:])
-
-
 def test_refusals(clients: Clients, sandbox: Sandbox, mode: str, encryption: MessageEncryption) -> None:
     """The reasons are read from an encrypted error too."""
     with pytest.raises(errors.NotFound) as caught:
@@ -197,73 +173,30 @@ def with_header(**header: object) -> bytes:
     return encrypted_response(f"{encoded(json.dumps({**HEADER, **header}).encode())}.{rest}")
 
 
-def direct() -> bytes:
-    """Return a response whose content key is the merchant's public key."""
-    protected = encoded(json.dumps({**HEADER, "alg": "dir"}).encode())
-    cipher = AESGCM(hashlib.sha256(public_pem(rsa_key())).digest()).encrypt(bytes(12), PAGE, protected.encode())
-    return encrypted_response(
-        ".".join([protected, "", encoded(bytes(12)), encoded(cipher[:-16]), encoded(cipher[-16:])])
-    )
-
-
 UNDECRYPTABLE: dict[str, Callable[[], bytes]] = {
     "for another key": lambda: encrypted_response(token(owner="other")),
     "header spoiled": lambda: with_header(iat=1),
     "header without alg": lambda: with_header(alg=None),
     "header that is no object": lambda: encrypted_response(f"{encoded(b'[]')}.{token().partition('.')[2]}"),
-    "header that is no JSON": lambda: encrypted_response(f"{encoded(b'{')}.{token().partition('.')[2]}"),
     "encrypted key spoiled": lambda: spoiled(1),
-    "iv spoiled": lambda: spoiled(2),
-    "ciphertext spoiled": lambda: spoiled(3),
     "tag spoiled": lambda: spoiled(4),
     "tag cut": lambda: encrypted_response(token()[:-8]),
-    "no tag": lambda: encrypted_response(token().rpartition(".")[0] + "."),
     "four parts": lambda: encrypted_response(token().rpartition(".")[0]),
-    "six parts": lambda: encrypted_response(token() + ".AAAA"),
-    "ciphertext cut": lambda: encrypted_response(token()[: len(token()) // 2]),
     "empty": lambda: encrypted_response(""),
-    "words": lambda: encrypted_response("not a token"),
-    "not ASCII": lambda: encrypted_response("é.é.é.é.é"),
     "a lone surrogate": lambda: encrypted_response("\ud800"),
-    "a JWS": lambda: encrypted_response(rfc.RS256_TOKEN),
     "RSA1_5": lambda: with_header(alg="RSA1_5"),
-    "A128GCM": lambda: encrypted_response(token(enc="A128GCM")),
     "compressed": lambda: encrypted_response(token(zip="DEF")),
-    "critical": lambda: encrypted_response(token(header={"crit": ["x-new"], "x-new": 1})),
     "critical b64": lambda: encrypted_response(token(crit=["b64"], b64=True)),
     "alg none": lambda: with_header(alg="none"),
-    "enc none": lambda: with_header(enc="none"),
-    "alg in a list": lambda: with_header(alg=["RSA-OAEP-256"]),
-    "dir": direct,
 }
 NOT_ENCRYPTED: dict[str, Callable[[], bytes]] = {
     "plain customer": lambda: PAGE,
-    "nothing": lambda: b"",
-    "HTML": lambda: b"<html></html>",
     "not UTF-8": lambda: b"\xff\xfe\xfd",
     "nested without end": lambda: b"[" * 100_000,
     "beside another key": lambda: json.dumps({"encryptedResponse": token(), "id": "x"}).encode(),
-    "beside a whole customer": lambda: json.dumps({"encryptedResponse": token()} | page_customer()).encode(),
     "in a list": lambda: json.dumps([{"encryptedResponse": token()}]).encode(),
-    "only the token": lambda: json.dumps(token()).encode(),
-    "other spelling": lambda: json.dumps({"encryptedresponse": token()}).encode(),
-} | {
-    f"{value!r:.20}": lambda value=value: encrypted_response(value)
-    for value in (None, 5, True, ["a.b.c.d.e"], page_customer())
-}
+} | {f"{value!r:.20}": lambda value=value: encrypted_response(value) for value in (None, ["a.b.c.d.e"])}
 TOO_LARGE: dict[str, Callable[[], bytes]] = {"32 MiB": lambda: encrypted_response(f"{token()}{'A' * 2**25}")}
-
-
-def unreadable(clients: Clients, body: bytes, status: int = 200) -> errors.UnreadableResponse:
-    """Return the error of a response, once it is found to say what it should."""
-    client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(status, body))
-    with pytest.raises(errors.UnreadableResponse) as caught:
-        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert (caught.value.status_code, caught.value.correlation_id) == (status, CORRELATION_ID)
-    assert caught.value.may_have_been_applied is True
-    assert CORRELATION_ID in str(caught.value)
-    assert "test@cybs.com" not in str(caught.value)
-    return caught.value
 
 
 @pytest.mark.parametrize("body", (UNDECRYPTABLE | TOO_LARGE).values(), ids=UNDECRYPTABLE | TOO_LARGE)
@@ -280,63 +213,31 @@ def test_a_body_that_is_not_encrypted(body: Callable[[], bytes]) -> None:
     assert decrypt_responses().decrypt_response(body()) is None
 
 
-def test_a_success_is_decrypted_or_refused(clients: Clients) -> None:
-    """Of a response that was to be encrypted, neither what cannot be decrypted nor plain text is taken."""
-    assert "decrypted" in str(unreadable(clients, spoiled(3)))
-    assert "plain text" in str(unreadable(clients, PAGE))
+READABLE: list[dict[str, Any]] = [{}, {"cty": "json"}, {"kid": "another"}, {"alg": "RSA-OAEP"}, {"iat": "now"}]
 
 
-def test_an_error_that_cannot_be_decrypted(clients: Clients) -> None:
-    """An error that is encrypted and cannot be decrypted is still the error of its status, without reasons."""
-    client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(404, spoiled(3)))
-    with pytest.raises(errors.NotFound) as caught:
-        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert caught.value.errors == ()
-
-
-def test_the_tables_can_fail(clients: Clients) -> None:
-    """The same response with nothing wrong is a record."""
-    client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(200, encrypted_response(token())))
-    record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+@pytest.mark.parametrize("header", READABLE, ids=str)
+def test_members_that_do_not_matter(clients: Clients, header: dict[str, object]) -> None:
+    """Other members of a response's header are ignored (RFC 7516 section 4), and RSA-OAEP is as good as the default."""
+    transport = FixedResponse(200, encrypted_response(token(header=header)))
+    record = clients.open(encryption=decrypt_responses(), transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert record.customer.to_dict() == page_customer()
     assert (record.etag, record.correlation_id) == ("etag", CORRELATION_ID)
 
 
-ISSUED: list[object] = ["1702493653", 1702493653.0, 1702493653, "now", None, [], True]
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        *[{"typ": "JOSE"}, {"cty": "json"}, {"x-new": 1}, {"kid": "another"}, {"alg": "RSA-OAEP"}],
-        *[{"iat": iat} for iat in ISSUED],
-    ],
-    ids=str,
-)
-def test_members_that_do_not_matter(clients: Clients, header: dict[str, object]) -> None:
-    """Other members of a response's header are ignored (RFC 7516 section 4), and RSA-OAEP is as good as the default."""
-    body = encrypted_response(token(header=header))
-    client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(200, body))
-    assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.to_dict() == page_customer()
-
-
-@pytest.mark.parametrize("status", [302, 400, 401, 404, 412, 418, 429, 500, 502])
-def test_an_error_in_plain_text(clients: Clients, status: int) -> None:
-    """An error that is not encrypted is the error of its status, with its reasons if it has any."""
-    body = json.dumps({"errors": [{"type": "reason", "message": "m"}]}).encode()
-    entangled = json.dumps({"encryptedResponse": token(), "id": "x"}).encode()
-    for content, reasons in ((body, ["reason"]), (b"<html>", []), (entangled, []), (encrypted_response(None), [])):
-        client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(status, content))
-        with pytest.raises(errors.StatusError) as caught:
+def test_an_error_that_is_not_encrypted(clients: Clients) -> None:
+    """An error in plain text, or one that cannot be decrypted, is that of its status, with its reasons if any."""
+    reasons = json.dumps({"errors": [{"type": "reason", "message": "m"}]}).encode()
+    for body, expected in ((reasons, ["reason"]), (b"<html>", []), (spoiled(3), [])):
+        client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(404, body))
+        with pytest.raises(errors.NotFound) as caught:
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        assert [entry.type for entry in caught.value.errors] == reasons
-        assert (caught.value.status_code, caught.value.correlation_id) == (status, CORRELATION_ID)
+        assert [entry.type for entry in caught.value.errors] == expected
 
 
-@pytest.mark.parametrize("size", [65_000, 66_000, 2**20])
-def test_a_large_response(clients: Clients, sandbox: Sandbox, url: str, size: int) -> None:
+def test_a_large_response(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A customer with much in `_embedded` decrypts, beyond the 64 KiB that joserfc takes by itself."""
-    customer = page_customer() | {"_embedded": {"paymentInstruments": "é" * (size // 2)}}
+    customer = page_customer() | {"_embedded": {"paymentInstruments": "é" * 2**19}}
     sandbox.put(customer)
     sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
     record = clients.open(encryption=decrypt_responses(), base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -345,45 +246,32 @@ def test_a_large_response(clients: Clients, sandbox: Sandbox, url: str, size: in
 
 def test_a_compressed_response(clients: Clients) -> None:
     """HTTP's compression is around the encryption, and undone first."""
-    headers = {"Content-Encoding": "gzip", "ETag": "etag"}
-    client = clients.open(
-        encryption=decrypt_responses(),
-        transport=FixedResponse(200, gzip.compress(encrypted_response(token())), headers),
-    )
-    record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert (record.customer.to_dict(), record.etag) == (page_customer(), "etag")
+    transport = FixedResponse(200, gzip.compress(encrypted_response(token())), {"Content-Encoding": "gzip"})
+    record = clients.open(encryption=decrypt_responses(), transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert record.customer.to_dict() == page_customer()
 
 
 # What cannot be encrypted
 
-BROKEN: dict[str, Callable[[], Any]] = {
-    "symmetric key": lambda: OctKey.import_key(bytes(range(32))),
-    "elliptic key": lambda: ECKey.generate_key("P-256"),
-    "no key at all": object,
-}
 
-
-@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_an_encryption_that_fails(clients: Clients, broken: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("broken", [ECKey.generate_key("P-256"), object()], ids=["elliptic key", "no key"])
+def test_an_encryption_that_fails(clients: Clients, broken: Any) -> None:
     """Nothing is sent as plain text instead."""
     transport, encryption = FixedResponse(), encrypt_requests()
-    encryption._recipient = broken(), service_certificate()
+    encryption._recipient = broken, service_certificate()
     with pytest.raises(errors.InvalidRequest, match="nothing was sent") as caught:
         clients.open(encryption=encryption, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert transport.requests == []
     assert EMAIL not in str(caught.value)
 
 
-@pytest.mark.parametrize("after", [timedelta(hours=1), 3650 * DAY], ids=["an hour", "years"])
-def test_the_certificate_expires_in_use(
-    clients: Clients, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, after: timedelta
-) -> None:
+def test_the_certificate_expires_in_use(clients: Clients, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     """From then on nothing is encrypted with it, nor sent; the message says when it expired. Reading goes on."""
     encryption = MessageEncryption(pem(service_certificate(ends=60 * DAY)), key_pem(rsa_key()), RESPONSE_ID)
     sandbox.trust_response_key(RESPONSE_ID, public_pem(rsa_key()))
     client = clients.open(encryption=encryption, transport=sandbox.transport)
     assert encryption.request_expires
-    at = (encryption.request_expires + after).timestamp()
+    at = (encryption.request_expires + DAY / 24).timestamp()
     monkeypatch.setattr(time, "time", lambda: at)
     expired = rf"^encryption: the certificate of CyberSource_SJC_US expired on {encryption.request_expires:%Y-%m-%d}"
     with pytest.raises(errors.InvalidRequest, match=expired):
@@ -399,27 +287,16 @@ MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
     "key without id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()))),
     "key with an empty id": ("response_key, response_key_id", lambda: (None, key_pem(rsa_key()), "")),
     "id without key": ("response_key, response_key_id", lambda: (pem(service_certificate()), None, "id")),
-    "id alone": ("request_certificate, response_key", lambda: (None, None, "id")),
     "certificate garbage": ("request_certificate", lambda: (b"garbage",)),
     "certificate expired": ("request_certificate: .*expired", lambda: (pem(service_certificate(ends=-DAY / 2)),)),
-    "certificate to come": ("request_certificate: .*before", lambda: (pem(service_certificate(starts=DAY)),)),
-    "certificate expired among several": (
-        "request_certificate: .*expired",
-        lambda: (pem(certificate("other"), service_certificate(ends=-DAY / 2)),),
-    ),
     "certificate of nobody we know": (
         "request_certificate: .*CyberSource_SJC_US",
         lambda: (pem(certificate("a"), certificate("b")),),
-    ),
-    "certificate of an elliptic key": (
-        "request_certificate: .*RSA",
-        lambda: (pem(certificate("CyberSource_SJC_US", ec_key())),),
     ),
     "certificate of a short key": (
         "request_certificate: .*2048",
         lambda: (pem(certificate("CyberSource_SJC_US", rsa_key(bits=1024))),),
     ),
-    "key elliptic": ("response_key: .*RSA", lambda: (None, key_pem(ec_key()), "id")),
     "key short": ("response_key: .*2048", lambda: (None, key_pem(rsa_key(bits=1024)), "id")),
     "id a number": ("response_key_id", lambda: (None, key_pem(rsa_key()), 5)),
 }
@@ -432,86 +309,68 @@ def test_mistakes(match: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
         MessageEncryption(*arguments())
 
 
+EXPIRED, NEXT = {"starts": -900 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 900 * DAY}
 MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "no certificate of the service": ("path: .*CyberSource_SJC_US", lambda: p12(certificate(MERCHANT_ID))),
-    "no certificate of the merchant": (
-        "path: no certificate has the common name of .*; those that are there: other, CyberSource_SJC_US$",
-        lambda: p12(certificate("other"), service_certificate()),
-    ),
-    "expired": (
-        "path: .*CyberSource_SJC_US expired",
-        lambda: p12(certificate(MERCHANT_ID), service_certificate(ends=-DAY / 2)),
+    "no certificate of the service": ("no certificate .*CyberSource_SJC_US", lambda: p12(certificate(MERCHANT_ID))),
+    "service's expired": (
+        "the certificate of CyberSource_SJC_US expired on .*Business Center",
+        lambda: p12(certificate(MERCHANT_ID), service_certificate(**EXPIRED)),
     ),
     "merchant's expired": (
-        f"path: .*{MERCHANT_ID} expired",
-        lambda: p12(certificate(MERCHANT_ID, ends=-DAY / 2), service_certificate()),
-    ),
-    "another password": ("password", lambda: p12(certificate(MERCHANT_ID), encryption=protection("another"))),
-    "not a P12": ("path", lambda: b"text"),
-    "another's key": (
-        "path: the private key does not belong",
-        lambda: p12(
-            certificate("other", rsa_key("other")),
-            certificate(MERCHANT_ID),
-            service_certificate(),
-            key=rsa_key("other"),
-        ),
+        f"the certificate of {MERCHANT_ID} expired",
+        lambda: p12(certificate(MERCHANT_ID, ends=-DAY), service_certificate()),
     ),
 }
 
 
-@pytest.mark.parametrize(("match", "content"), MISTAKES_IN_P12.values(), ids=MISTAKES_IN_P12)
-def test_mistakes_in_a_p12(tmp_path: Path, match: str, content: Callable[[], bytes]) -> None:
+@pytest.mark.parametrize(("problem", "content"), MISTAKES_IN_P12.values(), ids=MISTAKES_IN_P12)
+def test_mistakes_in_a_p12(problem: str, content: Callable[[], bytes]) -> None:
     """A P12 that lacks something for encryption is refused when the encryption is made."""
-    path = written(tmp_path, content())
-    with pytest.raises(errors.InvalidRequest, match=f"(?m)^{match}") as caught:
-        MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID)
-    assert PASSWORD not in str(caught.value)
+    with pytest.raises(errors.InvalidRequest, match=f"(?m)^path: {problem}"):
+        from_p12(content())
 
 
-@pytest.mark.parametrize(
-    "encryption", [True, "both", {}, httpx.Auth(), MessageEncryption], ids=["true", "text", "dict", "auth", "class"]
-)
-def test_what_is_no_encryption(clients: Clients, encryption: Any) -> None:
-    """A client takes a MessageEncryption and nothing that looks like one."""
-    with pytest.raises(errors.InvalidRequest, match=r"^encryption: "):
-        clients.open(encryption=encryption)
+def test_requests_need_a_valid_certificate_of_the_service() -> None:
+    """Where only requests are encrypted, an expired one is refused, too."""
+    content = p12(certificate(MERCHANT_ID), service_certificate(**EXPIRED))
+    with pytest.raises(errors.InvalidRequest, match=r"^path: .*CyberSource_SJC_US expired on .*Business Center"):
+        MessageEncryption.requests_from_p12(content, PASSWORD)
 
 
-def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
+def test_a_certificate_that_ends_soon() -> None:
     """One UserWarning for each certificate says when it ends."""
     service = service_certificate(ends=DAY * 10)
-    path = written(tmp_path, p12(certificate(MERCHANT_ID), service))
     makers: list[Callable[[], object]] = [
         lambda: MessageEncryption(pem(service)),
-        lambda: MessageEncryption(pem(service, certificate("other"))),
-        lambda: MessageEncryption.from_p12(path, PASSWORD, merchant_id=MERCHANT_ID),
+        lambda: from_p12(p12(certificate(MERCHANT_ID), service)),
     ]
     for make in makers:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with pytest.warns(UserWarning, match=f"{service.not_valid_after_utc:%Y-%m-%d}") as caught:
             make()
-        assert [warning.category for warning in caught] == [UserWarning]
-        assert f"{service.not_valid_after_utc:%Y-%m-%d}" in str(caught[0].message)
+        assert len(caught) == 1
 
 
 # The sandbox's own encryption, and the example of RFC 7516
 
 
-@pytest.mark.parametrize("plain", [b"", b"{}", PLAIN, "é😀".encode(), bytes(range(256)), b"a" * 200_000], ids=len)
+@pytest.mark.parametrize("plain", [b"", bytes(range(256)), b"a" * 200_000], ids=len)
 def test_what_we_seal_another_opens(plain: bytes) -> None:
-    """What is encrypted here is decrypted by code that shares nothing with joserfc."""
-    request = json.loads(encrypt_requests().encrypt_request(plain))["encryptedRequest"]
-    header, content = decrypted(request, rsa_key("service"))
+    """Code that shares nothing with joserfc decrypts it; its header has four members, its content key is new."""
+    before = int(time.time())
+    tokens = [json.loads(encrypt_requests().encrypt_request(plain))["encryptedRequest"] for _ in range(2)]
+    header, content = decrypted(tokens[0], rsa_key("service"))
     assert content == plain
     assert header == HEADER | {"kid": "service-key", "iat": header["iat"]}
+    assert type(header["iat"]) is int
+    assert before <= header["iat"] <= time.time()
+    parts = [{part for part in token.split(".")[1:] if part} for token in tokens]
+    assert not parts[0] & parts[1]
 
 
 def test_rfc_7516_a1() -> None:
     """The RFC's token is RSA-OAEP: it can be read as a response, and is never made for a request."""
     key = RSAKey.import_key(rfc.JWE_KEY)
-    pem = key.as_pem(private=True)
-    encryption = MessageEncryption(response_key=pem, response_key_id="id")
+    encryption = MessageEncryption(response_key=key.as_pem(private=True), response_key_id="id")
     assert encryption.decrypt_response(encrypted_response(rfc.JWE_TOKEN)) == rfc.JWE_PLAIN
     with pytest.raises(UnsupportedAlgorithmError):
         jwe.decrypt_compact(rfc.JWE_TOKEN, key, registry=message_encryption._REQUESTS)
@@ -522,16 +381,10 @@ def test_rfc_7516_a1() -> None:
 RESPONSE_SERIAL = "1764104507829324018353"
 
 
-def response_p12(service: x509.Certificate | None = None, **options: Any) -> bytes:
+def response_p12() -> bytes:
     """Return the response key's P12, with the service's certificate."""
     key = rsa_key("response")
-    own = certificate(MERCHANT_ID, key, RESPONSE_SERIAL, **options)
-    return p12(own, service or service_certificate(), key=key)
-
-
-def ids(encryption: MessageEncryption) -> tuple[str | None, str | None]:
-    """Return the ids of the two keys."""
-    return encryption.request_key_id, encryption.response_key_id
+    return p12(certificate(MERCHANT_ID, key, RESPONSE_SERIAL), service_certificate(), key=key)
 
 
 def from_p12(content: bytes, **options: Any) -> MessageEncryption:
@@ -539,51 +392,23 @@ def from_p12(content: bytes, **options: Any) -> MessageEncryption:
     return MessageEncryption.from_p12(content, PASSWORD, **{"merchant_id": MERCHANT_ID, **options})
 
 
-def test_the_response_keys_p12() -> None:
-    """One file encrypts both directions, the responses under the id in the file."""
-    assert ids(from_p12(response_p12())) == ("service-key", RESPONSE_SERIAL)
-
-
-def test_a_given_response_key_id_wins() -> None:
-    """The id that the Business Center shows comes before the one in the file."""
-    assert from_p12(response_p12(), response_key_id="shown").response_key_id == "shown"
+def test_ids_of_a_p12() -> None:
+    """One file encrypts both directions, the responses under the id that is given, or else that in the file."""
+    for given, expected in ((None, RESPONSE_SERIAL), ("shown", "shown")):
+        encryption = from_p12(response_p12(), response_key_id=given)
+        assert (encryption.request_key_id, encryption.response_key_id) == ("service-key", expected)
+    requests = MessageEncryption.requests_from_p12(response_p12(), PASSWORD)
+    assert (requests.request_key_id, requests.response_key_id) == ("service-key", None)
 
 
 def test_a_response_key_without_a_certificate_of_the_merchant() -> None:
-    """A key of the merchant's own making needs no certificate, if its id is given."""
+    """A key of the merchant's own making needs no certificate, if its id is given, and it is the only key."""
     content = p12(certificate("somebody", serial=None), service_certificate())
     assert from_p12(content, response_key_id="shown").response_key_id == "shown"
-    with pytest.raises(errors.InvalidRequest, match=r"^path: no certificate has the common name of the merchant"):
-        from_p12(content)
-
-
-def test_several_keys_of_which_none_is_the_merchants() -> None:
-    """An id does not say which of several keys it is for."""
-    content = write_p12([rsa_key(), rsa_key("other")], [certificate("somebody"), service_certificate()])
-    with pytest.raises(errors.InvalidRequest, match=r"^path: no certificate has"):
-        from_p12(content, response_key_id="shown")
-
-
-@pytest.mark.parametrize(
-    "content", [p12(certificate("a"), service_certificate()), response_p12()], ids=["one", "other"]
-)
-def test_requests_only(content: bytes) -> None:
-    """Either file of a merchant's encrypts requests, and asks nothing of its own certificate."""
-    encryption = MessageEncryption.requests_from_p12(content, PASSWORD)
-    assert ids(encryption) == ("service-key", None)
-
-
-EXPIRED, NEXT = {"starts": -900 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 900 * DAY}
-
-
-@pytest.mark.parametrize(
-    "make", [from_p12, lambda content: MessageEncryption.requests_from_p12(content, PASSWORD)], ids=["both", "requests"]
-)
-def test_the_services_certificate_has_expired(make: Callable[[bytes], object]) -> None:
-    """An expired certificate of the service is refused, and the message says where a new one is to be had."""
-    expired = response_p12(service_certificate(**EXPIRED))
-    with pytest.raises(errors.InvalidRequest, match=r"^path: .*CyberSource_SJC_US expired on .*Business Center"):
-        make(expired)
+    several = write_p12([rsa_key(), rsa_key("other")], [certificate("somebody"), service_certificate()])
+    for refused, options in ((content, {}), (several, {"response_key_id": "shown"})):
+        with pytest.raises(errors.InvalidRequest, match=r"^path: no certificate has the common name of the merchant"):
+            from_p12(refused, **options)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -595,40 +420,34 @@ def test_which_certificate_of_the_service(order: int) -> None:
         certificate("CyberSource_SJC_US", rsa_key("other"), "right", ends=400 * DAY),
         service_certificate(ends=50 * DAY),
     ][::order]
-    assert "right" in ids(MessageEncryption(pem(*several)))
+    assert MessageEncryption(pem(*several)).request_key_id == "right"
     content = write_p12([rsa_key()], [certificate(MERCHANT_ID), *several])
-    assert "right" in ids(from_p12(content))
+    assert from_p12(content).request_key_id == "right"
 
 
 def test_one_certificate_in_pem_may_have_any_name() -> None:
     """Whoever gives one certificate has chosen it."""
-    assert "1" in ids(MessageEncryption(pem(certificate("renamed", serial="1"))))
+    assert MessageEncryption(pem(certificate("renamed", serial="1"))).request_key_id == "1"
 
 
-@pytest.mark.parametrize("password", ["of-the-key", b"of-the-key"])
-def test_a_response_key_with_a_password(password: str | bytes) -> None:
+def test_a_response_key_with_a_password() -> None:
     """The key may have a password; a wrong one, or none, is refused by name."""
     key = key_pem(rsa_key(), BestAvailableEncryption(b"of-the-key"))
-    MessageEncryption(response_key=key, response_key_id="id", response_key_password=password)
+    assert MessageEncryption(None, key, "id", response_key_password="of-the-key").response_key_id == "id"
     with pytest.raises(errors.InvalidRequest, match=r"^response_key_password: it does not open the key"):
-        MessageEncryption(response_key=key, response_key_id="id", response_key_password="another")
+        MessageEncryption(None, key, "id", response_key_password="another")
     with pytest.raises(errors.InvalidRequest, match=r"^response_key: the key has a password"):
-        MessageEncryption(response_key=key, response_key_id="id")
-
-
-def sign(key: Any) -> CertificateAuth:
-    """Return credentials that sign with a key."""
-    own = pem(certificate(MERCHANT_ID, key))
-    return CertificateAuth(private_key=key_pem(key), certificate=own, merchant_id=MERCHANT_ID)
+        MessageEncryption(None, key, "id")
 
 
 def test_the_signing_key_is_not_the_response_key(clients: Clients) -> None:
     """A client refuses it, and says what to look for in the Business Center."""
-    encryption = from_p12(response_p12())
+    key, encryption = rsa_key("response"), from_p12(response_p12())
+    own = pem(certificate(MERCHANT_ID, key))
+    auth = CertificateAuth(private_key=key_pem(key), certificate=own, merchant_id=MERCHANT_ID)
     with pytest.raises(errors.InvalidRequest, match=r'^encryption: .*"REST - API Response MLE".*Business Center'):
-        clients.open(auth=sign(rsa_key("response")), encryption=encryption)
-    clients.open(auth=sign(rsa_key()), encryption=encryption)
-    clients.open(auth=sign(rsa_key("response")), encryption=encrypt_requests())
+        clients.open(auth=auth, encryption=encryption)
+    clients.open(auth=auth, encryption=encrypt_requests())
 
 
 # What a client builds on
@@ -638,8 +457,3 @@ def test_an_encrypted_body_without_a_response_key() -> None:
     """Who has no response key cannot read an encrypted body, and it is not taken for plain text."""
     with pytest.raises(message_encryption.DecryptionFailed, match="no response key"):
         encrypt_requests().decrypt_response(encrypted_response(token()))
-
-
-def test_what_is_not_encrypted_is_unchanged() -> None:
-    """Without a certificate of the service, the body of a request is as it was."""
-    assert decrypt_responses().encrypt_request(PLAIN) is PLAIN

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
@@ -57,8 +57,6 @@ FORMS: dict[str, dict[str, Any]] = {
     "DER": {},
     "default written out, as CyberSource does": {"explicit": True},
     "file in BER": {"outer": True},
-    "contents in BER": {"safes": True},
-    "encrypted contents in BER": {"within": True},
     "everything in BER": {"explicit": True, "outer": True, "safes": True, "within": True},
 }
 
@@ -107,12 +105,20 @@ def test_a_file_or_its_content(tmp_path: Path, given: Callable[[Path], Any], pas
     assert opened(source, password) == "1"
 
 
-@pytest.mark.parametrize("password", [PASSWORD + "\n", " " + PASSWORD, (PASSWORD + "\r\n").encode()], ids=ascii)
-def test_a_password_with_a_line_break(password: str | bytes) -> None:
-    """A password that was read with the end of its line is refused, and the message says that."""
-    with pytest.raises(InvalidRequest, match=r"^password: .*(blank or a line break)") as caught:
+# Passwords that do not open a P12, and what the message says.
+BAD_PASSWORDS: list[tuple[Any, str]] = [
+    *((password, "") for password in ("another", PASSWORD.upper(), b"\xff\xfe", "\ud800", 5, ["x"])),
+    *((password, ".*blank or a line break") for password in (" " + PASSWORD, (PASSWORD + "\r\n").encode())),
+    *((password, "the P12 has one, and none was given") for password in (None, "", b"")),
+]
+
+
+@pytest.mark.parametrize(("password", "problem"), BAD_PASSWORDS, ids=ascii)
+def test_bad_passwords(password: Any, problem: str) -> None:
+    """A password that is wrong, missing or none is refused and not repeated, and the message says what it is."""
+    with pytest.raises(InvalidRequest, match=rf"^password: {problem}") as caught:
         CertificateAuth.from_p12(p12(certificate(OWNER)), password, merchant_id=OWNER)
-    assert PASSWORD not in str(caught.value)
+    assert not [given for given in (PASSWORD, "another") if given in str(caught.value)]
 
 
 WITHOUT_PASSWORD: dict[str, Callable[[Path], bytes]] = {
@@ -120,10 +126,6 @@ WITHOUT_PASSWORD: dict[str, Callable[[Path], bytes]] = {
     "two keys": lambda _: write_p12(
         [rsa_key("other"), rsa_key()], [certificate(OWNER), service_certificate()], password=""
     ),
-    "openssl": lambda folder: openssl(folder, password="").read_bytes(),
-    "openssl, not encrypted": lambda folder: openssl(
-        folder, "-keypbe", "NONE", "-certpbe", "NONE", password=""
-    ).read_bytes(),
     "openssl, without a MAC": lambda folder: openssl(
         folder, "-keypbe", "NONE", "-certpbe", "NONE", "-nomac", password=""
     ).read_bytes(),
@@ -140,31 +142,15 @@ def test_a_file_without_a_password(tmp_path: Path, make: Callable[[Path], bytes]
         assert MessageEncryption.requests_from_p12(content, password).request_key_id == "service-key"
 
 
-@pytest.mark.parametrize("password", [None, "", b""], ids=repr)
-def test_a_password_that_is_missing(password: Any) -> None:
-    """Of a file that has a password, the message says that there was none."""
-    with pytest.raises(InvalidRequest, match=r"^password: the P12 has one, and none was given"):
-        CertificateAuth.from_p12(p12(certificate(OWNER)), password, merchant_id=OWNER)
-
-
 # Certificates that nobody needs
 
 ROOT = certificate("ZZZZ root", rsa_key("other"), "99").public_bytes(Encoding.DER)
-VALID = certificate("root").not_valid_before_utc.strftime("%y%m%d").encode()
 ROOTS: dict[str, bytes] = {
     "negative serial number": ROOT.replace(b"20261122", b"\xff0261122"),
-    "serial number 0, written long": ROOT.replace(b"20261122", bytes(8)),
     "name that is not UTF-8": ROOT.replace(b"ZZZZ", b"\xfc" * 4),
-    "country of four letters": ROOT.replace(b"\x55\x04\x05\x0c\x0299", b"\x55\x04\x06\x0c\x0299").replace(
-        b"ZZZZ", b"QQQQ"
-    ),
     "unknown version": ROOT.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1),
-    "version 1, written out": ROOT.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x00", 1),
-    "time that is none": ROOT.replace(VALID, b"XXXXXX"),
     "key that is none": ROOT.replace(b"\x02\x82\x01\x01\x00", b"\x02\x82\x01\x01\x80"),
     "cut": ROOT[:-20],
-    "text": b"no certificate",
-    "nothing": b"",
 }
 
 
@@ -209,8 +195,6 @@ def test_such_a_certificate_in_pem() -> None:
 
 # What is no P12
 
-OPENSSH = rsa_key().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-
 
 def pipe(folder: Path) -> Path:
     """Make a pipe that nobody writes to."""
@@ -221,27 +205,19 @@ def pipe(folder: Path) -> Path:
 NO_FILE = "cannot be read: there is none, or it is a folder, a pipe or a device$"
 NO_P12: dict[str, tuple[Callable[[Path], Any], str]] = {
     "PEM": (lambda folder: written(folder, key_pem(rsa_key()) + pem(certificate(OWNER))), "not a P12; it is PEM$"),
-    "OpenSSH key": (lambda folder: written(folder, OPENSSH), "not a P12; it is PEM$"),
     "base64": (
         lambda folder: written(folder, base64.encodebytes(p12(certificate(OWNER)))),
         "base64 text of one: decode",
     ),
     "text": (lambda folder: written(folder, b"0123456789"), "not a P12$"),
-    "certificate": (lambda folder: written(folder, ROOT), "not a P12$"),
-    "empty": (lambda folder: written(folder, b""), "not a P12$"),
     "8 MB": (lambda folder: written(folder, p12(certificate(OWNER)) + bytes(2**23)), "larger than 1048576 bytes$"),
-    "8 MB of text": (lambda folder: written(folder, b"MII" * 2**21), "larger than 1048576 bytes$"),
     "pipe": (pipe, NO_FILE),
     "endless device": (lambda _: "/dev/zero", NO_FILE),
-    "terminal": (lambda _: "/dev/tty", NO_FILE),
-    "folder": (lambda folder: folder, NO_FILE),
-    "missing": (lambda folder: folder / "missing.p12", NO_FILE),
     "empty path": (lambda _: "", NO_FILE),
     "NUL in the path": (lambda _: "a\0b", "cannot be read"),
+    "missing": (lambda folder: folder / "missing.p12", NO_FILE),
     "path too long": (lambda _: "a" * 9999, "cannot be read: OSError$"),
     "number": (lambda _: 4242424242, "cannot be read: TypeError$"),
-    "None": (lambda _: None, "cannot be read: TypeError$"),
-    "list": (lambda _: ["list"], "cannot be read: TypeError$"),
 }
 
 
@@ -256,27 +232,15 @@ def test_what_is_no_p12(tmp_path: Path, source: Callable[[Path], Any], problem: 
     assert time.monotonic() - started < 1
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the system says is told by its kind, without the path."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "no", "the/path")
-
-    path = written(tmp_path, b"x")
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(InvalidRequest, match=r"(?m)^path: the file cannot be read: PermissionError$"):
-        CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)
-
-
 # Several private keys
 
 OTHER = certificate("other", rsa_key("other"), "2")
 
 
-@pytest.mark.parametrize("owners", [*permutations(["merchant", "other", "third"])], ids="-".join)
+@pytest.mark.parametrize("owners", [*permutations(["merchant", "other", "elliptic"])], ids="-".join)
 def test_several_private_keys(owners: tuple[str, ...]) -> None:
     """Of several keys the one that the merchant's certificate is for is taken, wherever it stands."""
-    keys = [rsa_key(owner) for owner in owners]
+    keys = [ec_key() if owner == "elliptic" else rsa_key(owner) for owner in owners]
     content = write_p12(keys, [OTHER, certificate(OWNER, serial="1"), certificate("third", rsa_key("third"), "3")])
     assert key_id(CertificateAuth.from_p12(content, PASSWORD, merchant_id=OWNER)) == "1"
     assert key_id(CertificateAuth.from_p12(content, PASSWORD, merchant_id="other"), "other") == "2"
@@ -294,12 +258,6 @@ def test_several_private_keys_without_the_right_one() -> None:
     content = write_p12([rsa_key("other"), rsa_key("third")], [OTHER, certificate(OWNER)])
     with pytest.raises(InvalidRequest, match=r"^path: none of the private keys belongs to the cert"):
         CertificateAuth.from_p12(content, PASSWORD, merchant_id=OWNER)
-
-
-def test_a_key_of_another_kind_beside_the_right_one() -> None:
-    """A key that is not an RSA key does no harm."""
-    content = write_p12([ec_key(), rsa_key()], [certificate(OWNER, serial="1")])
-    assert key_id(CertificateAuth.from_p12(content, PASSWORD, merchant_id=OWNER)) == "1"
 
 
 # Files of other tools
@@ -331,47 +289,22 @@ def keytool(folder: Path, *owners: str) -> Path:
     return path
 
 
-TOOLS: dict[str, tuple[str, ...]] = {
-    "today's": (),
-    "legacy": ("-legacy",),
-    "without a MAC": ("-nomac",),
-    "3DES": ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES"),
-}
-
-
-@pytest.mark.parametrize("owners", [[OWNER], ["other", OWNER]], ids=["one key", "two keys"])
-def test_files_of_keytool(tmp_path: Path, owners: list[str]) -> None:
-    """What Java's tool writes is read; it keeps the certificates of its keys only."""
-    assert key_id(CertificateAuth.from_p12(keytool(tmp_path, *owners), PASSWORD, merchant_id=OWNER)) == "merchant-key"
-
-
-@pytest.mark.parametrize("options", TOOLS.values(), ids=TOOLS)
+@pytest.mark.parametrize("options", [(), ("-legacy",), ("-nomac",), ("-keypbe", "PBE-SHA1-3DES")], ids=" ".join)
 def test_files_of_openssl(tmp_path: Path, options: tuple[str, ...]) -> None:
     """What openssl writes is read."""
     assert opened(openssl(tmp_path, *options)) == "merchant-key"
 
 
 @pytest.mark.parametrize("make", [openssl, lambda folder: keytool(folder, "other", OWNER)], ids=["openssl", "keytool"])
-def test_files_of_other_tools_that_cryptography_refuses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Path]
-) -> None:
-    """What is read one by one, as if a certificate could not be parsed, is read of other tools' files, too."""
+def test_files_of_other_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Path]) -> None:
+    """What they write is read, also one by one, as if a certificate could not be parsed."""
     path = make(tmp_path)
 
     def refuse(*_: object) -> None:
         raise ValueError
 
+    assert key_id(CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)) == "merchant-key"
     monkeypatch.setattr(pkcs12, "load_pkcs12", refuse)
     assert key_id(CertificateAuth.from_p12(path, PASSWORD, merchant_id=OWNER)) == "merchant-key"
     with pytest.raises(InvalidRequest, match=r"^password: it does not open"):
         CertificateAuth.from_p12(path, PASSWORD + "x", merchant_id=OWNER)
-
-
-def test_what_openssl_writes_as_pem(tmp_path: Path) -> None:
-    """A P12 that was turned into PEM, with the text that openssl adds, serves as key and as certificate."""
-    path = openssl(tmp_path)
-    converted = tmp_path / "converted.pem"
-    run("openssl", "pkcs12", "-in", str(path), "-out", str(converted), "-noenc", "-passin", f"pass:{PASSWORD}")
-    content = converted.read_bytes()
-    assert b"Bag Attributes" in content
-    assert key_id(CertificateAuth(private_key=content, certificate=content, merchant_id=OWNER)) == "merchant-key"

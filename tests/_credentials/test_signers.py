@@ -16,17 +16,12 @@ from joserfc.jwk import RSAKey
 from cybersource_tms import CertificateAuth, MessageEncryption, Retries
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, Sandbox
-from support import rfc
 from support.clients import NEW_EMAIL, Clients
-from support.keys import DAY, SERIAL, certificate, ec_key, key_pem, pem, public_pem, rsa_key, service_certificate
+from support.keys import DAY, SERIAL, certificate, ec_key, key_pem, pem, public_pem, rsa_key
 
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 ALGORITHMS = [kind + size for kind in ("RS", "PS") for size in HASHES]
 Sign = Callable[[bytes], Any]
-
-
-class OutOfReach(Exception):
-    """What a token of somebody's raises."""
 
 
 def signing(algorithm: str = "RS256", key: RSAPrivateKey | None = None, salt: int | None = None) -> Sign:
@@ -78,30 +73,13 @@ def test_what_is_signed() -> None:
     assert (header["alg"], claims["request-method"]) == ("RS256", "patch")
 
 
-def test_the_example_of_rfc_7515() -> None:
-    """The RFC's RS256 signature is taken for the RFC's text, which shows that the text is signed as it stands."""
-    key: Any = RSAKey.import_key(rfc.RS256_KEY).private_key
-    text, _, signature = rfc.RS256_TOKEN.rpartition(".")
-    credentials = auth(
-        lambda _: base64.urlsafe_b64decode(signature + "=="), certificate=pem(certificate(MERCHANT_ID, key))
-    )
-    assert credentials._sign(text.encode()) == base64.urlsafe_b64decode(signature + "==")
-
-
 WRONG: dict[str, tuple[Sign, str]] = {
     "another key's": (signing(key=rsa_key("other")), "256 bytes"),
     "another algorithm's": (signing("PS256"), "256 bytes"),
-    "another hash's": (signing("RS512"), "256 bytes"),
-    "of something else": (lambda _: signing()(b"else"), "256 bytes"),
     "of the digest": (lambda content: signing()(hashes_of(content)), "256 bytes"),
     "in base64": (lambda content: base64.b64encode(signing()(content)), "344 bytes"),
     "cut": (lambda content: signing()(content)[:-1], "255 bytes"),
-    "longer": (lambda content: signing()(content) + b"\0", "257 bytes"),
-    "empty": (lambda _: b"", "0 bytes"),
-    "text": (lambda content: signing()(content).hex(), "str"),
-    "bytearray": (lambda content: bytearray(signing()(content)), "bytearray"),
     "nothing": (lambda _: None, "NoneType"),
-    "number": (int.from_bytes, "int"),
 }
 
 
@@ -121,28 +99,21 @@ def test_a_signature_that_is_none(sign: Sign, found: str) -> None:
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-@pytest.mark.parametrize("salt", [0, 20])
-def test_the_salt_of_ps256(salt: int) -> None:
+def test_the_salt_of_ps256() -> None:
     """It is as long as the hash: RFC 7518 section 3.5."""
     with pytest.raises(InvalidRequest, match=r"^sign: .*no PS256 signature"):
-        signed(auth(signing("PS256", salt=salt), algorithm="PS256"))
+        signed(auth(signing("PS256", salt=20), algorithm="PS256"))
 
 
-MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "no function": ({"sign": b"key"}, "sign: expected a function"),
-    "an async function": ({"sign": httpx.AsyncClient.get}, "sign: expected a function"),
-    "nothing": ({"sign": None}, "private_key, sign: give one of them"),
-    "both": ({"private_key": key_pem(rsa_key())}, "private_key, sign: give one of them"),
-    "no certificate": ({"certificate": b""}, "certificate: expected a certificate"),
-    "expired": ({"certificate": pem(certificate(MERCHANT_ID, ends=-DAY / 2))}, "certificate: .*expired"),
-    "another's": ({"certificate": pem(certificate("x"))}, "certificate: .*that are there: x"),
-    "elliptic": ({"certificate": pem(certificate(MERCHANT_ID, ec_key()))}, "certificate: .*not an RSA key"),
-    "short": ({"certificate": pem(certificate(MERCHANT_ID, rsa_key(bits=1024)))}, "certificate: .*2048"),
-    "algorithm": ({"algorithm": "HS256"}, "algorithm: expected one of RS256"),
-}
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"sign": b"key"}, "sign: expected a function"),
+    ({"sign": httpx.AsyncClient.get}, "sign: expected a function"),
+    ({"certificate": pem(certificate(MERCHANT_ID, ends=-DAY / 2))}, "certificate: .*expired"),
+    ({"certificate": pem(certificate(MERCHANT_ID, ec_key()))}, "certificate: .*not an RSA key"),
+]
 
 
-@pytest.mark.parametrize(("options", "problem"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize(("options", "problem"), MISTAKES, ids=["no function", "async", "expired", "elliptic"])
 def test_mistakes(options: dict[str, Any], problem: str) -> None:
     """What can be known beforehand is refused when the credentials are made."""
     with pytest.raises(InvalidRequest, match=f"^{problem}"):
@@ -155,7 +126,7 @@ def test_the_best_certificate() -> None:
     assert auth(signing(), certificate=pem(*several)).key_id == "90"
 
 
-@pytest.mark.parametrize("error", [OutOfReach, ValueError, TimeoutError, ConnectionError, httpx.ReadTimeout])
+@pytest.mark.parametrize("error", [ValueError, httpx.ReadTimeout])
 def test_a_signer_that_raises(clients: Clients, sandbox: Sandbox, error: type[Exception]) -> None:
     """Its exception comes out as itself, once, whatever it is, with a note that nothing was applied or sent."""
     raised: list[Exception] = []
@@ -173,20 +144,10 @@ def test_a_signer_that_raises(clients: Clients, sandbox: Sandbox, error: type[Ex
 
 
 def test_a_client_that_signs_elsewhere(clients: Clients, sandbox: Sandbox) -> None:
-    """The service believes the signature, beside encryption in both directions, and the key is not the response key."""
+    """The service believes the signature, beside encryption in both directions."""
     sandbox.trust_certificate(MERCHANT_ID, pem(certificate(MERCHANT_ID)))
     sandbox.trust_response_key("response", public_pem(rsa_key("response")))
     encryption = MessageEncryption(sandbox.request_certificate, key_pem(rsa_key("response")), "response")
     client = clients.open(auth=auth(signing()), encryption=encryption, transport=sandbox.transport)
     assert client.update(PAGE_CUSTOMER_ID, NEW_EMAIL).etag == sandbox.etag()
     assert (sandbox.received[0].encrypted, sandbox.received[0].claims["v-c-response-mle-kid"]) == (True, "response")
-    wrong = MessageEncryption(pem(service_certificate()), key_pem(rsa_key()), "response")
-    with pytest.raises(InvalidRequest, match=r"^encryption: the response key is the signing key"):
-        clients.open(auth=auth(signing()), encryption=wrong)
-
-
-def test_a_wrong_signature_is_not_sent(clients: Clients, sandbox: Sandbox) -> None:
-    """The tests above can fail: with another key's signature nothing is sent."""
-    with pytest.raises(InvalidRequest, match=r"^sign: "):
-        clients.open(auth=auth(signing(key=rsa_key("other"))), transport=sandbox.transport).retrieve(PAGE_CUSTOMER_ID)
-    assert sandbox.received == []

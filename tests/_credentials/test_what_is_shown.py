@@ -142,48 +142,28 @@ def auth(**options: Any) -> CertificateAuth:
     return CertificateAuth(**(given | options))
 
 
-def client(**options: Any) -> CustomersClient:
-    """Make a client, a good one but for what is given."""
-    given: dict[str, Any] = {"environment": "test", "auth": SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)}
-    return CustomersClient(**(given | options))
-
-
 CONTENT = p12(certificate(MERCHANT_ID), service_certificate())
 ARGUMENTS: dict[str, Callable[[Any], object]] = {
     "SharedSecretAuth, merchant": lambda secret: SharedSecretAuth(secret, KEY_ID, SECRET),
     "SharedSecretAuth, key id": lambda secret: SharedSecretAuth(MERCHANT_ID, secret, SECRET),
     "SharedSecretAuth, secret": lambda secret: SharedSecretAuth(MERCHANT_ID, KEY_ID, secret),
     "SharedSecretAuth, portfolio": lambda secret: SharedSecretAuth("m", "k", SECRET, portfolio_id=secret),
-    "SharedSecretAuth, all": lambda secret: SharedSecretAuth(secret, secret, secret),
     "CertificateAuth, key": lambda secret: auth(private_key=secret.encode(errors="replace")),
-    "CertificateAuth, key as text": lambda secret: auth(private_key=secret),
     "CertificateAuth, password": lambda secret: auth(private_key_password=secret),
     "CertificateAuth, certificate": lambda secret: auth(certificate=secret.encode(errors="replace")),
     "CertificateAuth, merchant": lambda secret: auth(merchant_id=secret),
-    "CertificateAuth, portfolio": lambda secret: auth(portfolio_id=secret),
     "CertificateAuth, algorithm": lambda secret: auth(algorithm=secret),
     "CertificateAuth, signer": lambda secret: auth(private_key=None, sign=secret),
     "P12, path": lambda secret: CertificateAuth.from_p12(secret, PASSWORD, merchant_id=MERCHANT_ID),
     "P12, content": lambda secret: CertificateAuth.from_p12(secret.encode(errors="replace"), "", merchant_id="m"),
     "P12, password": lambda secret: CertificateAuth.from_p12(CONTENT, f"{secret}!", merchant_id=MERCHANT_ID),
-    "P12, merchant": lambda secret: CertificateAuth.from_p12(CONTENT, PASSWORD, merchant_id=secret),
     "MessageEncryption, certificate": lambda secret: MessageEncryption(secret.encode(errors="replace")),
     "MessageEncryption, key": lambda secret: MessageEncryption(None, secret.encode(errors="replace"), "id"),
     "MessageEncryption, key id": lambda secret: MessageEncryption(None, key_pem(rsa_key()), secret),
     "MessageEncryption, password": lambda secret: MessageEncryption(
         None, key_pem(rsa_key(), BestAvailableEncryption(b"x")), "id", response_key_password=secret
     ),
-    "MessageEncryption, P12, merchant": lambda secret: MessageEncryption.from_p12(
-        CONTENT, PASSWORD, merchant_id=secret
-    ),
-    "MessageEncryption, P12, key id": lambda secret: MessageEncryption.from_p12(
-        CONTENT, PASSWORD, merchant_id=MERCHANT_ID, response_key_id=secret
-    ),
-    "client, environment": lambda secret: client(environment=secret),
-    "client, base URL": lambda secret: client(base_url=secret),
-    "client, auth": lambda secret: client(auth=secret),
-    "client, encryption": lambda secret: client(encryption=secret),
-    "client, profile": lambda secret: client(profile_id=secret),
+    "client, base URL": lambda secret: CustomersClient("test", SharedSecretAuth("m", KEY_ID, SECRET), base_url=secret),
 }
 
 
