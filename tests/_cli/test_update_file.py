@@ -231,7 +231,7 @@ def test_a_line_with_the_id_of_another_one(fleet: Fleet, job: Job) -> None:
 # Files that are wrong
 
 LEAVE_OUT = "Leave out what is no field: --ignore NAME, once for each column"
-UNKNOWN = f"name: no such field; {GROUP}.mail: no such field, did you mean email?; x: no such field. {LEAVE_OUT}"
+UNKNOWN = f"zzqx: no such field; {GROUP}.mail: no such field, did you mean email?; x: no such field. {LEAVE_OUT}"
 NO_HEADER = "line 1: no column id; it should have the names of the columns"
 BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "no header": ("a.csv", f"{ID},{PRIVATE}\n", NO_HEADER),
@@ -239,7 +239,7 @@ BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "tabs, in quotes": ("a.csv", f'"{EMAIL}"\t"id"\r\n', r"line 1: no column id; is it --delimiter '\t'?"),
     "a header that is not CSV": ("a.csv", f'id,"{EMAIL}\n', "not CSV: check the quotes"),
     "empty": ("a.csv", "", NO_HEADER),
-    "unknown columns": ("a.csv", f"id,name,{GROUP}.mail,x\n", UNKNOWN),
+    "unknown columns": ("a.csv", f"id,zzqx,{GROUP}.mail,x\n", UNKNOWN),
     "another case": (
         "a.csv",
         "id,buyerinformation.email\n",
