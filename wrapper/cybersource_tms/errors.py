@@ -42,7 +42,8 @@ What is not:
   the deadline, and what its calls share, is up to it.
 - An exception that is not in this tree comes out as itself: a bug of this library, an exception of a signal's handler,
   of a signer or of a function given to `modify`. If an update was under way, a note says whether it may have been
-  applied.
+  applied. Only an `OSError`, such as a `TimeoutError`, that is raised while a call uses the network is taken for the
+  network's.
 """
 
 import re
