@@ -174,16 +174,6 @@ def test_a_lost_response_and_another_writer(clients: Clients, sandbox: Sandbox) 
     assert len(asked.customers) == 1
 
 
-def test_reading_back_fails(clients: Clients, sandbox: Sandbox) -> None:
-    """The 412 is raised, with the reason why the customer could not be read as its cause."""
-    sandbox.fail(Fault(), LOST, Fault(status=412), Fault(status=404))
-    with pytest.raises(errors.PreconditionFailed) as caught:
-        clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0)).apply(ID, DESIRED)
-    assert isinstance(caught.value.__cause__, errors.NotFound)
-    assert caught.value.may_have_been_applied
-    assert (caught.value.not_applied, methods(sandbox)) == ((), "GET PATCH PATCH GET")
-
-
 def raises(customer: Customer) -> CustomerUpdate | None:
     """Raise what only the caller knows."""
     raise LookupError("no such row")
@@ -211,7 +201,6 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "is async": (is_async, INVALID, "function: expected a function that is not async"),
     "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),  # noqa: PLW0108 - not async itself
     "a copy": (copy.copy, INVALID, "function: the result is another Customer than its argument"),
-    "a deep copy": (copy.deepcopy, INVALID, "function: the result is another Customer than its argument"),
     "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),
     "changed, and changes": (changes_and_returns_changes, INVALID, "function: it changed its argument, so it has to"),
     "a number": (lambda customer: 5, INVALID, "function: the result has to be the Customer, .* not int"),
@@ -220,7 +209,6 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
         INVALID,
         "function: .*buyerInformation.email",
     ),
-    "a wrong name": (lambda customer: {"buyer_information": {}}, INVALID, "did you mean buyerInformation"),
 }
 
 
@@ -239,10 +227,8 @@ REFUSED: dict[str, tuple[Call, str]] = {
     "its customer": (lambda customers: customers.apply(ID, customers.retrieve(ID).customer), "a Customer holds what"),
     "nothing": (lambda customers: customers.apply(ID, {}), "there is no field in it"),
     "an empty group": (lambda customers: customers.apply(ID, {"buyerInformation": {}}), "there is no field in it"),
-    "a wrong type": (lambda customers: customers.apply(ID, {"buyerInformation": 5}), "buyerInformation: expected"),
     "a function": (lambda customers: customers.apply(ID, set_email), "goes to modify"),
     "no function": (lambda customers: customers.modify(ID, DESIRED), "function: expected a function"),
-    "a class": (lambda customers: customers.modify(ID, CustomerUpdate), "function: expected a function"),
     "no id": (lambda customers: customers.apply("", DESIRED), "customer_id: "),
 }
 
