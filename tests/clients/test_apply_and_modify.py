@@ -13,12 +13,11 @@ from cybersource_tms import (
     BuyerInformation,
     Customer,
     CustomerUpdate,
-    MerchantData,
     Retries,
     errors,
 )
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, BlockingClient, Clients
+from support.clients import EMAIL, NEW_EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
 from support.recording import RecordingTransport
 
@@ -91,7 +90,7 @@ def test_no_etag_is_needed_to_send_nothing(clients: Clients) -> None:
     assert (record.sent, record.etag) == ((), None)
 
 
-@pytest.mark.parametrize("etag", [None, "*", "", "a, b"])
+@pytest.mark.parametrize("etag", [None, "*"])
 @in_all_ways
 def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str | None) -> None:
     """Without an ETag that can be sent back, nothing is written."""
@@ -184,31 +183,12 @@ async def is_async(customer: Customer) -> Customer:
     return customer
 
 
-def changes_and_returns_nothing(customer: Customer) -> None:
-    """Forget to return the customer."""
-    MerchantData(customer)["data2"] = "Gold"
-
-
-def changes_and_returns_changes(customer: Customer) -> CustomerUpdate:
-    """Change the customer, and return something else."""
-    set_email(customer)
-    return NEW_CODE
-
-
 INVALID = errors.InvalidRequest
 WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "raises": (raises, LookupError, "no such row"),
     "is async": (is_async, INVALID, "function: expected a function that is not async"),
-    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),  # noqa: PLW0108 - not async itself
     "a copy": (copy.copy, INVALID, "function: the result is another Customer than its argument"),
-    "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),
-    "changed, and changes": (changes_and_returns_changes, INVALID, "function: it changed its argument, so it has to"),
     "a number": (lambda customer: 5, INVALID, "function: the result has to be the Customer, .* not int"),
-    "a wrong type": (
-        lambda customer: {"buyerInformation": {"email": 5}},
-        INVALID,
-        "function: .*buyerInformation.email",
-    ),
 }
 
 
@@ -223,11 +203,8 @@ def test_a_wrong_function(
 
 
 REFUSED: dict[str, tuple[Call, str]] = {
-    "what was read": (lambda customers: customers.apply(ID, customers.retrieve(ID)), "a CustomerRecord holds what was"),
     "its customer": (lambda customers: customers.apply(ID, customers.retrieve(ID).customer), "a Customer holds what"),
     "nothing": (lambda customers: customers.apply(ID, {}), "there is no field in it"),
-    "an empty group": (lambda customers: customers.apply(ID, {"buyerInformation": {}}), "there is no field in it"),
-    "a function": (lambda customers: customers.apply(ID, set_email), "goes to modify"),
     "no function": (lambda customers: customers.modify(ID, DESIRED), "function: expected a function"),
     "no id": (lambda customers: customers.apply("", DESIRED), "customer_id: "),
 }
