@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-from cybersource_tms import CustomerUpdate
+from cybersource_tms import CertificateAuth, CustomerUpdate, MessageEncryption
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, Sandbox
 from support.caller import CHANGE, CHANGED
 from support.clients import Clients
