@@ -34,27 +34,23 @@ def own(sandbox: Sandbox) -> tuple[x509.Certificate, str]:
     return certificate, str(attribute.value)
 
 
-def by_hand(
-    public_key: Any,
-    header: object,
-    plain: bytes = PLAIN,
+def jwe(
+    sandbox: Sandbox,
+    header: Mapping[str, object] = {},
+    public_key: Any = None,
     *,
     mask: hashes.HashAlgorithm | None = None,
     key: int = 32,
     nonce: int = 12,
 ) -> str:
-    """Make a JWE of any header as RSA-OAEP-256 and AES-GCM are documented, with some lengths to choose."""
-    protected, secret, once = encode_part(header), bytes(range(key)), bytes(nonce)
-    wrapped_key = public_key.encrypt(secret, OAEP(MGF1(mask or hashes.SHA256()), hashes.SHA256(), None))
-    ciphertext = AESGCM(secret).encrypt(once, plain, protected.encode())
-    return ".".join([protected, *map(encode_part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
-
-
-def jwe(sandbox: Sandbox, header: Mapping[str, object] = {}, public_key: Any = None, **make: Any) -> str:
-    """Encrypt for the sandbox; `header` is put over the right one."""
+    """Encrypt for the sandbox as RSA-OAEP-256 and AES-GCM are documented; `header` is put over the right one."""
     certificate, key_id = own(sandbox)
     right = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": key_id, "iat": int(time.time())}
-    return by_hand(public_key or certificate.public_key(), present(right | dict(header)), **make)
+    protected, secret, once = encode_part(present(right | dict(header))), bytes(range(key)), bytes(nonce)
+    padding = OAEP(MGF1(mask or hashes.SHA256()), hashes.SHA256(), None)
+    wrapped_key = (public_key or certificate.public_key()).encrypt(secret, padding)
+    ciphertext = AESGCM(secret).encrypt(once, PLAIN, protected.encode())
+    return ".".join([protected, *map(encode_part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
 
 
 def wrapped(token: object) -> bytes:
