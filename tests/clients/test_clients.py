@@ -273,23 +273,6 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "cybersource_tms"]
 
 
-def test_log_of_an_update(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG there is one line: method, path, status, milliseconds, correlation id, the names of the fields."""
-    caplog.set_level(logging.DEBUG)
-    changes = CustomerUpdate(BuyerInformation(email=EMAIL, merchant_customer_id=None), None, [])
-    record = clients.open(base_url=url).update(PAGE_CUSTOMER_ID, changes)
-    [line] = lines(caplog)
-    fields = (
-        "buyerInformation.email",
-        "buyerInformation.merchantCustomerID",
-        "clientReferenceInformation",
-        "merchantDefinedInformation",
-    )
-    for part in ("PATCH", PATH, "200", str(record.correlation_id), *fields):
-        assert part in line
-    assert re.search(r"\b\d+(\.\d+)? ms\b", line)
-
-
 def test_log_of_no_response(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
     """That there was no response is logged, with what happened."""
     caplog.set_level(logging.DEBUG)

@@ -116,29 +116,6 @@ def test_cancelled(
     asyncio.run(cancel())
 
 
-def test_cancelled_while_connecting(sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent afterwards, and the client is as good as new."""
-
-    async def cancel() -> None:
-        loop, connecting = asyncio.get_running_loop(), asyncio.Event()
-
-        async def connect_slowly(*_: object, **__: object) -> Any:
-            connecting.set()
-            await asyncio.sleep(600)
-
-        async with client(url) as customers:
-            with monkeypatch.context() as patch:
-                patch.setattr(loop, "create_connection", connect_slowly)
-                task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
-                await connecting.wait()
-                await cancelled(task)
-            assert sandbox.received == []
-            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-            assert len(sandbox.received) == 1
-
-    asyncio.run(cancel())
-
-
 def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) -> None:
     """Who waits for the only connection and is cancelled leaves no place in the queue behind."""
 
