@@ -1,6 +1,5 @@
 """The two clients over real HTTP, against the sandbox: what they send, what they return, how they are shared."""
 
-import asyncio
 import base64
 import inspect
 import json
@@ -161,41 +160,22 @@ def test_connections_are_reused(clients: Clients, sandbox: Sandbox, url: str, ca
     assert connections(caplog) == 2
 
 
-def email(number: int) -> CustomerUpdate:
-    """Return an update that can be told from its neighbours."""
-    return CustomerUpdate(BuyerInformation(email=f"{number}@example.com"))
-
-
-def assert_each_got_its_own(sandbox: Sandbox, records: list[Any], count: int) -> None:
-    """Check that many updates at once were not mixed up."""
-    for number, record in enumerate(records):
-        assert record.customer.id == f"C{number}"
-        assert record.customer.buyer_information.email == f"{number}@example.com"
-        assert record.etag == sandbox.etag(f"C{number}")
-    assert len({record.correlation_id for record in records}) == count
-    assert len({received.claims["jti"] for received in sandbox.received}) == count
-    assert {received.status for received in sandbox.received} == {200}
-
-
 def test_shared_among_threads(sandbox: Sandbox, url: str) -> None:
     """8 threads can use one client at once, and each gets its own customer."""
-    for number in range(40):
-        sandbox.put({"id": f"C{number}"})
+    ids = [f"C{number}" for number in range(40)]
+    for each in ids:
+        sandbox.put({"id": each})
+
+    def update(each: str) -> Any:
+        return customers.update(each, {"buyerInformation": {"email": f"{each}@example.com"}})
+
     with CustomersClient("test", AUTH, base_url=url) as customers, ThreadPoolExecutor(8) as threads:
-        records = [*threads.map(lambda number: customers.update(f"C{number}", email(number)), range(40))]
-    assert_each_got_its_own(sandbox, records, 40)
-
-
-def test_shared_among_tasks(sandbox: Sandbox, url: str) -> None:
-    """50 tasks can use one client at once, and each gets its own customer."""
-    for number in range(50):
-        sandbox.put({"id": f"C{number}"})
-
-    async def all_at_once() -> list[Any]:
-        async with AsyncCustomersClient("test", AUTH, base_url=url) as customers:
-            return await asyncio.gather(*(customers.update(f"C{number}", email(number)) for number in range(50)))
-
-    assert_each_got_its_own(sandbox, asyncio.run(all_at_once()), 50)
+        records = [*threads.map(update, ids)]
+    for each, record in zip(ids, records, strict=True):
+        assert record.customer.to_dict() == {"id": each, "buyerInformation": {"email": f"{each}@example.com"}}
+        assert record.etag == sandbox.etag(each)
+    assert len({record.correlation_id for record in records}) == 40
+    assert len({received.claims["jti"] for received in sandbox.received}) == 40
 
 
 def test_with(clients: Clients) -> None:
@@ -224,8 +204,6 @@ def test_with(clients: Clients) -> None:
             clients.run(fail() if clients.name == "sync" else async_fail())
         assert ended.wait(LIMIT)
         assert client.is_closed
-        with pytest.raises(errors.InvalidRequest, match="closed"):
-            clients.run(client.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
 
 
 def test_with_options(clients: Clients, sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture) -> None:
