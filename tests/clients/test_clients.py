@@ -289,6 +289,15 @@ def test_logging_is_left_alone(clients: Clients, url: str) -> None:
 # The environment's variables, and jobs
 
 
+def test_from_env(clients: Clients, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables have the credentials; what is given by keyword goes before them."""
+    for name, value in sandbox.variables.items():
+        monkeypatch.setenv(name, value)
+    client = clients.client_class.from_env(transport=sandbox.transport, base_url="https://a.example")
+    assert client.base_url == "https://a.example"
+    assert clients.wrap(client).retrieve(PAGE_CUSTOMER_ID).customer.to_dict() == sandbox.customer()
+
+
 def test_jobs_are_calls(clients: Clients, sandbox: Sandbox) -> None:
     """`update_many` makes updates, `apply_many` what `apply` and `modify` do, with the client's retries."""
     client = clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0))

@@ -48,7 +48,8 @@ def jwe(
     right = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": key_id, "iat": int(time.time())}
     protected, secret, once = encode_part(present(right | dict(header))), bytes(range(key)), bytes(nonce)
     padding = OAEP(MGF1(mask or hashes.SHA256()), hashes.SHA256(), None)
-    wrapped_key = (public_key or certificate.public_key()).encrypt(secret, padding)
+    receiver: Any = public_key or certificate.public_key()
+    wrapped_key = receiver.encrypt(secret, padding)
     ciphertext = AESGCM(secret).encrypt(once, PLAIN, protected.encode())
     return ".".join([protected, *map(encode_part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
 
