@@ -1,7 +1,6 @@
 """The examples of RFC 7515 and RFC 7516, as they are printed there, and the keys that they are made with."""
 
 # https://www.rfc-editor.org/rfc/rfc7515#appendix-A: the payload of both examples, with its line breaks
-JWS_PAYLOAD = b'{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}'
 _PAYLOAD = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 
 # appendix-A.1
