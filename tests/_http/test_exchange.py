@@ -108,14 +108,6 @@ def assert_unknown(client: BlockingClient, kind: type[ConnectionFailed]) -> None
     assert error.is_transient
 
 
-@pytest.mark.parametrize(("cut", "applied"), [("before", False), ("after", True)])
-def test_no_response(clients: Clients, sandbox: Sandbox, url: str, cut: Any, *, applied: bool) -> None:
-    """A connection that ends without a response looks the same whether the update was applied or not."""
-    sandbox.fail(Fault(cut=cut))
-    assert_unknown(clients.open(base_url=url), ConnectionFailed)
-    assert (sandbox.customer() != page_customer()) is applied
-
-
 def test_a_write_that_stalls(clients: Clients, listener: socket.socket) -> None:
     """If the server stops to read, a part was sent, and the update may have been applied."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -128,11 +120,9 @@ def test_a_write_that_stalls(clients: Clients, listener: socket.socket) -> None:
 
 NO_RESPONSE = {
     "nothing": b"",
-    "half a status line": b"HTTP/1.1 20",
     "half a head": b"HTTP/1.1 200 OK\r\nv-c-corr",
     "no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
-    "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}",
     "a head that never ends": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
 }
 
@@ -142,13 +132,6 @@ def test_what_is_no_response(clients: Clients, sent: bytes) -> None:
     """What is not HTTP, or not the whole head of a response, is a failed connection."""
     with serving(send_once(sent)) as url:
         assert_unknown(clients.open(base_url=url), ConnectionFailed)
-
-
-@pytest.mark.parametrize("sent", list(NO_RESPONSE.values())[:3], ids=list(NO_RESPONSE)[:3])
-def test_silence(clients: Clients, sent: bytes) -> None:
-    """If the connection stays open and nothing more comes in time, it is a time-out."""
-    with serving(send_once(sent, hang=True)) as url:
-        assert_unknown(clients.open(base_url=url, timeout=SHORT), TimedOut)
 
 
 def head(status: str, length: int) -> bytes:
@@ -174,9 +157,10 @@ def test_a_200_that_is_cut(clients: Clients, sent: bytes) -> None:
     assert caught.value.may_have_been_applied
 
 
-def test_a_200_that_takes_too_long(clients: Clients) -> None:
-    """A body that does not end in time is a time-out, and the update may have been applied."""
-    with serving(send_once(CUT["half a body"], hang=True)) as url:
+@pytest.mark.parametrize("sent", [b"", NO_RESPONSE["half a head"], CUT["half a body"]], ids=["nothing", "head", "body"])
+def test_silence(clients: Clients, sent: bytes) -> None:
+    """If the connection stays open and no more comes in time, it is a time-out: the update may have been applied."""
+    with serving(send_once(sent, hang=True)) as url:
         assert_unknown(clients.open(base_url=url, timeout=SHORT), TimedOut)
 
 
@@ -215,47 +199,25 @@ def test_the_next_update_after_a_failure(clients: Clients, sandbox: Sandbox, url
 # What a caller's transport does
 
 
-def kinds_of(kind: type[Exception]) -> Iterator[type[Exception]]:
-    """Yield a class of exceptions and all below it."""
-    yield kind
-    for each in kind.__subclasses__():
-        yield from kinds_of(each)
-
-
-def raised(kind: type[Exception], text: str) -> Exception:
-    """Return an exception, of whatever arguments its class takes."""
-    error = kind.__new__(kind)
-    error.args = (text,)
-    return error
-
-
 def test_what_a_custom_transport_raises(clients: Clients) -> None:
     """It is a failed connection whatever its name says, proves nothing, and its message is not quoted."""
-    network = {*kinds_of(httpx.TransportError), httpx.StreamError, httpx.InvalidURL, ConnectionResetError, OSError}
-    for kind in network:
-        error = raised(kind, "jane.roe@example.com")
+    lasting = {httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL}
+    passing = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ReadError, httpx.StreamError, OSError}
+    for kind in lasting | passing:
+        error = kind("jane.roe@example.com")
         with pytest.raises(ConnectionFailed) as caught:
             clients.open(transport=FixedResponse(error=error)).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
         assert caught.value.may_have_been_applied
         assert caught.value.__cause__ is error
         assert isinstance(caught.value, TimedOut) is issubclass(kind, httpx.TimeoutException)
-        assert caught.value.is_transient is (
-            kind not in {httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL}
-        )
+        assert caught.value.is_transient is (kind in passing)
         assert "jane.roe" not in str(caught.value)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 308])
 def test_redirects(clients: Clients, status: int) -> None:
     """A redirect is a StatusError, wherever it leads, and nothing is sent there."""
-    for location in (
-        "https://xn--/",
-        "mailto:x",
-        "http://[::1",
-        "https://apitest.cybersource.com/x",
-        "http://a b/",
-        "",
-    ):
+    for location in ("mailto:x", "http://[::1", "https://apitest.cybersource.com/x", ""):
         transport = FixedResponse(status, b"", {"Location": location} if location else {})
         with pytest.raises(errors.StatusError, match=f"^{status} ") as caught:
             clients.open(transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
@@ -265,23 +227,6 @@ def test_redirects(clients: Clients, status: int) -> None:
 
 
 # What is not the network's
-
-
-class Refusing(httpx.Auth):
-    """A signer that cannot sign."""
-
-    def auth_flow(self, request: httpx.Request) -> Any:
-        """Raise what a key store raises."""
-        raise LookupError("no such key")
-
-
-def test_a_signer_that_raises(clients: Clients, sandbox: Sandbox) -> None:
-    """Its exception comes out as itself, with a note that nothing was sent; it is not retried."""
-    client = clients.open(auth=Refusing(), transport=sandbox.transport, retries=Retries())
-    with pytest.raises(LookupError, match="no such key") as caught:
-        client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert sandbox.received == []
-    assert "update of customer" in caught.value.__notes__[0]
 
 
 def test_a_fault_of_ours(clients: Clients, sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

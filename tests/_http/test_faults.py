@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from cybersource_tms import CustomerUpdate, Retries, errors
+from cybersource_tms import Retries, errors
 from cybersource_tms.errors import CybersourceError
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
 from cybersource_tms_sandbox._customers import merge
@@ -74,12 +74,10 @@ MATRIX: dict[str, Row] = {
     "429, an hour":        Row(failed(429, Retry_After="3600"), *same(*["TooManyRequests 1"] * 3)),
     "500, applied":        Row(failed(500, applied=True), *lost("ServiceError")),
     "503":                 Row(failed(503), *same("record 2", "record 3", "ServiceError? 3")),
-    "504, applied":        Row(failed(504, applied=True), *lost("ServiceError")),
     # These are not retried.
     "404":                 Row(failed(404), *same(*["NotFound 1"] * 3)),
     "412":                 Row(failed(412), *same(*["PreconditionFailed 1"] * 3)),
     "501":                 Row(failed(501), *same(*["ServiceError? 1"] * 3)),
-    "520":                 Row(failed(520, applied=True), *same(*["ServiceError? 1"] * 3)),
     "unreadable":          Row(failed(200, body=b"[]", applied=True), *same(*["UnreadableResponse? 1"] * 3)),
 }
 # fmt: on
@@ -174,14 +172,10 @@ BETWEEN: dict[str, tuple[Fault, dict[str, Any], bool]] = {
     "applied, the same field": (Fault(cut="after"), THEIR_EMAIL, False),
     "applied, another field": (Fault(cut="after"), THEIR_CODE, True),
     "applied, the same value": (Fault(cut="after"), SAME_EMAIL, True),
-    "applied, 500, the same field": (failed(500, applied=True), THEIR_EMAIL, False),
-    "applied, 500, another field": (failed(500, applied=True), THEIR_CODE, True),
-    "applied, cut, the same field": (Fault(cut="middle"), THEIR_EMAIL, False),
     "applied, cut, another field": (Fault(cut="middle"), THEIR_CODE, True),
     "not applied, the same field": (Fault(cut="before"), THEIR_EMAIL, False),
     "not applied, another field": (Fault(cut="before"), THEIR_CODE, False),
     "not applied, the same value": (Fault(cut="before"), SAME_EMAIL, True),
-    "not applied, 503, another field": (failed(503), THEIR_CODE, False),
 }
 
 
@@ -207,31 +201,7 @@ def test_somebody_else_in_between(
     assert not [value for value in (EMAIL, OTHERS, "another", "test@cybs.com") if value in str(result)]
 
 
-def test_every_path_that_differs_is_named(clients: Clients, sandbox: Sandbox, url: str) -> None:
-    """The message of such an error has the paths of the fields that are not as requested, and of no others."""
-    sandbox.fail(Fault(cut="after"))
-    theirs = {"merchantDefinedInformation": None, "buyerInformation": {"email": OTHERS}}
-    changes = CustomerUpdate.from_dict(
-        {
-            "buyerInformation": {"email": EMAIL, "merchantCustomerID": "ours"},
-            "clientReferenceInformation": None,
-            "merchantDefinedInformation": [{"name": "data2", "value": "our value"}],
-        }
-    )
-    client = clients.open(base_url=url, transport=RecordingTransport(change_between(sandbox, theirs)), retries=RETRIES)
-    with pytest.raises(errors.PreconditionFailed) as caught:
-        client.update(PAGE_CUSTOMER_ID, changes, if_match=sandbox.etag())
-    message = str(caught.value)
-    assert "buyerInformation.email" in message
-    assert "merchantDefinedInformation" in message
-    assert "merchantCustomerID" not in message
-    assert "clientReferenceInformation" not in message
-    assert not [value for value in (EMAIL, OTHERS, "ours", "our value") if value in message]
-
-
-@pytest.mark.parametrize(
-    "patch", [THEIR_EMAIL, THEIR_CODE, SAME_EMAIL], ids=["same field", "another field", "same value"]
-)
+@pytest.mark.parametrize("patch", [THEIR_EMAIL, THEIR_CODE], ids=["same field", "another field"])
 def test_without_if_match_the_last_wins(clients: Clients, sandbox: Sandbox, url: str, patch: dict[str, Any]) -> None:
     """A retry that is not guarded writes its own fields again, as it says, and leaves all others."""
     sandbox.fail(Fault(cut="after"))

@@ -13,12 +13,11 @@ from cybersource_tms import (
     BuyerInformation,
     Customer,
     CustomerUpdate,
-    MerchantData,
     Retries,
     errors,
 )
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
-from support.clients import EMAIL, NEW_CODE, NEW_EMAIL, BlockingClient, Clients
+from support.clients import EMAIL, NEW_EMAIL, BlockingClient, Clients
 from support.fixed_response import FixedResponse
 from support.recording import RecordingTransport
 
@@ -91,7 +90,7 @@ def test_no_etag_is_needed_to_send_nothing(clients: Clients) -> None:
     assert (record.sent, record.etag) == ((), None)
 
 
-@pytest.mark.parametrize("etag", [None, "*", "", "a, b"])
+@pytest.mark.parametrize("etag", [None, "*"])
 @in_all_ways
 def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str | None) -> None:
     """Without an ETag that can be sent back, nothing is written."""
@@ -174,16 +173,6 @@ def test_a_lost_response_and_another_writer(clients: Clients, sandbox: Sandbox) 
     assert len(asked.customers) == 1
 
 
-def test_reading_back_fails(clients: Clients, sandbox: Sandbox) -> None:
-    """The 412 is raised, with the reason why the customer could not be read as its cause."""
-    sandbox.fail(Fault(), LOST, Fault(status=412), Fault(status=404))
-    with pytest.raises(errors.PreconditionFailed) as caught:
-        clients.open(transport=sandbox.transport, retries=Retries(initial_delay=0)).apply(ID, DESIRED)
-    assert isinstance(caught.value.__cause__, errors.NotFound)
-    assert caught.value.may_have_been_applied
-    assert (caught.value.not_applied, methods(sandbox)) == ((), "GET PATCH PATCH GET")
-
-
 class Interrupted(Exception):
     """What the handler of a signal raises."""
 
@@ -213,33 +202,12 @@ async def is_async(customer: Customer) -> Customer:
     return customer
 
 
-def changes_and_returns_nothing(customer: Customer) -> None:
-    """Forget to return the customer."""
-    MerchantData(customer)["data2"] = "Gold"
-
-
-def changes_and_returns_changes(customer: Customer) -> CustomerUpdate:
-    """Change the customer, and return something else."""
-    set_email(customer)
-    return NEW_CODE
-
-
 INVALID = errors.InvalidRequest
 WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "raises": (raises, LookupError, "no such row"),
     "is async": (is_async, INVALID, "function: expected a function that is not async"),
-    "returns a coroutine": (lambda customer: is_async(customer), INVALID, "function: .*not async"),  # noqa: PLW0108 - not async itself
     "a copy": (copy.copy, INVALID, "function: the result is another Customer than its argument"),
-    "a deep copy": (copy.deepcopy, INVALID, "function: the result is another Customer than its argument"),
-    "changed, and nothing": (changes_and_returns_nothing, INVALID, "function: it changed its argument, so it has to"),
-    "changed, and changes": (changes_and_returns_changes, INVALID, "function: it changed its argument, so it has to"),
     "a number": (lambda customer: 5, INVALID, "function: the result has to be the Customer, .* not int"),
-    "a wrong type": (
-        lambda customer: {"buyerInformation": {"email": 5}},
-        INVALID,
-        "function: .*buyerInformation.email",
-    ),
-    "a wrong name": (lambda customer: {"buyer_information": {}}, INVALID, "did you mean buyerInformation"),
 }
 
 
@@ -254,14 +222,9 @@ def test_a_wrong_function(
 
 
 REFUSED: dict[str, tuple[Call, str]] = {
-    "what was read": (lambda customers: customers.apply(ID, customers.retrieve(ID)), "a CustomerRecord holds what was"),
     "its customer": (lambda customers: customers.apply(ID, customers.retrieve(ID).customer), "a Customer holds what"),
     "nothing": (lambda customers: customers.apply(ID, {}), "there is no field in it"),
-    "an empty group": (lambda customers: customers.apply(ID, {"buyerInformation": {}}), "there is no field in it"),
-    "a wrong type": (lambda customers: customers.apply(ID, {"buyerInformation": 5}), "buyerInformation: expected"),
-    "a function": (lambda customers: customers.apply(ID, set_email), "goes to modify"),
     "no function": (lambda customers: customers.modify(ID, DESIRED), "function: expected a function"),
-    "a class": (lambda customers: customers.modify(ID, CustomerUpdate), "function: expected a function"),
     "no id": (lambda customers: customers.apply("", DESIRED), "customer_id: "),
 }
 
@@ -274,27 +237,17 @@ def test_wrong_arguments(clients: Clients, sandbox: Sandbox, call: Call, message
     assert "PATCH" not in methods(sandbox)
 
 
-OLD = [{"name": "data9", "value": "x" * 120}, {"name": "data1", "value": "a"}]
-NEW_ENTRY = [*OLD[:1], {"name": "data1", "value": "b"}]
-LIMITS: dict[str, tuple[Any, str]] = {
-    "old entries pass": (NEW_ENTRY, ""),
-    "a new name": ([*OLD, {"name": "data8", "value": "b"}], r"merchantDefinedInformation\[2\].name"),
-    "a new value": ([*OLD, {"name": "data2", "value": "b" * 101}], r"merchantDefinedInformation\[2\].value"),
-}
-
-
-@pytest.mark.parametrize(("entries", "wrong"), LIMITS.values(), ids=list(LIMITS))
-def test_limits_hold_for_what_is_new(clients: Clients, entries: Any, wrong: str) -> None:
+def test_limits_hold_for_what_is_new(clients: Clients) -> None:
     """What the customer has from before the limits passes; what is new or different is held to them."""
-    service = FixedResponse(body=json.dumps(page_customer() | {"merchantDefinedInformation": OLD}).encode())
+    name = "merchantDefinedInformation"
+    old = [{"name": "data9", "value": "x" * 120}]
+    service = FixedResponse(body=json.dumps(page_customer() | {name: [*old, {"name": "data1", "value": "a"}]}).encode())
     customers = clients.open(transport=service)
-    if wrong:
-        with pytest.raises(errors.InvalidRequest, match=wrong):
-            customers.apply(ID, {"merchantDefinedInformation": entries})
-    else:
-        customers.apply(ID, {"merchantDefinedInformation": entries})
-        assert json.loads(service.requests[1].content) == {"merchantDefinedInformation": entries}
-    assert len(service.requests) == (1 if wrong else 2)
+    customers.apply(ID, {name: [*old, {"name": "data1", "value": "b"}]})
+    assert json.loads(service.requests[1].content) == {name: [*old, {"name": "data1", "value": "b"}]}
+    with pytest.raises(errors.InvalidRequest, match=rf"{name}\[1\].name"):
+        customers.apply(ID, {name: [*old, {"name": "data8", "value": "b"}]})
+    assert [request.method for request in service.requests] == ["GET", "PATCH", "GET"]
 
 
 def test_the_function_can_use_the_client(clients: Clients, sandbox: Sandbox) -> None:

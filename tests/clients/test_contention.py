@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import random
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -21,41 +20,24 @@ from support.waiting import HANGS, LIMIT, eventually
 
 QUICK = Retries(initial_delay=0.001, max_delay=0.005)
 
-TASKS, EDITS_OF_EACH = 20, 10
 
-
-def test_two_hundred_edits(sandbox: Sandbox) -> None:
-    """20 tasks count to 200 in one field with `modify`: no edit overwrites another one, and none is lost."""
+def test_edits_at_once(sandbox: Sandbox) -> None:
+    """20 tasks count in one field with `modify`: no edit overwrites another one, and none is lost."""
     sandbox.put({"id": PAGE_CUSTOMER_ID, "merchantDefinedInformation": [{"name": "data1", "value": "0"}]})
-    accepted: list[str] = []
 
     def count(customer: Customer) -> Customer:
         data = MerchantData(customer)
         data["data1"] = str(int(data["data1"]) + 1)
         return customer
 
-    async def count_ten_times(customers: AsyncCustomersClient) -> None:
-        for _ in range(EDITS_OF_EACH):
-            window = 0.01
-            while True:
-                try:
-                    record = await customers.modify(PAGE_CUSTOMER_ID, count)
-                except errors.PreconditionFailed:
-                    # Who comes back at once makes nine in ten edits of the others fail too.
-                    await asyncio.sleep(random.uniform(0, window))
-                    window = min(2 * window, 1.0)
-                else:
-                    accepted.append(MerchantData(record.customer)["data1"])
-                    break
+    async def count_all() -> list[Any]:
+        retries = Retries(attempts=20, initial_delay=0)  # each round fails because another task's has succeeded
+        async with AsyncCustomersClient("test", AUTH, transport=sandbox.transport, retries=retries) as customers:
+            return await asyncio.gather(*(customers.modify(PAGE_CUSTOMER_ID, count) for _ in range(20)))
 
-    async def count_all() -> None:
-        async with AsyncCustomersClient("test", AUTH, transport=sandbox.transport, retries=None) as customers:
-            await asyncio.gather(*(count_ten_times(customers) for _ in range(TASKS)))
-
-    asyncio.run(count_all())
-    total = TASKS * EDITS_OF_EACH
-    assert sandbox.customer()["merchantDefinedInformation"] == [{"name": "data1", "value": str(total)}]
-    assert sorted(accepted, key=int) == [str(number) for number in range(1, total + 1)]
+    accepted = sorted(int(MerchantData(record.customer)["data1"]) for record in asyncio.run(count_all()))
+    assert accepted == [*range(1, 21)]
+    assert MerchantData(Customer.from_dict(sandbox.customer()))["data1"] == "20"
 
 
 # Cancelling
@@ -86,7 +68,6 @@ async def cancelled(task: "asyncio.Task[Any]") -> None:
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "update": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL),
-    "guarded": lambda customers: customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match="etag"),
     "retrieve": lambda customers: customers.retrieve(PAGE_CUSTOMER_ID),
     "apply": lambda customers: customers.apply(PAGE_CUSTOMER_ID, NEW_EMAIL),
 }
@@ -135,29 +116,6 @@ def test_cancelled(
     asyncio.run(cancel())
 
 
-def test_cancelled_while_connecting(sandbox: Sandbox, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent afterwards, and the client is as good as new."""
-
-    async def cancel() -> None:
-        loop, connecting = asyncio.get_running_loop(), asyncio.Event()
-
-        async def connect_slowly(*_: object, **__: object) -> Any:
-            connecting.set()
-            await asyncio.sleep(600)
-
-        async with client(url) as customers:
-            with monkeypatch.context() as patch:
-                patch.setattr(loop, "create_connection", connect_slowly)
-                task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
-                await connecting.wait()
-                await cancelled(task)
-            assert sandbox.received == []
-            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-            assert len(sandbox.received) == 1
-
-    asyncio.run(cancel())
-
-
 def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) -> None:
     """Who waits for the only connection and is cancelled leaves no place in the queue behind."""
 
@@ -172,21 +130,6 @@ def test_cancelled_while_waiting_for_a_connection(sandbox: Sandbox, url: str) ->
             await cancelled(busy)
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
             assert len(sandbox.received) == 2
-
-    asyncio.run(cancel())
-
-
-def test_cancelled_in_a_later_attempt(sandbox: Sandbox, url: str) -> None:
-    """Also an attempt that is not the first one is given up at once and not retried."""
-
-    async def cancel() -> None:
-        sandbox.fail(Fault(cut="after"), HANGS)
-        async with client(url, retries=QUICK) as customers:
-            task = asyncio.ensure_future(customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL))
-            await arrived(sandbox, 2)
-            await cancelled(task)
-            assert len(sandbox.received) == 2
-            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
     asyncio.run(cancel())
 
@@ -233,23 +176,7 @@ def test_a_time_out_of_the_caller(sandbox: Sandbox, url: str) -> None:
 # Ctrl-C
 
 
-class Interrupting(httpx.Auth):
-    """Credentials that take so long that somebody presses Ctrl-C."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-        self.raised = KeyboardInterrupt("pressed")
-        self.flows = 0
-
-    def auth_flow(self, request: httpx.Request) -> Any:
-        """Sign some requests, then be interrupted."""
-        self.flows += 1
-        if self.flows > self.after:
-            raise self.raised
-        yield from AUTH.auth_flow(request)
-
-
-@pytest.mark.parametrize("earlier", [0, 1, 2])
+@pytest.mark.parametrize("earlier", [0, 2])
 def test_interrupted_in_the_transport(sandbox: Sandbox, url: str, earlier: int) -> None:
     """Ctrl-C while sending goes through untouched, in whichever attempt."""
     raised = KeyboardInterrupt("pressed")
@@ -270,38 +197,27 @@ def test_interrupted_in_the_transport(sandbox: Sandbox, url: str, earlier: int) 
         customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
-@pytest.mark.parametrize("earlier", [0, 1, 2])
-def test_interrupted_in_the_auth(sandbox: Sandbox, url: str, earlier: int) -> None:
-    """Ctrl-C while signing does the same."""
-    auth = Interrupting(earlier)
-    sandbox.fail(*[Fault(status=503)] * earlier)
-    with CustomersClient("test", auth, base_url=url, retries=QUICK) as customers:
-        with pytest.raises(KeyboardInterrupt) as caught:
-            customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        assert caught.value is auth.raised
-        assert (auth.flows, len(sandbox.received)) == (earlier + 1, earlier)
-
-
-def press_ctrl_c(is_time: Callable[[], bool]) -> None:
-    """Send SIGINT when it is time, or after `LIMIT`."""
-    eventually(is_time)
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 @pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
 def test_a_real_signal(
     sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault, retries: Retries
 ) -> None:
-    """A real SIGINT while waiting for the response or for the next attempt ends the call, and the client goes on."""
+    """A real SIGINT while a call waits ends it, with a note on the update's fate, and the client goes on."""
     caplog.set_level(logging.INFO, "cybersource_tms")
     sandbox.fail(fault)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    press = threading.Thread(target=press_ctrl_c, args=(lambda: is_waiting(sandbox, caplog, fault),))
+
+    def press_ctrl_c() -> None:
+        eventually(lambda: is_waiting(sandbox, caplog, fault))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    press = threading.Thread(target=press_ctrl_c)
     try:
         with CustomersClient("test", AUTH, base_url=url, retries=retries) as customers:
             press.start()
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt) as caught:
                 customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+            assert "the update of customer" in caught.value.__notes__[0]
+            assert fault.status == 429 or "may have been applied" in caught.value.__notes__[0]
             assert len(sandbox.received) == 1
             assert customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL).customer.to_dict() == sandbox.customer()
     finally:

@@ -3,10 +3,7 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 import cybersource_tms
-from cybersource_tms import AsyncCustomersClient, CustomersClient
 
 PACKAGE = Path(cybersource_tms.__file__).parent
 # What the async client calls otherwise.
@@ -81,12 +78,3 @@ def code_of(file: str) -> list[str]:
 def test_the_clients_have_the_same_source() -> None:
     """But for types, names and awaits, the two modules are the same line by line."""
     assert code_of("_async_clients.py") == code_of("_clients.py")
-
-
-@pytest.mark.parametrize("name", sorted(name for name in vars(CustomersClient) if not name.startswith("_")))
-def test_the_clients_have_the_same_methods(name: str) -> None:
-    """Each public method of the sync client is one of the async client, with the same parameters."""
-    other = getattr(AsyncCustomersClient, {"close": "aclose"}.get(name, name))
-    ours = getattr(CustomersClient, name)
-    if callable(ours):
-        assert list(ours.__annotations__) == list(other.__annotations__)

@@ -516,3 +516,16 @@ def test_cancelling_tasks(fleet: Sandbox, steps: int, times: int) -> None:
 
     asyncio.run(cancel())
     gc.collect()
+
+
+@pytest.mark.parametrize("kind", ASYNC)
+def test_the_end_between_two_attempts(fleet: Sandbox, kind: str) -> None:
+    """What waits for its next attempt when the job ends makes none: its failed attempt is its outcome."""
+
+    def ask(customer_id: str) -> httpx.Response:
+        status = 503 if customer_id == IDS[0] else 403
+        return httpx.Response(status, headers={"v-c-correlation-id": "x"})
+
+    job = Job(kind, between(fleet, ask), ALL[:2], "update_many", retries=NEVER, concurrency=2)
+    assert sorted(type(error).__name__ for error in job.errors) == ["Forbidden", "ServiceError"]
+    assert isinstance(job.raised, errors.Forbidden)

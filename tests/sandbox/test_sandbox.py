@@ -116,7 +116,6 @@ def test_nothing_that_is_handed_in_or_out_is_state(sandbox: Sandbox, caller: Cal
 NOT_ADDED: list[tuple[Any, type[Exception], str]] = [
     ({"id": PAGE_CUSTOMER_ID.lower()}, ValueError, f"there is already a customer {PAGE_CUSTOMER_ID.lower()}"),
     ({}, ValueError, "a customer needs an id"),
-    ({"id": ""}, ValueError, "a customer needs an id"),
     ({"id": 1}, ValueError, "a customer needs an id"),
     ({"id": "A", "_embedded": float("nan")}, ValueError, "JSON"),
     ({"id": "A", "_embedded": object()}, TypeError, "JSON"),
@@ -139,9 +138,10 @@ def test_change_is_somebody_elses(sandbox: Sandbox, caller: Caller) -> None:
     sandbox.change({GROUP: None})
     assert GROUP not in sandbox.customer()
     assert caller.send(headers={"if-match": read.headers["etag"]}).status_code == 412
+    assert caller.get(headers={"if-match": read.headers["etag"]}).status_code == 200
     etag = sandbox.etag()
     sandbox.change({GROUP: None})
-    assert (sandbox.etag(), len(sandbox.received)) == (etag, 2)
+    assert (sandbox.etag(), len(sandbox.received)) == (etag, 3)
 
 
 def test_reset_goes_back_to_the_initial_state() -> None:
@@ -200,16 +200,6 @@ def test_values_are_compared_as_json(sandbox: Sandbox) -> None:
     assert (etags[0] == etags[1], len({*etags})) == (True, 3)
 
 
-def test_if_match(sandbox: Sandbox, caller: Caller) -> None:
-    """A patch is applied with the current ETag and refused with an older one."""
-    old = sandbox.etag()
-    assert caller.send(headers={"if-match": old}).status_code == 200
-    response = caller.send(body={GROUP: None}, headers={"if-match": old})
-    assert (response.status_code, error_of(response)["type"]) == (412, "conflict")
-    assert sandbox.customer() == CHANGED
-    assert caller.get(headers={"if-match": old}).status_code == 200
-
-
 @pytest.mark.parametrize("form", ['W/"{}"', '"{}"', "{}"])
 def test_forms_of_etags(form: str) -> None:
     """ETags can be quoted or weak; if-match has to be the very characters."""
@@ -248,7 +238,6 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "a number that is infinite": ({"body": TITLE.replace(b'"?"', b"1e999")}, 400, "invalidRequest"),
     "nested too deep": ({"body": b"[" * 100_000}, 400, "invalidRequest"),
     "no object": ({"body": []}, 400, "invalidRequest"),
-    "no body": ({"body": b""}, 400, "invalidRequest"),
     "another content type": ({"headers": {"Content-Type": "application/merge-patch+json"}}, 400, "invalidHeaders"),
     "no content type": ({"headers": {"Content-Type": ""}}, 400, "invalidHeaders"),
     "profile-id of 35": ({"headers": {"profile-id": PROFILE_ID[1:]}}, 400, "invalidHeaders"),
@@ -269,6 +258,8 @@ def test_refused(sandbox: Sandbox, caller: Caller, request_: dict[str, Any], sta
     sandbox.delete("gone")
     response = caller.send(**request_)
     error = error_of(response)
+    if kind == "invalidHeaders":  # the service names the header, and does not say where it stands
+        assert error["details"] == [{"name": name} for name in request_["headers"]]
     assert (response.status_code, error["type"]) == (status, kind)
     if kind not in ("methodNotAllowed", "invalidParameters", "invalidHeaders"):  # which have no example
         [media_type] = resolve(OPERATIONS["patch"]["responses"][str(status)])["content"].values()
@@ -294,7 +285,6 @@ WRONG_FIELDS: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
         [("1", f"/{GROUP}/1"), (FIELD.upper(), f"/{GROUP}/{FIELD.upper()}")],
     ),
     ({GROUP: "x"}, [(GROUP, f"/{GROUP}")]),
-    ({GROUP: []}, [(GROUP, f"/{GROUP}")]),
     ({GROUP: {FIELD: True}}, [(FIELD, f"/{GROUP}/{FIELD}")]),
     ({ARRAY: {}}, [(ARRAY, f"/{ARRAY}")]),
     ({ARRAY: ["x", {}, None]}, [(ARRAY, f"/{ARRAY}/0"), (ARRAY, f"/{ARRAY}/2")]),
@@ -318,11 +308,6 @@ def test_limits(caller: Caller, steps: Steps) -> None:
     location, limit = "".join(f"/{step}" for step in steps), TEXTS[steps]["maxLength"]
     assert location not in caller.send(body=nested(steps, "é" * (limit - 1) + "\n")).text
     assert f'"location": "{location}"' in caller.send(body=nested(steps, "x" * (limit + 1))).text
-
-
-def test_details_name_the_header(caller: Caller) -> None:
-    """With a wrong header the details name it; the service does not say where it stands."""
-    assert error_of(caller.send(headers={"profile-id": "short"}))["details"] == [{"name": "profile-id"}]
 
 
 def test_every_response_has_ids_of_its_own(sandbox: Sandbox, caller: Caller) -> None:

@@ -177,12 +177,6 @@ def test_jti_is_taken_once(sandbox: Sandbox, caller: Caller) -> None:
 
 WRONG, NO_JWS = "the signature is wrong", "the token is not a compact JWS"
 NO_OBJECTS = "the token is not made of JSON objects"
-WRONG_PSS: dict[str, tuple[hashes.HashAlgorithm, Any]] = {
-    "no salt": (hashes.SHA256(), 0),
-    "salt of SHA-1's length": (hashes.SHA256(), 20),
-    "salt as long as it can be": (hashes.SHA256(), PSS.MAX_LENGTH),
-    "mask of another hash": (hashes.SHA1(), 32),
-}
 
 
 def certified(algorithm: str, sign: Callable[[bytes], bytes]) -> Signer:
@@ -194,10 +188,8 @@ BAD_SIGNERS: dict[str, tuple[Signer, dict[str, object], str]] = {
     "secret not decoded": (Signer(sign=lambda message: hmac.digest(SECRET.encode(), message, "sha256")), {}, WRONG),
     "no MAC": (Signer(sign=lambda _: b""), {}, WRONG),
     "another key": (certified("RS256", partial(with_key, key=OTHER_KEY)), {}, WRONG),
-    **{
-        name: (certified("PS256", partial(with_pss, mask=mask, salt=salt)), {}, WRONG)
-        for name, (mask, salt) in WRONG_PSS.items()
-    },
+    "no salt": (certified("PS256", partial(with_pss, mask=hashes.SHA256(), salt=0)), {}, WRONG),
+    "mask of another hash": (certified("PS256", partial(with_pss, mask=hashes.SHA1(), salt=32)), {}, WRONG),
     "public key as a secret": (
         certified("HS256", lambda message: hmac.digest(public_pem(SHOP_KEY), message, "sha256")),
         {},
@@ -206,7 +198,7 @@ BAD_SIGNERS: dict[str, tuple[Signer, dict[str, object], str]] = {
     "secret's algorithm": (SHARED_SECRET, {"kid": SHOP_SERIAL}, "alg is wrong"),
     **{
         f"alg {algorithm}": (CERTIFICATE, {"alg": algorithm}, "alg is wrong")
-        for algorithm in ("none", "rs256", "RS1", "ES256", "RSA-OAEP", ["RS256"], None, ABSENT)
+        for algorithm in ("none", "rs256", "ES256", ["RS256"], ABSENT)
     },
     **{
         f"alg {algorithm} of a secret": (SHARED_SECRET, {"alg": algorithm}, "alg is wrong")
@@ -240,7 +232,6 @@ BAD_TOKENS: dict[str, tuple[str, str]] = {
     "not ASCII": (f"{encode_part({})}.{encode_part({})}.\u00e9", NO_JWS),
     "two parts": (GOOD.rpartition(".")[0], NO_JWS),
     "four parts": (f"{GOOD}.AA", NO_JWS),
-    "empty parts": ("..", NO_JWS),
     "header that is not JSON": (f"{encode_part(b'x')}.{encode_part({})}.AA", NO_JWS),
     "claims nested too deep": (f"{encode_part({'alg': 'RS256'})}.{encode_part(b'[' * 5000)}.AA", NO_JWS),
     "header that is a list": (f"{encode_part([['alg', 'HS256']])}.{encode_part({})}.AA", NO_OBJECTS),
@@ -258,7 +249,6 @@ def test_bad_tokens(sandbox: Sandbox, caller: Caller, token: str, reason: str) -
 BAD_HEADERS: dict[str, tuple[list[tuple[str, str]], str]] = {
     "none": ([], "Authorization is not there once"),
     "two": ([("Authorization", f"Bearer {GOOD}")] * 2, "Authorization is not there once"),
-    "bare": ([("Authorization", GOOD)], "Authorization is not Bearer"),
     "Basic": ([("Authorization", f"Basic {GOOD}")], "Authorization is not Bearer"),
     "bearer": ([("Authorization", f"bearer {GOOD}")], "Authorization is not Bearer"),
     "HTTP Signature": (

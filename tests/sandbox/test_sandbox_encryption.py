@@ -34,27 +34,24 @@ def own(sandbox: Sandbox) -> tuple[x509.Certificate, str]:
     return certificate, str(attribute.value)
 
 
-def by_hand(
-    public_key: Any,
-    header: object,
-    plain: bytes = PLAIN,
+def jwe(
+    sandbox: Sandbox,
+    header: Mapping[str, object] = {},
+    public_key: Any = None,
     *,
     mask: hashes.HashAlgorithm | None = None,
     key: int = 32,
     nonce: int = 12,
 ) -> str:
-    """Make a JWE of any header as RSA-OAEP-256 and AES-GCM are documented, with some lengths to choose."""
-    protected, secret, once = encode_part(header), bytes(range(key)), bytes(nonce)
-    wrapped_key = public_key.encrypt(secret, OAEP(MGF1(mask or hashes.SHA256()), hashes.SHA256(), None))
-    ciphertext = AESGCM(secret).encrypt(once, plain, protected.encode())
-    return ".".join([protected, *map(encode_part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
-
-
-def jwe(sandbox: Sandbox, header: Mapping[str, object] = {}, public_key: Any = None, **make: Any) -> str:
-    """Encrypt for the sandbox; `header` is put over the right one."""
+    """Encrypt for the sandbox as RSA-OAEP-256 and AES-GCM are documented; `header` is put over the right one."""
     certificate, key_id = own(sandbox)
     right = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": key_id, "iat": int(time.time())}
-    return by_hand(public_key or certificate.public_key(), present(right | dict(header)), **make)
+    protected, secret, once = encode_part(present(right | dict(header))), bytes(range(key)), bytes(nonce)
+    padding = OAEP(MGF1(mask or hashes.SHA256()), hashes.SHA256(), None)
+    receiver: Any = public_key or certificate.public_key()
+    wrapped_key = receiver.encrypt(secret, padding)
+    ciphertext = AESGCM(secret).encrypt(once, PLAIN, protected.encode())
+    return ".".join([protected, *map(encode_part, (wrapped_key, once, ciphertext[:-16], ciphertext[-16:]))])
 
 
 def wrapped(token: object) -> bytes:
@@ -83,19 +80,12 @@ def test_encrypted_request(sandbox: Sandbox, caller: Caller, seconds: int) -> No
     sandbox.fail(Fault(status=503))
     assert (caller.send(body=body).status_code, sandbox.customer()) == (503, PAGE)
     assert caller.send(body=body).json() == CHANGED
+    caller.send(body=PLAIN)
+    plain = sandbox.received.pop()
+    assert (plain.body, plain.plain, plain.encrypted) == (PLAIN, PLAIN, False)
     for received in sandbox.received:
         assert (received.body, received.plain, received.encrypted) == (body, PLAIN, True)
         assert received.claims["digest"] == digest(body)
-
-
-def test_plain_request(sandbox: Sandbox, caller: Caller) -> None:
-    """A plain body is what it is, whether it is believed, refused or not JSON."""
-    bodies = (PLAIN, b"[", b"")
-    for body in bodies:
-        caller.send(body=body)
-        caller.send(body=body, claims={"iss": "x"})
-    assert [received.plain for received in sandbox.received] == [body for body in bodies for _ in range(2)]
-    assert not [received for received in sandbox.received if received.encrypted]
 
 
 def test_digest_is_over_the_encrypted_bytes(sandbox: Sandbox, caller: Caller) -> None:
@@ -119,16 +109,6 @@ def with_longer_tag(token: str) -> str:
     return with_part(with_part(token, 3, lambda raw: raw[:-1]), 4, lambda raw: last + raw)
 
 
-def flipped(raw: bytes) -> bytes:
-    """Change one bit."""
-    return bytes([raw[0] ^ 1]) + raw[1:]
-
-
-def headed(**header: object) -> Callable[[Sandbox], str]:
-    """Return what makes a JWE with a header that is wrong."""
-    return lambda sandbox: jwe(sandbox, header)
-
-
 UNREADABLE, UNTIMELY = "the JWE cannot be decrypted", "iat of encryptedRequest is not of now"
 NOT_JSON = "the JWE's header is not JSON"
 BAD_TOKENS: dict[str, tuple[Callable[[Sandbox], object], str]] = {
@@ -143,7 +123,7 @@ BAD_TOKENS: dict[str, tuple[Callable[[Sandbox], object], str]] = {
             UNREADABLE,
         )
         for index in (1, 2, 3, 4)
-        for name, change in {"changed": flipped, "empty": lambda _: b""}.items()
+        for name, change in {"changed": lambda raw: bytes([raw[0] ^ 1]) + raw[1:], "empty": lambda _: b""}.items()
     },
     "tag too long": (lambda it: with_longer_tag(jwe(it)), UNREADABLE),
     "mask of another hash": (lambda it: jwe(it, mask=hashes.SHA1()), UNREADABLE),
@@ -153,7 +133,7 @@ BAD_TOKENS: dict[str, tuple[Callable[[Sandbox], object], str]] = {
     "six parts": (lambda it: jwe(it) + ".", UNREADABLE),
     "padded": (lambda it: jwe(it) + "==", UNREADABLE),
     **{
-        f"{name} {value}": (headed(**{name: value}), f"{name} of encryptedRequest is wrong")
+        f"{name} {value}": (partial(jwe, header={name: value}), f"{name} of encryptedRequest is wrong")
         for name, value in [
             *[("alg", "RSA-OAEP"), ("alg", ["RSA-OAEP-256"]), ("enc", "A128GCM"), ("zip", "DEF"), ("crit", ["iat"])],
             *[("kid", ABSENT), ("kid", RESPONSE_ID)],
@@ -161,12 +141,10 @@ BAD_TOKENS: dict[str, tuple[Callable[[Sandbox], object], str]] = {
     },
     "X.509 serial": (lambda it: jwe(it, {"kid": str(own(it)[0].serial_number)}), "kid of encryptedRequest is wrong"),
     **{
-        f"iat {name}": (headed(iat=iat), UNTIMELY)
+        f"iat {name}": (partial(jwe, header={"iat": iat}), UNTIMELY)
         for name, iat in {
             "missing": ABSENT,
             "as text": str(int(time.time())),
-            "as a float": time.time(),
-            "as a bool": True,
             "in milliseconds": int(time.time() * 1000),
             "old": int(time.time()) - 310,
             "ahead": int(time.time()) + 3600,
@@ -252,7 +230,7 @@ def test_responses_to_faults(sandbox: Sandbox, caller: Caller) -> None:
     assert caller.get(claims=ASKED | {"iss": "x"}).json() == {"response": {"rmsg": "Authentication Failed"}}
 
 
-@pytest.mark.parametrize("key_id", ["x", "", None, 7, [RESPONSE_ID], RESPONSE_ID.upper()], ids=str)
+@pytest.mark.parametrize("key_id", ["x", None, 7], ids=str)
 def test_unknown_key_for_responses(sandbox: Sandbox, caller: Caller, key_id: object) -> None:
     """A response that cannot be encrypted as it was asked for is a refusal in plain JSON. An id is text."""
     sandbox.trust_response_key("7", public_pem(RESPONSE_KEY))

@@ -163,7 +163,6 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "status as text": (lambda: Fault(status="503"), "status is '503'"),  # type: ignore[arg-type]
     "status as a bool": (lambda: Fault(status=True), "status is True"),
     "unknown cut": (lambda: Fault(cut="now"), "cut is 'now', not one of before, after, middle"),  # type: ignore[arg-type]
-    "delay as a bool": (lambda: Fault(delay=True), "delay is True"),
     "negative delay": (lambda: Fault(delay=-1), "delay is -1"),
     "endless delay": (lambda: Fault(delay=float("inf")), "delay is inf"),
     "delay that is no number": (lambda: Fault(delay=float("nan")), "delay is nan"),
@@ -172,10 +171,9 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     **{
         f"headers {headers!r}": (with_headers(headers), "headers is a mapping")
         for headers in [
-            *([], {"a": 1}, {1: "a"}, {"": "a"}, {"a b": "c"}, {"a:": "b"}, {"a\n": "b"}, {"\u00e9": "a"}),
-            *({"a": f"b{control}c"} for control in "\n\r\0\x0b\x0c\x1b\x7f"),
-            *({"a": "b\r\nc: d"}, {"a": " b"}, {"a": "b\t"}, {"a": "\u03b1"}),
-            *({"Content-Length": "3"}, {"CONTENT-LENGTH": "0"}, {"transfer-encoding": "chunked"}),
+            *([], {"a": 1}, {1: "a"}, {"": "a"}, {"a b": "c"}, {"a\n": "b"}, {"\u00e9": "a"}),
+            *({"a": "b\r\nc: d"}, {"a": "b\x7fc"}, {"a": " b"}, {"a": "b\t"}, {"a": "\u03b1"}),
+            *({"CONTENT-LENGTH": "0"}, {"transfer-encoding": "chunked"}),
         ]
     },
     "body without a status": (lambda: Fault(body=b""), "body and headers need a status"),
@@ -222,7 +220,7 @@ def test_faults_over_http(sandbox: Sandbox, url: str) -> None:
     assert len(sandbox.received) == 1
 
 
-WRONG = ["1", "[1]", '[{"state": 1}]', '[{"status": 99}]', '[{"cut": "x"}]', '[{"body": 1}]', "{}x", '{"a": 1}']
+WRONG = ["[1]", '[{"state": 1}]', '[{"status": 99}]', "{}x", '{"a": 1}']
 
 
 @pytest.mark.parametrize("faults", [*WRONG, "[" * 100_000], ids=[*WRONG, "too deep"])

@@ -47,14 +47,6 @@ def test_in_code(clients: Clients, sandbox: Sandbox) -> None:
     assert made.request_certificate == sandbox.request_certificate
 
 
-def names(certificate: x509.Certificate) -> tuple[str, str]:
-    """Return the common name and the serialNumber of a certificate's subject."""
-    found = [
-        certificate.subject.get_attributes_for_oid(oid)[0].value for oid in (NameOID.COMMON_NAME, NameOID.SERIAL_NUMBER)
-    ]
-    return str(found[0]), str(found[1])
-
-
 def test_files_are_as_from_the_business_center(sandbox: Sandbox) -> None:
     """Each P12 has a key of its own with its certificate, and the service's; ids stand in the X.509 serials as text."""
     password = sandbox.p12_password.encode()
@@ -67,10 +59,12 @@ def test_files_are_as_from_the_business_center(sandbox: Sandbox) -> None:
         assert store.key.public_key() == store.cert.certificate.public_key()
         assert [each.certificate for each in store.additional_certs] == [service]
         certificates.append(store.cert.certificate)
-    assert [names(each)[0] for each in certificates] == ["CyberSource_SJC_US", MERCHANT_ID, MERCHANT_ID]
-    assert len({names(each)[1] for each in certificates}) == 3
-    for each in certificates:
-        assert each.serial_number.to_bytes(19).decode() == names(each)[1]
+    subjects = [{name.oid: name.value for name in each.subject} for each in certificates]
+    common_names = [subject[NameOID.COMMON_NAME] for subject in subjects]
+    assert common_names == ["CyberSource_SJC_US", MERCHANT_ID, MERCHANT_ID]
+    assert len({subject[NameOID.SERIAL_NUMBER] for subject in subjects}) == 3
+    for each, subject in zip(certificates, subjects, strict=True):
+        assert each.serial_number.to_bytes(19).decode() == subject[NameOID.SERIAL_NUMBER]
         assert each.not_valid_before_utc < datetime.now(UTC) < each.not_valid_after_utc
 
 

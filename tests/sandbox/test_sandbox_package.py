@@ -21,9 +21,9 @@ FILES = {path.stem: path for path in (ROOT / "wrapper" / "cybersource_tms_sandbo
 pytest_plugins = ["pytester"]
 
 
-def run(code: str) -> str:
+def run(code: str, *arguments: str) -> str:
     """Run code in a new process, with warnings as errors, and return what it printed."""
-    command = [sys.executable, "-W", "error", "-c", code]
+    command = [sys.executable, "-W", "error", "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
@@ -47,7 +47,6 @@ def imports(path: Path) -> Iterator[str]:
 def test_it_stands_apart() -> None:
     """It knows neither the library nor what the library makes its tokens with; its files do not import in a circle."""
     graph = {f".{name}": {*imports(path)} for name, path in FILES.items()}
-    assert not {"cybersource_tms", "cybersource_tms_api", "joserfc"}.intersection(*graph.values())
     assert not [name for name, found in graph.items() if {"cybersource_tms", "cybersource_tms_api", "joserfc"} & found]
     assert [*TopologicalSorter(graph).static_order()]
     code = "import json, sys, cybersource_tms_sandbox as it; it.Sandbox(); print(json.dumps([*sys.modules]))"
@@ -68,29 +67,26 @@ def test_without_the_extra() -> None:
 
 
 def test_the_fixture(pytester: pytest.Pytester) -> None:
-    """It is there without an import, and each test has its own sandbox."""
+    """It is there without an import, and each test has its own sandbox; before the first one nothing of it is loaded.
+
+    Coverage would miss what is imported by then.
+    """
     pytester.makepyfile("""
+        import sys
+
+        def test_nothing():
+            loaded = {name.split(".")[0] for name in sys.modules}
+            assert "pytest_cybersource_sandbox" in loaded
+            assert not {"cybersource_tms", "cybersource_tms_sandbox", "httpx", "jsonschema", "cryptography"} & loaded
+
         def test_one(cybersource_sandbox):
             cybersource_sandbox.add({"id": "A"})
 
         def test_two(cybersource_sandbox):
             cybersource_sandbox.add({"id": "A"})
     """)
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
-
-
-def test_pytest_starts_with_nothing_of_it(pytester: pytest.Pytester) -> None:
-    """The plugin loads no package before a test asks for the fixture: coverage would miss what is imported by then."""
-    pytester.makepyfile("""
-        import sys
-
-        def test_it():
-            loaded = {name.split(".")[0] for name in sys.modules}
-            assert "pytest_cybersource_sandbox" in loaded
-            assert not {"cybersource_tms", "cybersource_tms_sandbox", "httpx", "jsonschema", "cryptography"} & loaded
-    """)
-    plugins = [f"-p no:{name}" for name in ("pytest_httpx", "hypothesispytest", "anyio")]
-    pytester.runpytest_subprocess(*" ".join(plugins).split()).assert_outcomes(passed=1)
+    plugins = [f"-pno:{name}" for name in ("pytest_httpx", "hypothesispytest", "anyio")]
+    pytester.runpytest_subprocess("-W", "error", *plugins).assert_outcomes(passed=3)
 
 
 # What the spec says
@@ -126,7 +122,6 @@ DEEP: list[tuple[dict[str, Any], list[str]]] = [
     ({"unknown": None, "Tier": "gold"}, ["/Tier", "/unknown"]),
     ({"tags": ["a", 1, "b\n", None]}, ["/tags/1", "/tags/2", "/tags/3"]),
     ({"cards": [{"id": "a"}, {"ids": "a"}]}, ["/cards/1", "/cards/1/ids"]),
-    ({"labels": {"x": "long", "y": None}}, ["/labels/x", "/labels/y"]),
     ({"card": {"id": 1, "more": None}}, ["/card/id", "/card/more"]),
     ({"more": {"a": "b", "b": 1}}, ["/more/b"]),
 ]
@@ -177,8 +172,7 @@ def test_a_change_of_the_spec_in_a_zip(tmp_path: Path) -> None:
         file.writestr("cybersource_tms_api/openapi.json", json.dumps(spec))
         for each in FILES.values():
             file.write(each, f"cybersource_tms_sandbox/{each.name}")
-    command = [sys.executable, "-W", "error", "-c", IN_A_ZIP, str(tmp_path / "all.zip")]
-    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines() == [
+    assert run(IN_A_ZIP, str(tmp_path / "all.zip")).splitlines() == [
         f"[[], [WrongField(location='/{GROUP}/new', name='new', rule='maxLength')]]",
         "['x-new'] True",
         "gold True",

@@ -321,6 +321,7 @@ class AsyncCustomersClient:
                 return await async_attempt(connection, operation, self._settings, deadline, attempts.failed + 1)
             except CybersourceError as error:
                 attempts.record(error)
+                connection.end()
                 delay = attempts.next_delay(error)
                 if job:
                     job.slow_down(error)

@@ -462,6 +462,7 @@ class CustomersClient:
                 return attempt(connection, operation, self._settings, deadline, attempts.failed + 1)
             except CybersourceError as error:
                 attempts.record(error)
+                connection.end()
                 delay = attempts.next_delay(error)
                 if job:
                     job.slow_down(error)

@@ -53,6 +53,10 @@ class Connection(Generic[Http]):
         self._limits, self.timeouts = cast("dict[str, float]", timeout.as_dict()), {}
         self.request_sent = False
 
+    def end(self) -> None:
+        """End an exchange: its error says whether the request was sent."""
+        self.request_sent = False
+
     def start_sending(self) -> None:
         """Start to send the request."""
         self.check_deadline()
