@@ -519,13 +519,20 @@ def test_cancelling_tasks(fleet: Sandbox, steps: int, times: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ASYNC)
-def test_the_end_between_two_attempts(fleet: Sandbox, kind: str) -> None:
+def test_the_end_between_two_attempts(fleet: Sandbox, caplog: pytest.LogCaptureFixture, kind: str) -> None:
     """What waits for its next attempt when the job ends makes none: its failed attempt is its outcome."""
+    caplog.set_level("INFO", "cybersource_tms")
 
     def ask(customer_id: str) -> httpx.Response:
         status = 503 if customer_id == IDS[0] else 403
         return httpx.Response(status, headers={"v-c-correlation-id": "x"})
 
-    job = Job(kind, between(fleet, ask), ALL[:2], "update_many", retries=NEVER, concurrency=2)
+    async def pairs() -> AsyncIterator[Any]:
+        yield ALL[0]
+        while "attempt 1 failed" not in caplog.text:
+            await anyio.sleep(0.001)
+        yield ALL[1]
+
+    job = Job(kind, between(fleet, ask), pairs(), "update_many", retries=NEVER, concurrency=2)
     assert sorted(type(error).__name__ for error in job.errors) == ["Forbidden", "ServiceError"]
     assert isinstance(job.raised, errors.Forbidden)

@@ -263,9 +263,12 @@ async def _ignore_location_async(response: httpx.Response) -> None:
 
 def _tls_context() -> ssl.SSLContext:
     try:
-        return httpx.create_ssl_context()
+        context = httpx.create_ssl_context()
     except _UNUSABLE as error:
         problem = type(error).__name__
+    else:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to OpenSSL's settings
+        return context
     raise _unusable(_TLS_VARIABLES, problem)
 
 
