@@ -529,7 +529,7 @@ def test_the_end_between_two_attempts(fleet: Sandbox, caplog: pytest.LogCaptureF
 
     async def pairs() -> AsyncIterator[Any]:
         yield ALL[0]
-        while "attempt 1 failed" not in caplog.text:
+        while "attempt 1 failed" not in caplog.text:  # noqa: ASYNC110 - a log line is waited for
             await anyio.sleep(0.001)
         yield ALL[1]
 
