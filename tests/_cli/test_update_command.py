@@ -145,6 +145,7 @@ def test_the_report(fleet: Fleet, job: Job) -> None:
             f"outcomes are in {job.outcomes_file}",
         ]
         assert (job.folder / "failed.csv").read_text() == "".join(job.file.read_text().splitlines(keepends=True)[:-1])
+    assert len([*job.folder.glob("failed.2*.csv")]) == 1  # the first one, which somebody may have mended
 
 
 def test_many_reasons(fleet: Fleet, job: Job) -> None:

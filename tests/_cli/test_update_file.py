@@ -123,7 +123,7 @@ def test_no_customers(fleet: Fleet, job: Job, name: str, content: str) -> None:
 DEEP = "[" * 100_000
 BAD = IDS[5]
 NO_ID = "id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -"
-WORD = "to remove the field, write <null>; to send such a text, use JSON Lines"
+WORD = "to leave the field alone, leave the cell empty; to remove it, write <null>; to send such a text, use JSON Lines"
 NO_LIST = f"{LIST}: expected a list or null, not text"
 NOT_JSON, TEXT = "not JSON, or a name is there twice", f"{EMAIL}: expected text or null, not "
 LONG, NINE = json.dumps([{"name": "data1", "value": "x" * 101}]), json.dumps([{"name": "data9", "value": "x"}])

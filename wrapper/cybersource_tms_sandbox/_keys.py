@@ -71,7 +71,8 @@ def key_pair(key_id: str) -> KeyPair:
     subject = {NameOID.COMMON_NAME: OWNERS[key_id], NameOID.SERIAL_NUMBER: key_id}
     name = x509.Name([x509.NameAttribute(oid, value) for oid, value in subject.items()])
     day, now, number = timedelta(days=1), datetime.now(UTC), int.from_bytes(key_id.encode())
-    builder = x509.CertificateBuilder(name, name, private.public_key(), number, now - day, now + 365 * day)
+    years = 3 if key_id == SIGNING else 1  # as CyberSource makes them
+    builder = x509.CertificateBuilder(name, name, private.public_key(), number, now - day, now + years * 365 * day)
     return KeyPair(private, builder.sign(private, hashes.SHA256()))
 
 

@@ -2,8 +2,8 @@
 
 import json
 from functools import cache
-from importlib.resources import files
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 Schema = dict[str, Any]
@@ -16,7 +16,10 @@ def read_spec() -> Schema:
     """Return the spec, from a folder or from a zip."""
     package = find_spec("cybersource_tms_api")
     assert package
-    spec: Schema = json.loads(files(module_from_spec(package)).joinpath("openapi.json").read_text(encoding="utf-8"))
+    assert package.origin
+    # Not by importlib.resources: with pytest's loader that needs the package to be imported.
+    loader: Any = package.loader
+    spec: Schema = json.loads(loader.get_data(str(Path(package.origin).with_name("openapi.json"))))
     return spec
 
 

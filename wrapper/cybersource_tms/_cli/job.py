@@ -17,7 +17,7 @@ from cybersource_tms.errors import CybersourceError, Forbidden, InvalidRequest, 
 from cybersource_tms_api.models import Customer
 
 from . import RunAgain
-from .outcomes import Line, OutcomesFile, describe, is_from_service
+from .outcomes import Line, OutcomesFile, describe, is_from_service, move_aside
 from .progress import Progress, say
 from .rows import Row, RowsFile
 from .signals import Signals
@@ -74,6 +74,8 @@ class Job:
         if is_unfinished:
             say("run the same command again: it goes on with what is left", sys.stdout)
         if failed:
+            if failed.exists():  # it may hold what somebody has mended
+                move_aside(failed)
             self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
         return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
 

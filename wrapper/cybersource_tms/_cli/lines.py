@@ -120,7 +120,8 @@ def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
     if cell == REMOVED:
         return None
     if _LOOKS_REMOVED.fullmatch(cell):
-        raise Mismatch(f"to remove the field, write {REMOVED}; to send such a text, use JSON Lines", column)
+        how = f"to leave the field alone, leave the cell empty; to remove it, write {REMOVED}"
+        raise Mismatch(f"{how}; to send such a text, use JSON Lines", column)
     if schema is ANYTHING or "string" not in schema.types:
         with suppress(ValueError):  # the check says that it is text
             return _load_json(cell.lower() if "boolean" in schema.types else cell)  # Excel writes TRUE

@@ -24,6 +24,11 @@ _ABOUT, _START = "cybersource-tms update", b'{"id": '  # the one name in the fir
 _LONGEST = 10_000  # bytes of the first line
 
 
+def move_aside(path: Path) -> None:
+    """Give a file a name with the date."""
+    path.rename(path.with_suffix(datetime.now(UTC).strftime(f".%Y%m%dT%H%M%S.%fZ{path.suffix}")))
+
+
 def describe(row: Row, outcome: UpdateOutcome) -> Line:
     """Return the line of an outcome."""
     record, error = outcome.record, row.problem or outcome.error
@@ -65,8 +70,7 @@ class OutcomesFile:
             with self.path.open("rb") as file:
                 first = file.readline(_LONGEST)
             if first and self._parse(1, first)[_ABOUT] != self._about:
-                moved = datetime.now(UTC).strftime(f".%Y%m%dT%H%M%S.%fZ{self.path.suffix}")
-                self.path.rename(self.path.with_suffix(moved))
+                move_aside(self.path)
                 opened.enter_context(self._open())
             self._opened = opened.pop_all()
         return self

@@ -53,4 +53,4 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _wrap(label: str, text: str) -> list[str]:
-    return textwrap.TextWrapper(_WIDTH, label.ljust(_LABEL), " " * _LABEL, break_on_hyphens=False).wrap(text)
+    return textwrap.TextWrapper(_WIDTH, f"{label} ".ljust(_LABEL), " " * _LABEL, break_on_hyphens=False).wrap(text)
