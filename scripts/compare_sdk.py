@@ -30,7 +30,7 @@ from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRE
 from support.keys import PASSWORD, certificate, p12, pem, public_pem, rsa_key, written
 
 PORTFOLIO, META_KEY_ID = "testportfolio", "meta-secret"
-UPDATE = CustomerUpdate(BuyerInformation(email="new@example.com"), object_information=ObjectInformation(comment=None))
+UPDATE = CustomerUpdate(BuyerInformation(email="new@example.com"), object_information=ObjectInformation(title=None))
 # The known differences, as "name: theirs | ours", and why we differ.
 REASONS = {
     "claim iat: 0 s ago | 5 s ago": "a clock may be a few seconds ahead, and tokens from the future are refused",
