@@ -196,10 +196,7 @@ def test_one_word_removes(fleet: Fleet, job: Job, column: str) -> None:
     job.write("\n".join([f"id,{column}", *(f"{each},{word}" for each, word in zip(IDS, words, strict=False))]))
     assert job.run() == 1
     assert fleet.sent() == [IDS[7]]
-    assert (
-        f"  7 x {column}: to leave the field alone, leave the cell empty; to remove it, write <null>; to send such a text, use JSON Lines\n"
-        in job.out
-    )
+    assert f"  7 x {column}: to leave the field alone, leave the cell empty; to remove it, write <null>; " in job.out
 
 
 QUOTES: dict[str, tuple[list[str], str, list[str]]] = {
