@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -190,6 +191,25 @@ def test_reading_back_is_interrupted(clients: Clients, sandbox: Sandbox) -> None
         clients.open(transport=transport, retries=Retries(initial_delay=0)).apply(ID, DESIRED)
     assert transport.methods() == ["GET", "PATCH", "PATCH", "GET"]
     assert "may have been applied" in str(caught.value.__notes__)
+
+
+def test_a_wait_after_a_refusal_is_interrupted(
+    clients: Clients, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refused attempt applied nothing, and the note on the exception says so."""
+    module: Any = time if clients.name == "sync" else anyio
+    sleep = module.sleep
+
+    def interrupt(seconds: float) -> Any:
+        if seconds:
+            raise Interrupted
+        return sleep(seconds)  # the sandbox's delay of 0
+
+    monkeypatch.setattr(module, "sleep", interrupt)
+    sandbox.fail(429)
+    with pytest.raises(Interrupted) as caught:
+        clients.open(transport=sandbox.transport, retries=Retries()).update(ID, DESIRED)
+    assert "was not applied" in str(caught.value.__notes__)
 
 
 def raises(customer: Customer) -> CustomerUpdate | None:
