@@ -296,7 +296,7 @@ def pairs():
     yield from ((str(number), None) for number in range(20))
 
 def update():
-    with SyncJob(print, pairs(), 4, None, None).run() as outcomes:
+    with SyncJob(pairs(), 4, None, None).run(print) as outcomes:
         assert len([outcome for outcome in outcomes if outcome.error is None]) == 20
         print("end")
 
@@ -415,7 +415,7 @@ def test_waiting_for_a_turn_is_no_time_out(kind: str, fleet: Sandbox) -> None:
 )
 def test_the_service_asks_to_wait(status: int, asked: float | None, seconds: float) -> None:
     """All requests of the job wait: as long as it says, but a minute at most."""
-    job = SyncJob(print, [], 1, None, None)
+    job = SyncJob([], 1, None, None)
     kind = errors.TooManyRequests if status == 429 else errors.ServiceError
     job.slow_down(kind("", status_code=status, retry_after=asked))
     assert next(job._waits(), 0) == pytest.approx(seconds, abs=0.5)

@@ -65,25 +65,20 @@ def parse_response(
     response: httpx.Response,
     content: bytes,
     key_expires: datetime | None = None,
-    number: int = 1,
+    requests: int = 1,
 ) -> Result:
     """Return what the spec has for a success: a record of the requested customer, or None without a body.
 
-    Args:
-        operation: What was sent.
-        response: The response.
-        content: Its body, in plain text.
-        key_expires: When the signing key's certificate expires, for the message of a 401.
-        number: Which attempt it is, which is how many requests there were.
+    The signing key expires at `key_expires`, which the message of a 401 tells. The call has taken so many `requests`.
     """
     if response.status_code not in operation.success_models:
         raise status_error(operation, response, content, key_expires)
     model = operation.success_models[response.status_code]
-    return cast("Result", _parse_record(operation, response, content, model, number) if model else None)
+    return cast("Result", _parse_record(operation, response, content, model, requests) if model else None)
 
 
 def _parse_record(
-    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], number: int
+    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], requests: int
 ) -> CustomerRecord:
     try:
         body = _parse_json(content)
@@ -103,7 +98,7 @@ def _parse_record(
         response.headers.get("v-c-correlation-id"),
         response.headers.get("uniqueTransactionID"),
         operation.fields,
-        number,
+        requests,
     )
 
 

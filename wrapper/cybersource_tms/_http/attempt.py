@@ -12,8 +12,8 @@ import httpx
 
 from cybersource_tms._calls.operations import Operation, Result
 from cybersource_tms._calls.responses import decrypt_response, log_response, parse_response, status_error, unreadable
-from cybersource_tms._calls.retries import Deadline
-from cybersource_tms._calls.settings import Settings
+from cybersource_tms._calls.retries import Call
+from cybersource_tms._calls.settings import HEADERS, Settings
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, TimedOut
 
@@ -35,65 +35,46 @@ _NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError
 
 
 def attempt(
-    connection: Connection[httpx.Client],
-    operation: Operation[Result],
-    settings: Settings,
-    deadline: Deadline,
-    number: int,
+    connection: Connection[httpx.Client], operation: Operation[Result], settings: Settings, call: Call, number: int
 ) -> Result:
-    """Make one attempt, which sends nothing after the deadline.
-
-    Args:
-        connection: The connection of this read or update.
-        operation: What to send.
-        settings: The client's settings.
-        deadline: When the call is over.
-        number: Which attempt it is, from 1, for the log and the record.
+    """Make one attempt, and return what the service returned. `number` counts the operation's attempts from 1.
 
     Raises:
         CybersourceError: Of any kind. An exception that is neither the network's nor ours comes out as itself.
     """
-    connection.begin(settings.timeout, deadline)
+    connection.begin(settings.timeout, call)
     request = build_request(connection, operation, settings)
     auth = sign_request(request, operation, settings)
     response = send(connection, request, auth, operation)
-    content = read(connection, response, operation)
+    content = read_body(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
-    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
+    return parse_response(operation, response, plain, expiry_of(settings.auth), call.requests)
 
 
 async def async_attempt(
-    connection: Connection[httpx.AsyncClient],
-    operation: Operation[Result],
-    settings: Settings,
-    deadline: Deadline,
-    number: int,
+    connection: Connection[httpx.AsyncClient], operation: Operation[Result], settings: Settings, call: Call, number: int
 ) -> Result:
     """Make one attempt, as `attempt` does. It ends at the deadline."""
-    connection.begin(settings.timeout, deadline)
+    connection.begin(settings.timeout, call)
     request = build_request(connection, operation, settings)
     auth = sign_request(request, operation, settings)
     response = await async_send(connection, request, auth, operation)
-    content = await async_read(connection, response, operation)
+    content = await async_read_body(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
-    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
+    return parse_response(operation, response, plain, expiry_of(settings.auth), call.requests)
 
 
 def build_request(connection: Connection[Any], operation: Operation[Any], settings: Settings) -> httpx.Request:
-    """Return the request, encrypted if there is encryption.
-
-    Raises:
-        InvalidRequest: It cannot be encrypted.
-    """
+    """Return the request, encrypted if there is encryption."""
     content: bytes | None = None
     if operation.body is not None:
         content = json.dumps(operation.body, ensure_ascii=False, separators=(",", ":")).encode()
         if settings.encryption:
             content = settings.encryption.encrypt_request(content)
     # What a caller's transport has left over on a connection cannot be seen, so that is not used again.
-    headers = {**settings.headers, "Connection": "keep-alive" if connection.keeps_alive else "close"}
+    headers = {**HEADERS, **settings.headers, "Connection": "keep-alive" if connection.keeps_alive else "close"}
     return httpx.Request(
         operation.method,
         settings.base_url + operation.path,
@@ -104,11 +85,7 @@ def build_request(connection: Connection[Any], operation: Operation[Any], settin
 
 
 def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> httpx.Auth | None:
-    """Sign a request for the environment's host, or return the credentials with which `httpx` has to sign it.
-
-    Raises:
-        Exception: What a signer raises.
-    """
+    """Sign a request for the environment's host, or return the credentials with which `httpx` has to sign it."""
     if not isinstance(settings.auth, JsonWebTokenAuth):
         return settings.auth
     response_key_id = settings.encryption.response_key_id if settings.encryption else None
@@ -124,11 +101,7 @@ def expiry_of(auth: httpx.Auth) -> datetime | None:
 def send(
     connection: Connection[httpx.Client], request: httpx.Request, auth: httpx.Auth | None, operation: Operation[Any]
 ) -> httpx.Response:
-    """Send a request, and return the response, whose body is not read yet.
-
-    Raises:
-        ConnectionFailed: There was no response.
-    """
+    """Send a request, and return the response, whose body is not read yet."""
     request.extensions["trace"] = connection.trace
     try:
         connection.start_sending()
@@ -154,14 +127,8 @@ async def async_send(
         raise network_error(connection, operation, error) from error
 
 
-def read(connection: Connection[httpx.Client], response: httpx.Response, operation: Operation[Any]) -> bytes:
-    """Read the body of a response to its end.
-
-    Raises:
-        StatusError: It cannot be read, and the status is no success.
-        UnreadableResponse: It cannot be read.
-        TimedOut: It took too long.
-    """
+def read_body(connection: Connection[httpx.Client], response: httpx.Response, operation: Operation[Any]) -> bytes:
+    """Read the body of a response to its end. What comes after it on the connection is never read."""
     try:
         with closing(response):
             body = Body(response, is_success=response.status_code in operation.success_models)
@@ -176,10 +143,10 @@ def read(connection: Connection[httpx.Client], response: httpx.Response, operati
     return content
 
 
-async def async_read(
+async def async_read_body(
     connection: Connection[httpx.AsyncClient], response: httpx.Response, operation: Operation[Any]
 ) -> bytes:
-    """Read the body of a response, as `read` does. The deadline ends it."""
+    """Read the body of a response, as `read_body` does. The deadline ends it."""
     try:
         async with aclosing(response):
             body = Body(response, is_success=response.status_code in operation.success_models)
@@ -201,11 +168,7 @@ class BodyRefused(httpx.DecodingError):
 
 
 class Body:
-    """The body of a response, decompressed here and not by httpx: a few bytes of gzip can hold gigabytes.
-
-    Raises:
-        BodyRefused: It is too large, or compressed in another way than requested.
-    """
+    """The body of a response, decompressed here and not by httpx: a few bytes of gzip can hold gigabytes."""
 
     def __init__(self, response: httpx.Response, *, is_success: bool) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 import httpx
 from attrs import define, field
 
-from cybersource_tms._calls.retries import Deadline
+from cybersource_tms._calls.retries import Call
 
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
@@ -45,11 +45,12 @@ class Connection(Generic[Http]):
     timeouts: dict[str, float] = field(factory=dict[str, float])
     started: float = 0.0
     _limits: dict[str, float] = field(factory=dict[str, float])
-    _deadline: Deadline = field(factory=lambda: Deadline(None))
+    _call: Call = field(init=False)
 
-    def begin(self, timeout: httpx.Timeout, deadline: Deadline) -> None:
+    def begin(self, timeout: httpx.Timeout, call: Call) -> None:
         """Begin an exchange."""
-        self.started, self._deadline = time.monotonic(), deadline
+        call.requests += 1
+        self.started, self._call = time.monotonic(), call
         self._limits, self.timeouts = cast("dict[str, float]", timeout.as_dict()), {}
         self.request_sent = False
 
@@ -65,7 +66,7 @@ class Connection(Generic[Http]):
 
     def seconds_left(self) -> float:
         """Return how many seconds are left before the deadline."""
-        left = self._deadline.seconds_left()
+        left = self._call.seconds_left()
         if left <= 0:
             raise DeadlinePassed
         return left

@@ -18,7 +18,7 @@ import anyio.lowlevel
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms._calls.settings import parse_count
+from cybersource_tms._calls.settings import Settings
 from cybersource_tms.errors import InvalidRequest, StatusError
 
 from .connection import Connection, Http
@@ -56,42 +56,24 @@ class _Pool(Generic[Http]):
 class _Connections(Generic[Http]):
     """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end."""
 
-    def __init__(
-        self,
-        http_class: type[Http],
-        transport_class: type,
-        base_url: str,
-        hook: object,
-        *,
-        transport: object,
-        max_connections: object,
-        ssl_context: object,
-        proxy: object,
-    ) -> None:
-        uses_tls = base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
+    def __init__(self, http_class: type[Http], transport_class: type, hook: object, settings: Settings) -> None:
+        transport = settings.transport
         if not isinstance(transport, transport_class | None):
             raise InvalidRequest(f"transport: this client needs an httpx.{transport_class.__name__}")
-        if transport and (ssl_context or proxy):
-            raise InvalidRequest(
-                "transport: it cannot be combined with ssl_context or proxy, which are settings of its own"
-            )
-        if not isinstance(ssl_context, ssl.SSLContext | None):
-            raise InvalidRequest("ssl_context: expected an ssl.SSLContext")
-        if proxy and not uses_tls:
-            raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
         self.is_closed = False
         self._http_class: type[Http] = http_class
-        self._max_connections = parse_count("max_connections", max_connections)
+        self._max_connections = settings.max_connections
         self._is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
-        self._proxy_names = ("proxy",) if proxy else _PROXY_VARIABLES
+        self._proxy_names = ("proxy",) if settings.proxy else _PROXY_VARIABLES
+        uses_own_tls = settings.uses_tls and not transport
         self._options: dict[str, Any] = {
             "event_hooks": {"response": [hook]},
             "limits": httpx.Limits(max_connections=1),
             "transport": transport,
-            "trust_env": uses_tls,
-            "proxy": proxy,
+            "trust_env": settings.uses_tls,
+            "proxy": settings.proxy,
             # Where nothing uses it, one that trusts nobody: loading certificates takes 20 ms.
-            "verify": ssl_context or (_tls_context() if uses_tls and not transport else _TRUSTS_NOBODY),
+            "verify": settings.ssl_context or (_tls_context() if uses_own_tls else _TRUSTS_NOBODY),
         }
         # The first client is made at once, so that settings that cannot be used are refused here.
         first = self._open()
@@ -175,8 +157,8 @@ class SyncConnections(_Connections[httpx.Client]):
     So no lock is held where the handler of a signal may raise: taking from a deque and adding to it are atomic.
     """
 
-    def __init__(self, base_url: str, **options: Any) -> None:
-        super().__init__(_SyncHttp, httpx.BaseTransport, base_url, _ignore_location, **options)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(_SyncHttp, httpx.BaseTransport, _ignore_location, settings)
 
     def _open(self) -> httpx.Client:
         """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
@@ -213,8 +195,8 @@ class SyncConnections(_Connections[httpx.Client]):
 class AsyncConnections(_Connections[httpx.AsyncClient]):
     """The connections of an `AsyncCustomersClient`, of which `max_connections` calls can be in flight."""
 
-    def __init__(self, base_url: str, **options: Any) -> None:
-        super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, base_url, _ignore_location_async, **options)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, _ignore_location_async, settings)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
