@@ -132,7 +132,7 @@ MAPPING = type("Broken", (dict,), {"items": raise_it})()
 THEIRS: dict[str, tuple[dict[str, Any], Callable[[Any], object], str]] = {
     "a function": ({}, lambda client: client.modify(PAGE_CUSTOMER_ID, raise_it), ""),
     "a mapping": ({}, lambda client: client.update(PAGE_CUSTOMER_ID, MAPPING), ""),
-    "a signer": ({"auth": SIGNER}, CALLS["update"], f"{NOTED}may have been applied"),
+    "a signer": ({"auth": SIGNER}, CALLS["update"], f"{NOTED}was not applied"),
     "a transport": ({"transport": httpx.MockTransport(raise_it)}, CALLS["update"], f"{NOTED}may have been applied"),
 }
 

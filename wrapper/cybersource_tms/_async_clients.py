@@ -189,7 +189,11 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
                 raise
 
     async def _make_attempts(
-        self, connection: Connection[httpx.AsyncClient], operation: Operation[Result], attempts: Attempts, call: Call
+        self,
+        connection: Connection[httpx.AsyncBaseTransport],
+        operation: Operation[Result],
+        attempts: Attempts,
+        call: Call,
     ) -> Result:
         delay = 0.0
         while (waited := await self._wait_for_turn(delay)) is not None:

@@ -112,8 +112,6 @@ class BaseClient(Generic[_Transport]):
     ) -> Self:
         """Return a client with other time-outs or retries and the same connections. Closing it does nothing.
 
-            customers.with_options(timeout=2, retries=None).retrieve(customer_id)
-
         Args:
             timeout: As for the class; unchanged if it is not given.
             retries: As for the class; unchanged if it is not given.

@@ -65,7 +65,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
 
     Args:
         environment: An `Environment` or its text, such as `"production-india"`.
-        auth: The credentials, such as `CertificateAuth`.
+        auth: The credentials, such as `CertificateAuth`. Another `httpx.Auth` has to sign in its first step.
         timeout: Seconds, above 0 and at most a day, for each of connecting, writing and reading, or an
             `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read.
         retries: When to retry after a transient failure, see `Retries`; None: a single attempt, within a day.
@@ -307,7 +307,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
                 raise
 
     def _make_attempts(
-        self, connection: Connection[httpx.Client], operation: Operation[Result], attempts: Attempts, call: Call
+        self, connection: Connection[httpx.BaseTransport], operation: Operation[Result], attempts: Attempts, call: Call
     ) -> Result:
         delay = 0.0
         while (waited := self._wait_for_turn(delay)) is not None:

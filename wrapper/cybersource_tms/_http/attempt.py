@@ -35,7 +35,11 @@ _NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError
 
 
 def attempt(
-    connection: Connection[httpx.Client], operation: Operation[Result], settings: Settings, call: Call, number: int
+    connection: Connection[httpx.BaseTransport],
+    operation: Operation[Result],
+    settings: Settings,
+    call: Call,
+    number: int,
 ) -> Result:
     """Make one attempt, and return what the service returned. `number` counts the operation's attempts from 1.
 
@@ -44,8 +48,8 @@ def attempt(
     """
     connection.begin(settings.timeout, call)
     request = build_request(connection, operation, settings)
-    auth = sign_request(request, operation, settings)
-    response = send(connection, request, auth, operation)
+    sign_request(request, operation, settings)
+    response = send(connection, request, operation)
     content = read_body(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
@@ -53,13 +57,17 @@ def attempt(
 
 
 async def async_attempt(
-    connection: Connection[httpx.AsyncClient], operation: Operation[Result], settings: Settings, call: Call, number: int
+    connection: Connection[httpx.AsyncBaseTransport],
+    operation: Operation[Result],
+    settings: Settings,
+    call: Call,
+    number: int,
 ) -> Result:
     """Make one attempt, as `attempt` does. It ends at the deadline."""
     connection.begin(settings.timeout, call)
     request = build_request(connection, operation, settings)
-    auth = sign_request(request, operation, settings)
-    response = await async_send(connection, request, auth, operation)
+    await async_sign_request(request, operation, settings)
+    response = await async_send(connection, request, operation)
     content = await async_read_body(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
@@ -84,13 +92,23 @@ def build_request(connection: Connection[Any], operation: Operation[Any], settin
     )
 
 
-def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> httpx.Auth | None:
-    """Sign a request for the environment's host, or return the credentials with which `httpx` has to sign it."""
-    if not isinstance(settings.auth, JsonWebTokenAuth):
-        return settings.auth
-    response_key_id = settings.encryption.response_key_id if settings.encryption else None
-    settings.auth.sign(request, settings.environment.host, operation.path, response_key_id)
-    return None
+def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> None:
+    """Sign a request for the environment's host. Of other credentials than ours, the first step has to sign it."""
+    if isinstance(settings.auth, JsonWebTokenAuth):
+        response_key_id = settings.encryption.response_key_id if settings.encryption else None
+        settings.auth.sign(request, settings.environment.host, operation.path, response_key_id)
+    else:
+        with closing(settings.auth.sync_auth_flow(request)) as steps:
+            next(steps)
+
+
+async def async_sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> None:
+    """Sign a request, as `sign_request` does."""
+    if isinstance(settings.auth, JsonWebTokenAuth):
+        sign_request(request, operation, settings)
+    else:
+        async with aclosing(settings.auth.async_auth_flow(request)) as steps:
+            await anext(steps)
 
 
 def expiry_of(auth: httpx.Auth) -> datetime | None:
@@ -99,35 +117,34 @@ def expiry_of(auth: httpx.Auth) -> datetime | None:
 
 
 def send(
-    connection: Connection[httpx.Client], request: httpx.Request, auth: httpx.Auth | None, operation: Operation[Any]
+    connection: Connection[httpx.BaseTransport], request: httpx.Request, operation: Operation[Any]
 ) -> httpx.Response:
     """Send a request, and return the response, whose body is not read yet."""
     request.extensions["trace"] = connection.trace
     try:
         connection.start_sending()
-        return connection.http.send(request, auth=auth, stream=True)
+        return connection.transport.handle_request(request)
     except _NETWORK_ERRORS as error:
         raise network_error(connection, operation, error) from error
 
 
 async def async_send(
-    connection: Connection[httpx.AsyncClient],
-    request: httpx.Request,
-    auth: httpx.Auth | None,
-    operation: Operation[Any],
+    connection: Connection[httpx.AsyncBaseTransport], request: httpx.Request, operation: Operation[Any]
 ) -> httpx.Response:
     """Send a request, as `send` does. The deadline ends it."""
     request.extensions["trace"] = connection.async_trace
     try:
         connection.start_sending()
         with anyio.move_on_after(connection.seconds_left()):
-            return await connection.http.send(request, auth=auth, stream=True)
+            return await connection.transport.handle_async_request(request)
         raise DeadlinePassed
     except _NETWORK_ERRORS as error:
         raise network_error(connection, operation, error) from error
 
 
-def read_body(connection: Connection[httpx.Client], response: httpx.Response, operation: Operation[Any]) -> bytes:
+def read_body(
+    connection: Connection[httpx.BaseTransport], response: httpx.Response, operation: Operation[Any]
+) -> bytes:
     """Read the body of a response to its end. What comes after it on the connection is never read."""
     try:
         with closing(response):
@@ -138,13 +155,13 @@ def read_body(connection: Connection[httpx.Client], response: httpx.Response, op
         content = body.content()
     except _NETWORK_ERRORS as error:
         raise broken_off(connection, operation, response, error) from error
-    if connection.has_leftovers(response.url):
+    if connection.has_leftovers():
         connection.stream.close()
     return content
 
 
 async def async_read_body(
-    connection: Connection[httpx.AsyncClient], response: httpx.Response, operation: Operation[Any]
+    connection: Connection[httpx.AsyncBaseTransport], response: httpx.Response, operation: Operation[Any]
 ) -> bytes:
     """Read the body of a response, as `read_body` does. The deadline ends it."""
     try:
@@ -158,7 +175,7 @@ async def async_read_body(
         content = body.content()
     except _NETWORK_ERRORS as error:
         raise broken_off(connection, operation, response, error) from error
-    if connection.has_leftovers(response.url):
+    if connection.has_leftovers():
         await connection.stream.aclose()
     return content
 
