@@ -12,8 +12,7 @@ import attrs
 import pytest
 
 from cybersource_tms import Retries
-from cybersource_tms._calls.operations import Operation
-from cybersource_tms._calls.requests import retrieve_request, update_request
+from cybersource_tms._calls.requests import Operation, retrieve_request, update_request
 from cybersource_tms._calls.retries import Attempts, Call, note_fate
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox

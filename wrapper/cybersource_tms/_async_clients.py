@@ -11,19 +11,9 @@ import httpx
 from attrs import evolve
 
 from ._base_client import BaseClient
-from ._calls.changes import Modify, desired_changes, guarding_etag, modified_changes, parse_function
-from ._calls.operations import Operation, Result
+from ._calls import requests, responses
 from ._calls.records import CustomerRecord, UpdateOutcome
-from ._calls.requests import (
-    JSON,
-    Changes,
-    parse_changes,
-    parse_customer_id,
-    parse_if_match,
-    retrieve_request,
-    update_request,
-)
-from ._calls.responses import conflict_error, lost_update_error, not_applied
+from ._calls.requests import JSON, Changes, Modify, Operation, Result
 from ._calls.retries import Attempts, Call, note_fate
 from ._http.attempt import async_attempt
 from ._http.connection import Connection
@@ -78,21 +68,23 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
         self, customer_id: str, changes: Changes, *, if_match: str | CustomerRecord | None = None
     ) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
-        body = parse_changes("changes", changes, limits=True)
-        etag = parse_if_match(if_match, parse_customer_id(customer_id))
-        operation = update_request(customer_id, body, etag, self._settings.profile_id)
+        body = requests.parse_changes("changes", changes, limits=True)
+        etag = requests.parse_if_match(if_match, requests.parse_customer_id(customer_id))
+        operation = requests.update_request(customer_id, body, etag, self._settings.profile_id)
         return await self._send_update(operation, Call(self._settings.retries))
 
     @raise_without_frames
     async def apply(self, customer_id: str, desired: Changes) -> CustomerRecord:
         """Make a customer have these values, as `CustomersClient.apply` does."""
-        checked = parse_changes("desired", desired, limits=False)
-        return await self._read_modify_write(customer_id, partial(desired_changes, checked))
+        checked = requests.parse_changes("desired", desired, limits=False)
+        return await self._read_modify_write(customer_id, partial(requests.desired_changes, checked))
 
     @raise_without_frames
     async def modify(self, customer_id: str, function: Modify) -> CustomerRecord:
         """Read a customer and let a function change it, as `CustomersClient.modify` does."""
-        return await self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)))
+        return await self._read_modify_write(
+            customer_id, partial(requests.modified_changes, requests.parse_function(function))
+        )
 
     @raise_without_frames
     def update_many(
@@ -141,18 +133,20 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
             changes = find_changes(read)
             if not changes:
                 return read
-            update = update_request(customer_id, changes, guarding_etag(read), self._settings.profile_id)
+            update = requests.update_request(
+                customer_id, changes, responses.guarding_etag(read), self._settings.profile_id
+            )
             try:
                 return await self._send_update(update, call)
             except PreconditionFailed as error:
                 if error.may_have_been_applied:  # by an attempt before the refused one: do not apply it twice
                     raise
                 if rounds == self._settings.retries.attempts:
-                    raise conflict_error(error, rounds) from error
+                    raise responses.conflict_error(error, rounds) from error
             _log.info("customer %s was changed by somebody else: reading again", customer_id, extra=update.log_fields)
 
     async def _read(self, customer_id: str | None, call: Call) -> CustomerRecord:
-        return await self._retry(retrieve_request(customer_id, self._settings.profile_id), call)
+        return await self._retry(requests.retrieve_request(customer_id, self._settings.profile_id), call)
 
     async def _send_update(self, update: Operation[CustomerRecord], call: Call) -> CustomerRecord:
         try:
@@ -173,8 +167,8 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
         except BaseException as error:
             note_fate(error, update, may_have_been_applied=True)
             raise
-        if missing := not_applied(current, update):
-            raise lost_update_error(refused, missing) from refused
+        if missing := responses.not_applied(current, update):
+            raise responses.lost_update_error(refused, missing) from refused
         return evolve(current, sent=update.fields)
 
     async def _retry(self, operation: Operation[Result], call: Call) -> Result:

@@ -36,19 +36,9 @@ import httpx
 from attrs import evolve
 
 from ._base_client import BaseClient
-from ._calls.changes import Modify, desired_changes, guarding_etag, modified_changes, parse_function
-from ._calls.operations import Operation, Result
+from ._calls import requests, responses
 from ._calls.records import CustomerRecord, UpdateOutcome
-from ._calls.requests import (
-    JSON,
-    Changes,
-    parse_changes,
-    parse_customer_id,
-    parse_if_match,
-    retrieve_request,
-    update_request,
-)
-from ._calls.responses import conflict_error, lost_update_error, not_applied
+from ._calls.requests import JSON, Changes, Modify, Operation, Result
 from ._calls.retries import Attempts, Call, note_fate
 from ._http.attempt import attempt
 from ._http.connection import Connection
@@ -134,9 +124,9 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             ConnectionFailed: There was no whole response; `may_have_been_applied` says what that means.
             UnreadableResponse: The response cannot be understood; the update may have been applied.
         """
-        body = parse_changes("changes", changes, limits=True)
-        etag = parse_if_match(if_match, parse_customer_id(customer_id))
-        operation = update_request(customer_id, body, etag, self._settings.profile_id)
+        body = requests.parse_changes("changes", changes, limits=True)
+        etag = requests.parse_if_match(if_match, requests.parse_customer_id(customer_id))
+        operation = requests.update_request(customer_id, body, etag, self._settings.profile_id)
         return self._send_update(operation, Call(self._settings.retries))
 
     @raise_without_frames
@@ -162,8 +152,8 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             InvalidRequest: An argument is wrong, or `desired` is empty. Nothing was sent.
             CybersourceError: As `retrieve` and `update`.
         """
-        checked = parse_changes("desired", desired, limits=False)
-        return self._read_modify_write(customer_id, partial(desired_changes, checked))
+        checked = requests.parse_changes("desired", desired, limits=False)
+        return self._read_modify_write(customer_id, partial(requests.desired_changes, checked))
 
     @raise_without_frames
     def modify(self, customer_id: str, function: Modify) -> CustomerRecord:
@@ -191,7 +181,9 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             CybersourceError: As `retrieve` and `update`.
             Exception: What the function raises. Nothing was changed.
         """
-        return self._read_modify_write(customer_id, partial(modified_changes, parse_function(function)))
+        return self._read_modify_write(
+            customer_id, partial(requests.modified_changes, requests.parse_function(function))
+        )
 
     @raise_without_frames
     def update_many(
@@ -259,18 +251,20 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             changes = find_changes(read)
             if not changes:
                 return read
-            update = update_request(customer_id, changes, guarding_etag(read), self._settings.profile_id)
+            update = requests.update_request(
+                customer_id, changes, responses.guarding_etag(read), self._settings.profile_id
+            )
             try:
                 return self._send_update(update, call)
             except PreconditionFailed as error:
                 if error.may_have_been_applied:  # by an attempt before the refused one: do not apply it twice
                     raise
                 if rounds == self._settings.retries.attempts:
-                    raise conflict_error(error, rounds) from error
+                    raise responses.conflict_error(error, rounds) from error
             _log.info("customer %s was changed by somebody else: reading again", customer_id, extra=update.log_fields)
 
     def _read(self, customer_id: str | None, call: Call) -> CustomerRecord:
-        return self._retry(retrieve_request(customer_id, self._settings.profile_id), call)
+        return self._retry(requests.retrieve_request(customer_id, self._settings.profile_id), call)
 
     def _send_update(self, update: Operation[CustomerRecord], call: Call) -> CustomerRecord:
         try:
@@ -291,8 +285,8 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         except BaseException as error:
             note_fate(error, update, may_have_been_applied=True)
             raise
-        if missing := not_applied(current, update):
-            raise lost_update_error(refused, missing) from refused
+        if missing := responses.not_applied(current, update):
+            raise responses.lost_update_error(refused, missing) from refused
         return evolve(current, sent=update.fields)
 
     def _retry(self, operation: Operation[Result], call: Call) -> Result:

@@ -20,9 +20,8 @@ from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 from cybersource_tms_api.models import Customer
 
-from .operations import Operation, Result
 from .records import CustomerRecord
-from .requests import JSON, is_same_customer
+from .requests import JSON, Operation, Result, is_same_customer, is_usable_etag
 
 log = logging.getLogger("cybersource_tms")
 
@@ -106,6 +105,20 @@ def _parse_json(content: bytes) -> Any:
     if sum(map(content.count, (b"{", b"[", b","))) > _MOST_PARTS:
         raise ValueError("too many parts")
     return json.loads(content)
+
+
+def guarding_etag(read: CustomerRecord) -> str:
+    """Return the ETag that guards an update of what was read, or raise `UnreadableResponse` if none can."""
+    if read.etag is not None and is_usable_etag(read.etag):
+        return read.etag
+    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
+    raise errors.UnreadableResponse(
+        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
+        "so the update cannot be guarded; nothing was sent",
+        status_code=200,
+        correlation_id=read.correlation_id,
+        may_have_been_applied=False,
+    )
 
 
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:

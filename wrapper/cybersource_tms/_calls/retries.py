@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from cybersource_tms.errors import CybersourceError, InvalidRequest, StatusError
 
-from .operations import Operation
+from .requests import Operation
 
 _log = logging.getLogger("cybersource_tms")
 

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import httpx
 
-from cybersource_tms._calls.operations import Operation, Result
+from cybersource_tms._calls.requests import Operation, Result
 from cybersource_tms._calls.responses import decrypt_response, log_response, parse_response, status_error, unreadable
 from cybersource_tms._calls.retries import Call
 from cybersource_tms._calls.settings import HEADERS, Settings
