@@ -139,7 +139,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
             try:
                 return await self._send_update(update, call)
             except PreconditionFailed as error:
-                if error.may_have_been_applied:  # by an attempt before the refused one: do not apply it twice
+                if error.may_have_been_applied:  # by an earlier attempt, and the read back did not confirm it
                     raise
                 if rounds == self._settings.retries.attempts:
                     raise responses.conflict_error(error, rounds) from error
@@ -168,19 +168,19 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
             note_fate(error, update, may_have_been_applied=True)
             raise
         if missing := responses.not_applied(current, update):
-            raise responses.lost_update_error(refused, missing) from refused
+            raise responses.unconfirmed_error(refused, missing) from refused
         return evolve(current, sent=update.fields)
 
     async def _retry(self, operation: Operation[Result], call: Call) -> Result:
-        """Make attempts until one succeeds, none is left, or the time is over."""
+        """Make attempts on one connection, and note the fate of an update that something else ends."""
         attempts = Attempts(operation, self._settings.retries, call)
-        async with self._connections.acquire() as connection:
-            call.postpone(connection.waited)
-            try:
+        try:
+            async with self._connections.acquire() as connection:
+                call.postpone(connection.waited)
                 return await self._make_attempts(connection, operation, attempts, call)
-            except BaseException as error:
-                note_fate(error, operation, may_have_been_applied=attempts.in_doubt or connection.request_sent)
-                raise
+        except BaseException as error:
+            note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
+            raise
 
     async def _make_attempts(
         self,
@@ -189,20 +189,23 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
         attempts: Attempts,
         call: Call,
     ) -> Result:
+        """Make attempts until one succeeds, none is left, or the time is over."""
         delay = 0.0
-        while (waited := await self._wait_for_turn(delay)) is not None:
+        while True:
+            waited = await self._wait_for_turn(delay)
+            if waited is None:
+                raise attempts.last_error or JobEnded("the job has ended")
             call.postpone(waited)
+            call.requests += 1
             try:
-                return await async_attempt(connection, operation, self._settings, call, attempts.failed + 1)
+                return await async_attempt(connection, operation, attempts, self._settings, call)
             except CybersourceError as error:
                 attempts.record(error)
-                connection.end()
                 if self._job:
                     self._job.slow_down(error)
                 if (next_delay := attempts.next_delay(error)) is None:
                     raise
                 delay = next_delay
-        raise attempts.last_error or JobEnded("the job has ended")
 
     async def _wait_for_turn(self, delay: float) -> float | None:
         """Wait for a delay and, in a job, a turn. Return the time that does not count; None if the job has ended."""

@@ -5,24 +5,27 @@ The path of an update:
 update                  one PATCH with what it is given
 apply, modify           read, find what has to change, update guarded by the ETag; again on a conflict
   update_request        check the customer id; the generated code's request                          _calls.requests
-  _retry                one attempt after another, until success, or none is left, or the time is over
-    acquire             a connection for this read or update alone, for all of its attempts          _http.connections
-    _wait_for_turn      the delay before a retry; in a job also its rate limit and its pauses        _many
-    attempt                                                                                          _http.attempt
-      build_request     the body, encrypted if there is encryption: encrypt_request                  _credentials
-      sign_request      for the environment's host                                                   _credentials
-      send              httpx; never after the deadline
-      read_body         the whole body, up to a size
-      log_response                                                                                   _calls.responses
-      decrypt_response                                                                               _calls.responses
-      parse_response    status, schema, the requested customer; returns the record                   _calls.responses
-    record, next_delay  complete the error; how long to wait before the next attempt, if any         _calls.retries
-    note_fate           an exception that is not ours gets a note: may the update have been applied? _calls.retries
-  _confirm_applied      after a 412, if an earlier attempt may have been applied: read, and compare
+  _send_update
+    _retry              all attempts, on one connection
+      acquire           a connection for this read or update alone                                   _http.connections
+      _make_attempts    one attempt after another, until success, or none is left, or the time is over
+        _wait_for_turn  the delay before a retry; in a job also its rate limit and its pauses        _many
+        attempt                                                                                      _http.attempt
+          build_request the body, encrypted if there is encryption: encrypt_request                  _credentials
+          sign_request  for the environment's host                                                   _credentials
+          send          by httpx's transport; never after the deadline
+          read_body     the whole body, up to a size
+          log_response                                                                               _calls.responses
+          decrypt_response                                                                           _calls.responses
+          parse_response  status, schema, the requested customer; returns the record                 _calls.responses
+        record          complete the error: what is true of all attempts                             _calls.retries
+        next_delay      how long to wait before the next attempt, if there is one                    _calls.retries
+      note_fate         a note for an exception that is not ours: may it have been applied?          _calls.retries
+    _confirm_applied    after a 412, if an earlier attempt may have been applied: read, and compare
 
-A `Call` has the deadline and counts the requests, for all reads and updates of one call. An error's
-`may_have_been_applied` is about its own attempt until `record` makes it about all attempts of the operation. So a 412
-that has it comes after a lost attempt: the 412 itself has applied nothing.
+A `Call` has the deadline and counts the requests, for all reads and updates of one call. `Attempts` knows the fate of
+one operation. An error's `may_have_been_applied` is about its own attempt until `record` makes it about all of them. So
+a 412 that has it comes after a lost attempt: the 412 itself has applied nothing.
 """
 
 import logging
@@ -257,7 +260,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             try:
                 return self._send_update(update, call)
             except PreconditionFailed as error:
-                if error.may_have_been_applied:  # by an attempt before the refused one: do not apply it twice
+                if error.may_have_been_applied:  # by an earlier attempt, and the read back did not confirm it
                     raise
                 if rounds == self._settings.retries.attempts:
                     raise responses.conflict_error(error, rounds) from error
@@ -286,37 +289,40 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             note_fate(error, update, may_have_been_applied=True)
             raise
         if missing := responses.not_applied(current, update):
-            raise responses.lost_update_error(refused, missing) from refused
+            raise responses.unconfirmed_error(refused, missing) from refused
         return evolve(current, sent=update.fields)
 
     def _retry(self, operation: Operation[Result], call: Call) -> Result:
-        """Make attempts until one succeeds, none is left, or the time is over."""
+        """Make attempts on one connection, and note the fate of an update that something else ends."""
         attempts = Attempts(operation, self._settings.retries, call)
-        with self._connections.acquire() as connection:
-            call.postpone(connection.waited)
-            try:
+        try:
+            with self._connections.acquire() as connection:
+                call.postpone(connection.waited)
                 return self._make_attempts(connection, operation, attempts, call)
-            except BaseException as error:
-                note_fate(error, operation, may_have_been_applied=attempts.in_doubt or connection.request_sent)
-                raise
+        except BaseException as error:
+            note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
+            raise
 
     def _make_attempts(
         self, connection: Connection[httpx.BaseTransport], operation: Operation[Result], attempts: Attempts, call: Call
     ) -> Result:
+        """Make attempts until one succeeds, none is left, or the time is over."""
         delay = 0.0
-        while (waited := self._wait_for_turn(delay)) is not None:
+        while True:
+            waited = self._wait_for_turn(delay)
+            if waited is None:
+                raise attempts.last_error or JobEnded("the job has ended")
             call.postpone(waited)
+            call.requests += 1
             try:
-                return attempt(connection, operation, self._settings, call, attempts.failed + 1)
+                return attempt(connection, operation, attempts, self._settings, call)
             except CybersourceError as error:
                 attempts.record(error)
-                connection.end()
                 if self._job:
                     self._job.slow_down(error)
                 if (next_delay := attempts.next_delay(error)) is None:
                     raise
                 delay = next_delay
-        raise attempts.last_error or JobEnded("the job has ended")
 
     def _wait_for_turn(self, delay: float) -> float | None:
         """Wait for a delay and, in a job, a turn. Return the time that does not count; None if the job has ended."""

@@ -137,7 +137,7 @@ def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = 
             yield prefix + name
 
 
-def lost_update_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
+def unconfirmed_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:
     """Return the error for an update that was refused after a lost response, and is not found in the customer."""
     error = _and(refused, f"read back, these fields do not have the requested values: {', '.join(paths)}")
     error.not_applied = paths

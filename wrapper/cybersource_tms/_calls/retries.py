@@ -71,24 +71,26 @@ class Call:
 
 
 class Attempts:
-    """The attempts of one operation.
+    """The attempts of one operation, and what is known of its fate.
 
     Attributes:
         failed: How many attempts have failed.
-        in_doubt: Whether one of them may have been applied.
-        last_error: The error of the last one; None if there was none yet.
+        in_doubt: Whether one of these may have been applied.
+        request_sent: Whether the attempt that is under way has begun to send its request. The connection sets it.
+        last_error: The error of the last one that failed; None if there was none yet.
     """
 
     def __init__(self, operation: Operation[Any], retries: Retries, call: Call) -> None:
         self._operation, self._retries, self._call = operation, retries, call
         self.failed = 0
-        self.in_doubt = False
+        self.in_doubt = self.request_sent = False
         self.last_error: CybersourceError | None = None
 
     def record(self, error: CybersourceError) -> None:
-        """Count a failed attempt. Its `may_have_been_applied` becomes True if that of an earlier attempt was."""
+        """Complete the error of a failed attempt: from here on it is about all attempts. A read applies nothing."""
         self.failed += 1
         self.in_doubt |= error.may_have_been_applied and not self._operation.is_safe
+        self.request_sent = False  # the error says it now
         error.attempts = self.failed
         error.may_have_been_applied = self.in_doubt
         self.last_error = error

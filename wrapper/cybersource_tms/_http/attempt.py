@@ -12,7 +12,7 @@ import httpx
 
 from cybersource_tms._calls.requests import Operation, Result
 from cybersource_tms._calls.responses import decrypt_response, log_response, parse_response, status_error, unreadable
-from cybersource_tms._calls.retries import Call
+from cybersource_tms._calls.retries import Attempts, Call
 from cybersource_tms._calls.settings import HEADERS, Settings
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, TimedOut
@@ -37,21 +37,21 @@ _NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError
 def attempt(
     connection: Connection[httpx.BaseTransport],
     operation: Operation[Result],
+    attempts: Attempts,
     settings: Settings,
     call: Call,
-    number: int,
 ) -> Result:
-    """Make one attempt, and return what the service returned. `number` counts the operation's attempts from 1.
+    """Make one attempt, and return what the service returned.
 
     Raises:
         CybersourceError: Of any kind. An exception that is neither the network's nor ours comes out as itself.
     """
-    connection.begin(settings.timeout, call)
+    connection.begin(attempts, settings.timeout, call)
     request = build_request(connection, operation, settings)
     sign_request(request, operation, settings)
-    response = send(connection, request, operation)
-    content = read_body(connection, response, operation)
-    log_response(operation, response, connection.started, number)
+    response = send(connection, request, operation, attempts)
+    content = read_body(connection, response, operation, attempts)
+    log_response(operation, response, connection.started, attempts.failed + 1)
     plain = decrypt_response(operation, response, content, settings.encryption)
     return parse_response(operation, response, plain, expiry_of(settings.auth), call.requests)
 
@@ -59,17 +59,17 @@ def attempt(
 async def async_attempt(
     connection: Connection[httpx.AsyncBaseTransport],
     operation: Operation[Result],
+    attempts: Attempts,
     settings: Settings,
     call: Call,
-    number: int,
 ) -> Result:
-    """Make one attempt, as `attempt` does. It ends at the deadline."""
-    connection.begin(settings.timeout, call)
+    """Make one attempt, as `attempt` does."""
+    connection.begin(attempts, settings.timeout, call)
     request = build_request(connection, operation, settings)
     await async_sign_request(request, operation, settings)
-    response = await async_send(connection, request, operation)
-    content = await async_read_body(connection, response, operation)
-    log_response(operation, response, connection.started, number)
+    response = await async_send(connection, request, operation, attempts)
+    content = await async_read_body(connection, response, operation, attempts)
+    log_response(operation, response, connection.started, attempts.failed + 1)
     plain = decrypt_response(operation, response, content, settings.encryption)
     return parse_response(operation, response, plain, expiry_of(settings.auth), call.requests)
 
@@ -117,19 +117,25 @@ def expiry_of(auth: httpx.Auth) -> datetime | None:
 
 
 def send(
-    connection: Connection[httpx.BaseTransport], request: httpx.Request, operation: Operation[Any]
+    connection: Connection[httpx.BaseTransport], request: httpx.Request, operation: Operation[Any], attempts: Attempts
 ) -> httpx.Response:
-    """Send a request, and return the response, whose body is not read yet."""
+    """Send a request, and return the response, whose body is not read yet.
+
+    The connection's trace sets `attempts.request_sent` as soon as the first bytes of the request are to be sent.
+    """
     request.extensions["trace"] = connection.trace
     try:
         connection.start_sending()
         return connection.transport.handle_request(request)
     except _NETWORK_ERRORS as error:
-        raise network_error(connection, operation, error) from error
+        raise network_error(operation, attempts, error, is_custom=connection.is_custom) from error
 
 
 async def async_send(
-    connection: Connection[httpx.AsyncBaseTransport], request: httpx.Request, operation: Operation[Any]
+    connection: Connection[httpx.AsyncBaseTransport],
+    request: httpx.Request,
+    operation: Operation[Any],
+    attempts: Attempts,
 ) -> httpx.Response:
     """Send a request, as `send` does. The deadline ends it."""
     request.extensions["trace"] = connection.async_trace
@@ -137,13 +143,13 @@ async def async_send(
         connection.start_sending()
         with anyio.move_on_after(connection.seconds_left()):
             return await connection.transport.handle_async_request(request)
-        raise DeadlinePassed
+        raise DeadlinePassed  # which has ended the block
     except _NETWORK_ERRORS as error:
-        raise network_error(connection, operation, error) from error
+        raise network_error(operation, attempts, error, is_custom=connection.is_custom) from error
 
 
 def read_body(
-    connection: Connection[httpx.BaseTransport], response: httpx.Response, operation: Operation[Any]
+    connection: Connection[httpx.BaseTransport], response: httpx.Response, operation: Operation[Any], attempts: Attempts
 ) -> bytes:
     """Read the body of a response to its end. What comes after it on the connection is never read."""
     try:
@@ -154,14 +160,17 @@ def read_body(
                 body.add(chunk)
         content = body.content()
     except _NETWORK_ERRORS as error:
-        raise broken_off(connection, operation, response, error) from error
+        raise broken_off(operation, attempts, response, error) from error
     if connection.has_leftovers():
         connection.stream.close()
     return content
 
 
 async def async_read_body(
-    connection: Connection[httpx.AsyncBaseTransport], response: httpx.Response, operation: Operation[Any]
+    connection: Connection[httpx.AsyncBaseTransport],
+    response: httpx.Response,
+    operation: Operation[Any],
+    attempts: Attempts,
 ) -> bytes:
     """Read the body of a response, as `read_body` does. The deadline ends it."""
     try:
@@ -174,7 +183,7 @@ async def async_read_body(
             raise DeadlinePassed
         content = body.content()
     except _NETWORK_ERRORS as error:
-        raise broken_off(connection, operation, response, error) from error
+        raise broken_off(operation, attempts, response, error) from error
     if connection.has_leftovers():
         await connection.stream.aclose()
     return content
@@ -190,7 +199,7 @@ class Body:
     def __init__(self, response: httpx.Response, *, is_success: bool) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding != "identity":
-            del response.headers["content-encoding"]
+            del response.headers["content-encoding"]  # or httpx would decompress it, too
         is_loaded = response.is_stream_consumed  # a caller's transport's, which httpx has decompressed already
         if not is_loaded and encoding not in {"identity", "gzip"}:
             raise BodyRefused("is compressed in a way that was not requested")
@@ -216,28 +225,30 @@ class Body:
         return bytes(self._content)
 
 
-def network_error(connection: Connection[Any], operation: Operation[Any], error: Exception) -> ConnectionFailed:
+def network_error(
+    operation: Operation[Any], attempts: Attempts, error: Exception, *, is_custom: bool = True
+) -> ConnectionFailed:
     """Return the error for an attempt without a whole response."""
     log.debug("%s %s failed: %s", operation.method, operation.path, type(error).__name__, extra=operation.log_fields)
     is_time_out = isinstance(error, httpx.TimeoutException | TimeoutError)
     details = [f"{type(error).__name__} ({operation.method} {operation.path})"]
     # Other messages of httpx can quote headers.
-    if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | DeadlinePassed) and not connection.is_custom:
+    if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | DeadlinePassed) and not is_custom:
         details[0] += f": {error}"
     refusal = _proxy_status(error)
     if refusal:
         details.append(f"the proxy responded with {refusal}: {_PROXY_REFUSES.get(refusal, 'it may be overloaded')}")
-    if not connection.request_sent:
+    if not attempts.request_sent:
         details.append("nothing was sent in this attempt")
     return (TimedOut if is_time_out else ConnectionFailed)(
         "; ".join(details),
-        may_have_been_applied=connection.request_sent,
+        may_have_been_applied=attempts.request_sent,
         is_transient=not (isinstance(error, _PERMANENT) or refusal in _PROXY_REFUSES or _UNTRUSTED in str(error)),
     )
 
 
 def broken_off(
-    connection: Connection[Any], operation: Operation[Any], response: httpx.Response, error: Exception
+    operation: Operation[Any], attempts: Attempts, response: httpx.Response, error: Exception
 ) -> CybersourceError:
     """Return the error for a response whose body could not be read to its end."""
     if response.status_code not in operation.success_models:
@@ -245,7 +256,7 @@ def broken_off(
     if isinstance(error, BodyRefused):
         return unreadable(operation, response, str(error))
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return network_error(connection, operation, error)
+        return network_error(operation, attempts, error)
     return unreadable(operation, response, "broke off", is_transient=True)
 
 

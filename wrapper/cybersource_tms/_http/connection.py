@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 import httpx
 from attrs import define, field
 
-from cybersource_tms._calls.retries import Call
+from cybersource_tms._calls.retries import Attempts, Call
 
 Transport = TypeVar("Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -31,7 +31,6 @@ class Connection(Generic[Transport]):
         is_custom: Whether the transport is of the caller's making: what that raises proves nothing.
         waited: Seconds of waiting until fewer than `max_connections` calls were in flight.
         stream: httpcore's network stream, which is the open connection; None as long as there is none.
-        request_sent: Whether the request has begun to be sent.
         timeouts: Seconds for each step; httpcore reads them when the step begins.
         started: The `time.monotonic()` of the beginning of the exchange.
     """
@@ -41,28 +40,22 @@ class Connection(Generic[Transport]):
     is_custom: bool
     waited: float = 0.0
     stream: Any = None
-    request_sent: bool = False
     timeouts: dict[str, float] = field(factory=dict[str, float])
     started: float = 0.0
     _limits: dict[str, float] = field(factory=dict[str, float])
+    _attempts: Attempts = field(init=False)
     _call: Call = field(init=False)
 
-    def begin(self, timeout: httpx.Timeout, call: Call) -> None:
-        """Begin an exchange."""
-        call.requests += 1
-        self.started, self._call = time.monotonic(), call
+    def begin(self, attempts: Attempts, timeout: httpx.Timeout, call: Call) -> None:
+        """Begin an exchange: the next attempt."""
+        self.started, self._attempts, self._call = time.monotonic(), attempts, call
         self._limits, self.timeouts = cast("dict[str, float]", timeout.as_dict()), {}
-        self.request_sent = False
-
-    def end(self) -> None:
-        """End an exchange: its error says whether the request was sent."""
-        self.request_sent = False
 
     def start_sending(self) -> None:
         """Start to send the request."""
         self.check_deadline()
         # A transport of the caller's making does not say when it sends, so its request counts as sent from the start.
-        self.request_sent = self.is_custom
+        self._attempts.request_sent = self.is_custom
 
     def seconds_left(self) -> float:
         """Return how many seconds are left before the deadline."""
@@ -84,7 +77,7 @@ class Connection(Generic[Transport]):
             self.check_deadline()
             # A proxy is asked to connect by a request of its own.
             if step == "http11.send_request_headers" and info["request"].method != b"CONNECT":
-                self.request_sent = True
+                self._attempts.request_sent = True
         elif moment == "complete" and step.endswith(("connect_tcp", "start_tls")):
             self.stream = info["return_value"]
 
