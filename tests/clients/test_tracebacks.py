@@ -31,7 +31,7 @@ def functions(error: BaseException) -> list[str]:
 
 
 def check(error: BaseException, *, noted: bool = True) -> None:
-    """Check that an error has only the frame of ours that it leaves from, without a value, and says once where it was."""
+    """Check that an error has only the frame of ours that it leaves from, without a value, and says once where."""
     for each in chain(error):
         for frame, _ in traceback.walk_tb(each.__traceback__):
             file = frame.f_code.co_filename
