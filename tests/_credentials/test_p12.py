@@ -4,7 +4,6 @@ import base64
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -223,13 +222,12 @@ NO_P12: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 @pytest.mark.parametrize(("source", "problem"), NO_P12.values(), ids=NO_P12)
 def test_what_is_no_p12(tmp_path: Path, source: Callable[[Path], Any], problem: str) -> None:
-    """It is refused in one line that says what it is, at once: nothing waits for a pipe or reads without end."""
-    given, started = source(tmp_path), time.monotonic()
+    """It is refused in one line that says what it is; that the test ends shows that no pipe or device is read."""
+    given = source(tmp_path)
     for make in (CertificateAuth.from_p12, MessageEncryption.from_p12):
         with pytest.raises(InvalidRequest, match=rf"(?m)^path: the file .*{problem}") as caught:
             make(given, PASSWORD, merchant_id=OWNER)
         assert "\n" not in str(caught.value)
-    assert time.monotonic() - started < 1
 
 
 # Several private keys
