@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,7 +19,6 @@ from cybersource_tms.errors import InvalidRequest
 
 SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
 
-_Given = TypeVar("_Given")
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
 _one_at_a_time = threading.Lock()  # `catch_warnings` changes the whole process
 _SOON = timedelta(days=30)
@@ -36,7 +35,7 @@ def without_warnings() -> Generator[None]:
         yield
 
 
-def parse_certificates(given: Iterable[_Given], load: Callable[[_Given], x509.Certificate]) -> list[x509.Certificate]:
+def parse_certificates(given: Iterable[Any], load: Callable[[Any], x509.Certificate]) -> list[x509.Certificate]:
     """Return those of several certificates that can be parsed; nobody may need the others."""
     found: list[x509.Certificate] = []
     for each in given:
@@ -50,27 +49,30 @@ def parse_certificates(given: Iterable[_Given], load: Callable[[_Given], x509.Ce
 def key_and_certificate(
     owner: str, keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate]
 ) -> tuple[RSAPrivateKey, x509.Certificate]:
-    """Return the key that belongs to a certificate of the owner, and the best such certificate."""
+    """Return the owner's best certificate that belongs to one of the keys, with that key."""
     named = certificates_of("certificate", owner, certificates)
-    pairs = [(key, each) for key in keys for each in named if public_key(each) == key.public_key()]
+    pairs = [(key, each) for each in named for key in keys if public_key(each) == key.public_key()]
     if not pairs:
         rsa_key_of("certificate", named[0])
         which = "the private key does not belong" if len(keys) == 1 else "none of the private keys belongs"
         raise InvalidRequest(f"private_key: {which} to the certificate of {name_of(named[0])}")
-    return max(pairs, key=lambda pair: _preference(pair[1]))
+    return pairs[0]
 
 
 def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """Return the certificates whose common name is the owner's in any case, or raise `InvalidRequest`.
-
-    Those that are valid now come first, and of those the last to expire.
-    """
-    found = [each for each in certificates if owner.casefold() in map(str.casefold, _common_names(each))]
+    """Return the certificates with the owner's name in any case: valid ones first, and of those the last to expire."""
+    wanted = owner.casefold()
+    found = [each for each in certificates if wanted in map(str.casefold, _subject(each, NameOID.COMMON_NAME))]
     if not found:
         names = ", ".join(dict.fromkeys(map(name_of, certificates))) or "none"
         whose = SERVICE if owner == SERVICE else "the merchant or portfolio"  # whose id may be a secret by mistake
         raise InvalidRequest(f"{name}: no certificate has the common name of {whose}; those that are there: {names}")
-    return sorted(found, key=_preference, reverse=True)
+    now = _now()
+    return sorted(
+        found,
+        key=lambda each: (each.not_valid_before_utc <= now <= each.not_valid_after_utc, each.not_valid_after_utc),
+        reverse=True,
+    )
 
 
 def check_validity(name: str, certificate: x509.Certificate, *, warns: bool = False) -> None:
@@ -85,10 +87,7 @@ def check_validity(name: str, certificate: x509.Certificate, *, warns: bool = Fa
 
 
 def key_id_of(name: str, certificate: x509.Certificate) -> str:
-    """Return the service's id of a certificate's key, or raise `InvalidRequest`.
-
-    It is the subject's serialNumber. Without one, the bytes of the X.509 serial number are its ASCII text.
-    """
+    """Return the key's id at the service: the subject's serialNumber, or the ASCII text in the X.509 serial number."""
     serial = max(certificate.serial_number, 0)
     digits = serial.to_bytes((serial.bit_length() + 7) // 8)
     found = [*_subject(certificate, NameOID.SERIAL_NUMBER), *([digits.decode()] if digits.isdigit() else [])]
@@ -117,7 +116,7 @@ def check_size(name: str, key: _Key) -> _Key:
 
 def name_of(certificate: x509.Certificate) -> str:
     """Return whose certificate it is, in short printable ASCII."""
-    return re.sub("[^ -~]", "?", ", ".join(_common_names(certificate))[:_LONGEST_NAME])
+    return re.sub("[^ -~]", "?", ", ".join(_subject(certificate, NameOID.COMMON_NAME))[:_LONGEST_NAME])
 
 
 def public_key(certificate: x509.Certificate) -> object:
@@ -130,15 +129,6 @@ def public_key(certificate: x509.Certificate) -> object:
 
 def _now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
-
-
-def _preference(certificate: x509.Certificate) -> tuple[bool, datetime]:
-    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return starts <= _now() <= ends, ends
-
-
-def _common_names(certificate: x509.Certificate) -> list[str]:
-    return _subject(certificate, NameOID.COMMON_NAME)
 
 
 def _subject(certificate: x509.Certificate, attribute: x509.ObjectIdentifier) -> list[str]:

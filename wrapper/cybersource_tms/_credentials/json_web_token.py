@@ -64,7 +64,7 @@ class JsonWebTokenAuth(httpx.Auth):
         return f"{type(self).__name__}(key_id={show(self.key_id, confirmed=self.public_key is not None)!r})"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign the request for the host and path of its URL; any `httpx` client calls this for each request."""
+        """Sign the request for the host and path of its URL; any `httpx` client calls this."""
         self.sign(request, request.url.raw_host.decode(), request.url.raw_path.decode())
         yield request
 
@@ -78,12 +78,6 @@ class JsonWebTokenAuth(httpx.Auth):
             response_key_id: The id of the key to encrypt the response for; None asks for a response in plain text.
         """
         header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
-        claims = self._claims(request, host, path, response_key_id)
-        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
-        token = b".".join((signed, _base64url(self._sign(signed))))
-        request.headers["Authorization"] = f"Bearer {token.decode()}"
-
-    def _claims(self, request: httpx.Request, host: str, path: str, response_key_id: str | None) -> dict[str, object]:
         issued = int(time.time()) - _BACKDATED
         claims: dict[str, object] = {
             "iat": issued,
@@ -101,7 +95,9 @@ class JsonWebTokenAuth(httpx.Auth):
             claims |= {"digest": digest, "digestAlgorithm": "SHA-256"}
         if response_key_id is not None:
             claims["v-c-response-mle-kid"] = response_key_id
-        return claims
+        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+        token = b".".join((signed, _base64url(self._sign(signed))))
+        request.headers["Authorization"] = f"Bearer {token.decode()}"
 
 
 class SharedSecretAuth(JsonWebTokenAuth):

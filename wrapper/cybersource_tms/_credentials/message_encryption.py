@@ -3,22 +3,22 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc import jwe
-from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
-from .arguments import check_id, check_owner, naming, show
+from .arguments import check_id, naming, show
 from .certificates import SERVICE, certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
 from .json_web_token import JsonWebTokenAuth
 from .p12 import P12, read_p12
@@ -86,7 +86,11 @@ class MessageEncryption:
         if (response_key is None) != (response_key_id is None or response_key_id == ""):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
         if request_certificate is not None:
-            certificate = _certificate("request_certificate", request_certificate)
+            certificates = read_pem_certificates("request_certificate", request_certificate)
+            if len(certificates) > 1:
+                certificates = certificates_of("request_certificate", SERVICE, certificates)
+            certificate = certificates[0]
+            check_validity("request_certificate", certificate, warns=True)
             self._recipient = RSAKey.import_key(rsa_key_of("request_certificate", certificate)), certificate
             self.request_key_id = key_id_of("request_certificate", certificate)
             self.request_expires = certificate.not_valid_after_utc
@@ -121,7 +125,7 @@ class MessageEncryption:
                 or holds one that is not valid now.
         """
         with naming(private_key="path", certificate="path", request_certificate="path", response_key="path"):
-            owner, p12 = check_owner(merchant_id, None), read_p12(path, password)
+            owner, p12 = check_id("merchant_id", merchant_id), read_p12(path, password)
             return cls(service_certificate("path", p12[1]), *response_key(p12, owner, response_key_id))
 
     @classmethod
@@ -151,10 +155,7 @@ class MessageEncryption:
         key, certificate = self._recipient
         check_validity("encryption", certificate)
         header = {**_ALGORITHMS, "kid": self.request_key_id, "iat": int(time.time())}
-        try:
-            token = jwe.encrypt_compact(header, content, key, registry=_REQUESTS)
-        except (JoseError, ValueError) as error:
-            raise InvalidRequest("encryption: the request cannot be encrypted, so nothing was sent") from error
+        token = jwe.encrypt_compact(header, content, key, registry=_REQUESTS)
         return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping
 
     def decrypt_response(self, content: bytes) -> bytes | None:
@@ -200,20 +201,11 @@ def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> 
     return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
 
 
-def _certificate(name: str, pem: bytes) -> x509.Certificate:
-    found = read_pem_certificates(name, pem)
-    certificate = found[0] if len(found) == 1 else certificates_of(name, SERVICE, found)[0]
-    check_validity(name, certificate, warns=True)
-    return certificate
-
-
 def _encrypted_in(content: bytes) -> str | None:
-    try:
-        body: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    match body:
-        case {"encryptedResponse": str(token), **others} if not others:
-            return token
-        case _:
-            return None
+    with suppress(ValueError, RecursionError):
+        match json.loads(content):
+            case {"encryptedResponse": str(token), **others} if not others:
+                return token
+            case _:
+                pass
+    return None

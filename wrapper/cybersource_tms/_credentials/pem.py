@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,33 +17,27 @@ _CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 
 
 def read_pem_key(name: str, pem: object, password: str | bytes | None = None) -> RSAPrivateKey:
-    """Read a private RSA key, or raise `InvalidRequest`; `name` and `{name}_password` are the arguments."""
-    if not isinstance(pem, bytes):
-        raise InvalidRequest(f"{name}: expected a private RSA key as PEM in bytes, not {type(pem).__name__}")
-    encrypted = b"ENCRYPTED" in pem
+    """Return a private RSA key, or raise `InvalidRequest`; `name` and `{name}_password` are the arguments."""
+    encrypted = isinstance(pem, bytes) and b"ENCRYPTED" in pem
     if encrypted and password is None:
         raise InvalidRequest(f"{name}: the key has a password; give that too")
     key = None
     with suppress(TypeError, ValueError, UnsupportedAlgorithm):  # and raise after it: some of them hold the password
         secret = password.encode() if isinstance(password, str) else password
-        key = load_pem_private_key(pem, secret if encrypted else None)
+        key = load_pem_private_key(cast("bytes", pem), secret if encrypted else None)
     if key is None and encrypted:
         raise InvalidRequest(f"{name}_password: it does not open the key, or the key is damaged")
-    if key is None:
-        raise InvalidRequest(f"{name}: expected a private RSA key as PEM")
     if not isinstance(key, RSAPrivateKey):
-        raise InvalidRequest(f"{name}: expected an RSA key")
+        raise InvalidRequest(f"{name}: expected a private RSA key as PEM in bytes")
     return check_size(name, key)
 
 
 def read_pem_certificates(name: str, pem: object) -> list[x509.Certificate]:
-    """Read one or more certificates, or raise `InvalidRequest`; `name` is the argument."""
-    if not isinstance(pem, bytes):
-        raise InvalidRequest(f"{name}: expected a certificate as PEM in bytes, not {type(pem).__name__}")
-    found = parse_certificates(_CERTIFICATE.findall(pem), x509.load_pem_x509_certificate)
-    if not found:
-        raise InvalidRequest(f"{name}: expected a certificate as PEM")
-    return found
+    """Return one or more certificates, or raise `InvalidRequest`; `name` is the argument."""
+    given = _CERTIFICATE.findall(pem) if isinstance(pem, bytes) else ()
+    if found := parse_certificates(given, x509.load_pem_x509_certificate):
+        return found
+    raise InvalidRequest(f"{name}: expected a certificate as PEM in bytes")
 
 
 def key_pem(key: RSAPrivateKey) -> bytes:
