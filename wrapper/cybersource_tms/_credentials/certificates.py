@@ -1,4 +1,4 @@
-"""Certificates and RSA keys: which one to take, and whether it is good before anything is signed or encrypted."""
+"""RSA keys and certificates: PEM, which one to take, and whether it is good before anything is signed or encrypted."""
 
 import re
 import threading
@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from cybersource_tms._tracebacks import warn
@@ -20,6 +21,7 @@ from cybersource_tms.errors import InvalidRequest
 SERVICE = "CyberSource_SJC_US"  # the common name of the service's certificate, which each P12 of a merchant holds
 
 _Key = TypeVar("_Key", RSAPrivateKey, RSAPublicKey)
+_CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _one_at_a_time = threading.Lock()  # `catch_warnings` changes the whole process
 _SOON = timedelta(days=30)
 _RENEW = "get a new P12 from the Business Center, which also holds the service's current certificate"
@@ -46,6 +48,30 @@ def parse_certificates(given: Iterable[Any], load: Callable[[Any], x509.Certific
     return found
 
 
+def read_pem_key(name: str, pem: object, password: str | bytes | None = None) -> RSAPrivateKey:
+    """Return a private RSA key, or raise `InvalidRequest`; `name` and `{name}_password` are the arguments."""
+    encrypted = isinstance(pem, bytes) and b"ENCRYPTED" in pem
+    if encrypted and password is None:
+        raise InvalidRequest(f"{name}: the key has a password; give that too")
+    key = None
+    with suppress(TypeError, ValueError, UnsupportedAlgorithm):  # and raise after it: some of them hold the password
+        secret = password.encode() if isinstance(password, str) else password
+        key = load_pem_private_key(cast("bytes", pem), secret if encrypted else None)
+    if key is None and encrypted:
+        raise InvalidRequest(f"{name}_password: it does not open the key, or the key is damaged")
+    if not isinstance(key, RSAPrivateKey):
+        raise InvalidRequest(f"{name}: expected a private RSA key as PEM in bytes")
+    return check_size(name, key)
+
+
+def read_pem_certificates(name: str, pem: object) -> list[x509.Certificate]:
+    """Return one or more certificates, or raise `InvalidRequest`; `name` is the argument."""
+    given = _CERTIFICATE.findall(pem) if isinstance(pem, bytes) else ()
+    if found := parse_certificates(given, x509.load_pem_x509_certificate):
+        return found
+    raise InvalidRequest(f"{name}: expected a certificate as PEM in bytes")
+
+
 def key_and_certificate(
     owner: str, keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate]
 ) -> tuple[RSAPrivateKey, x509.Certificate]:
@@ -57,6 +83,25 @@ def key_and_certificate(
         which = "the private key does not belong" if len(keys) == 1 else "none of the private keys belongs"
         raise InvalidRequest(f"private_key: {which} to the certificate of {name_of(named[0])}")
     return pairs[0]
+
+
+def response_key(
+    keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate], owner: str, key_id: str | None
+) -> tuple[bytes, str]:
+    """Return the response key in a P12, as PEM, and its id: the given one, or else its certificate's."""
+    try:
+        key, certificate = key_and_certificate(owner, keys, certificates)
+    except InvalidRequest:
+        if key_id is None or len(keys) > 1:
+            raise
+        return key_pem(keys[0]), key_id  # a key that the merchant has made, with any certificate or none
+    check_validity("certificate", certificate)
+    return key_pem(key), key_id or key_id_of("certificate", certificate)
+
+
+def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> bytes:
+    """Return the service's certificate, as PEM, or raise `InvalidRequest`."""
+    return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
 
 
 def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
@@ -73,6 +118,12 @@ def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certifica
         key=lambda each: (each.not_valid_before_utc <= now <= each.not_valid_after_utc, each.not_valid_after_utc),
         reverse=True,
     )
+
+
+def identify(name: str, certificate: x509.Certificate) -> tuple[RSAPublicKey, str]:
+    """Return the key of a certificate that is good to use, and its id, or raise `InvalidRequest`."""
+    check_validity(name, certificate, warns=True)
+    return rsa_key_of(name, certificate), key_id_of(name, certificate)
 
 
 def check_validity(name: str, certificate: x509.Certificate, *, warns: bool = False) -> None:
@@ -112,6 +163,16 @@ def check_size(name: str, key: _Key) -> _Key:
     if key.key_size < _MINIMUM_BITS:
         raise InvalidRequest(f"{name}: the RSA key is shorter than {_MINIMUM_BITS} bits (RFC 7518 section 3.3)")
     return key
+
+
+def key_pem(key: RSAPrivateKey) -> bytes:
+    """Return a private key in PEM, without a password."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    """Return a certificate in PEM."""
+    return certificate.public_bytes(Encoding.PEM)
 
 
 def name_of(certificate: x509.Certificate) -> str:

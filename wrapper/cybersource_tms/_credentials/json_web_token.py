@@ -23,9 +23,15 @@ from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
 from .arguments import check_id, check_owner, decode_secret, naming, show
-from .certificates import certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .certificates import (
+    certificate_pem,
+    certificates_of,
+    identify,
+    key_and_certificate,
+    read_pem_certificates,
+    read_pem_key,
+)
 from .p12 import read_p12
-from .pem import certificate_pem, read_pem_certificates, read_pem_key
 
 Sign = Callable[[bytes], bytes]
 
@@ -174,10 +180,9 @@ class CertificateAuth(JsonWebTokenAuth):
             sign = _signing_with(key, algorithm)
         else:
             own = certificates_of("certificate", owner, certificates)[0]
-        self.public_key, self.expires = rsa_key_of("certificate", own), own.not_valid_after_utc
-        check_validity("certificate", own, warns=True)
-        verified = _verified(sign, self.public_key, algorithm)
-        super().__init__(verified, algorithm, key_id_of("certificate", own), merchant_id, owner)
+        self.public_key, key_id = identify("certificate", own)
+        self.expires = own.not_valid_after_utc
+        super().__init__(_verified(sign, self.public_key, algorithm), algorithm, key_id, merchant_id, owner)
 
     @classmethod
     @raise_without_frames
@@ -203,11 +208,12 @@ class CertificateAuth(JsonWebTokenAuth):
             InvalidRequest: As for the class; also: the file cannot be read, is not a P12, or has another password.
         """
         with naming(private_key="path", certificate="path"):
-            key, certificate = key_and_certificate(check_owner(merchant_id, portfolio_id), *read_p12(path, password))
+            key, own = key_and_certificate(check_owner(merchant_id, portfolio_id), *read_p12(path, password))
+            sign, certificate = _signing_with(key, algorithm), certificate_pem(own)
             return cls(
-                certificate=certificate_pem(certificate),
-                sign=_signing_with(key, algorithm),
+                certificate=certificate,
                 merchant_id=merchant_id,
+                sign=sign,
                 portfolio_id=portfolio_id,
                 algorithm=algorithm,
             )

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +18,18 @@ from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
 from .arguments import check_id, naming, show
-from .certificates import SERVICE, certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .certificates import (
+    SERVICE,
+    certificates_of,
+    check_validity,
+    identify,
+    read_pem_certificates,
+    read_pem_key,
+    response_key,
+    service_certificate,
+)
 from .json_web_token import JsonWebTokenAuth
-from .p12 import P12, read_p12
-from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
+from .p12 import read_p12
 
 # What to say to those who have the signing key's P12 only.
 OTHER_P12 = 'the response key has a P12 of its own: see "REST - API Response MLE" in the Business Center'
@@ -89,14 +96,12 @@ class MessageEncryption:
             certificates = read_pem_certificates("request_certificate", request_certificate)
             if len(certificates) > 1:
                 certificates = certificates_of("request_certificate", SERVICE, certificates)
-            certificate = certificates[0]
-            check_validity("request_certificate", certificate, warns=True)
-            self._recipient = RSAKey.import_key(rsa_key_of("request_certificate", certificate)), certificate
-            self.request_key_id = key_id_of("request_certificate", certificate)
-            self.request_expires = certificate.not_valid_after_utc
+            key, self.request_key_id = identify("request_certificate", certificates[0])
+            self._recipient = RSAKey.import_key(key), certificates[0]
+            self.request_expires = certificates[0].not_valid_after_utc
         if response_key is not None:
-            key = read_pem_key("response_key", response_key, response_key_password)
-            self._response_key, self.response_public_key = RSAKey.import_key(key), key.public_key()
+            private_key = read_pem_key("response_key", response_key, response_key_password)
+            self._response_key, self.response_public_key = RSAKey.import_key(private_key), private_key.public_key()
             self.response_key_id = check_id("response_key_id", response_key_id)
 
     @classmethod
@@ -126,7 +131,7 @@ class MessageEncryption:
         """
         with naming(private_key="path", certificate="path", request_certificate="path", response_key="path"):
             owner, p12 = check_id("merchant_id", merchant_id), read_p12(path, password)
-            return cls(service_certificate("path", p12[1]), *response_key(p12, owner, response_key_id))
+            return cls(service_certificate("path", p12[1]), *response_key(*p12, owner, response_key_id))
 
     @classmethod
     @raise_without_frames
@@ -181,24 +186,6 @@ def refuse_signing_key(auth: httpx.Auth, encryption: MessageEncryption) -> None:
     key = auth.public_key if isinstance(auth, JsonWebTokenAuth) else None
     if key is not None and key == encryption.response_public_key:
         raise InvalidRequest(f"encryption: the response key is the signing key; {OTHER_P12}")
-
-
-def response_key(p12: P12, owner: str, key_id: str | None) -> tuple[bytes, str]:
-    """Return the response key in a P12, as PEM, and its id: the given one, or else its certificate's."""
-    keys, certificates = p12
-    try:
-        key, certificate = key_and_certificate(owner, keys, certificates)
-    except InvalidRequest:
-        if key_id is None or len(keys) > 1:
-            raise
-        return key_pem(keys[0]), key_id  # a key that the merchant has made, with any certificate or none
-    check_validity("certificate", certificate)
-    return key_pem(key), key_id_of("certificate", certificate) if key_id is None else key_id
-
-
-def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> bytes:
-    """Return the service's certificate, as PEM, or raise `InvalidRequest`."""
-    return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
 
 
 def _encrypted_in(content: bytes) -> str | None:

@@ -6,7 +6,6 @@ if one of the certificates cannot be parsed, so they are read one by one then.
 
 import hashlib
 import hmac
-from collections.abc import Iterator
 from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
@@ -78,30 +77,26 @@ def _parse(content: bytes) -> _Value:
 def _read(data: bytes, first: int = 0) -> _Value:
     """Read the value that starts there: X.690 section 8.1."""
     size, start = data[first + 1], first + 2
-    if size > _INDEFINITE:
-        digits = size - _INDEFINITE
+    is_indefinite, digits = size == _INDEFINITE, max(0, size - _INDEFINITE)
+    if digits:
         size, start = int.from_bytes(data[start : start + digits]), start + digits
-    elif size == _INDEFINITE:
-        return _constructed(data, first, start, None)
-    if start + size > len(data):
+    end = start + size
+    if end > len(data) and not is_indefinite:
         raise IndexError(size)
-    if data[first] & _CONSTRUCTED:
-        return _constructed(data, first, start, start + size)
-    return _Value(memoryview(data)[first : start + size], data[start : start + size])
-
-
-def _constructed(data: bytes, first: int, position: int, end: int | None) -> _Value:
-    """Read a value's parts, up to its end, or up to the end of contents."""
+    if not data[first] & _CONSTRUCTED:
+        return _Value(memoryview(data)[first:end], data[start:end])
     parts: list[_Value] = []
-    while position != end and (end is not None or data[position : position + 2] != _END_OF_CONTENTS):
-        parts.append(_read(data, position))
-        position += len(parts[-1].encoded)
-    after = position + len(_END_OF_CONTENTS) if end is None else position
+    while data[start : start + 2] != _END_OF_CONTENTS if is_indefinite else start != end:
+        parts.append(_read(data, start))
+        start += len(parts[-1].encoded)
+    after = start + len(_END_OF_CONTENTS) * is_indefinite
     return _Value(memoryview(data)[first:after], b"", tuple(parts))
 
 
 def _open(content: bytes, file: _Value, password: bytes) -> tuple[list[object], list[x509.Certificate]]:
-    encoded = [*_keys(file, password)]
+    secrets = {_KEY: None, _ENCRYPTED_KEY: password}
+    bags = [bag for safe in _contents(file.parts[1]) for bag in _contents(safe)]
+    encoded = [(bag.parts[1].parts[0].encoded, secrets[_kind(bag)]) for bag in bags if _kind(bag) in secrets]
     keys: list[object] = []
     try:
         with without_warnings():  # about BER, which CyberSource writes, and about certificates that nobody needs
@@ -116,14 +111,6 @@ def _open(content: bytes, file: _Value, password: bytes) -> tuple[list[object], 
         several = filter(None, (store.cert, *store.additional_certs))
         certificates = parse_certificates(several, attrgetter("certificate"))
     return [*keys, *(load_der_private_key(*each) for each in encoded[len(keys) :])], certificates
-
-
-def _keys(file: _Value, password: bytes) -> Iterator[tuple[memoryview, bytes | None]]:
-    """Yield each private key, and the password that it is encrypted with, if it is."""
-    for safe in _contents(file.parts[1]):
-        for bag in _contents(safe):
-            if _kind(bag) in {_KEY, _ENCRYPTED_KEY}:
-                yield bag.parts[1].parts[0].encoded, password if _kind(bag) == _ENCRYPTED_KEY else None
 
 
 def _kind(bag: _Value) -> bytes:

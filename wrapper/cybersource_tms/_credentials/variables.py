@@ -8,8 +8,9 @@ from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
 from .arguments import naming, read_file
+from .certificates import response_key, service_certificate
 from .json_web_token import CertificateAuth, JsonWebTokenAuth, SharedSecretAuth
-from .message_encryption import OTHER_P12, MessageEncryption, refuse_signing_key, response_key, service_certificate
+from .message_encryption import OTHER_P12, MessageEncryption, refuse_signing_key
 from .p12 import P12, read_p12
 
 PREFIX = "CYBERSOURCE_"
@@ -100,7 +101,7 @@ def _encryption(given: Mapping[str, str], auth: JsonWebTokenAuth) -> MessageEncr
             key, key_id = read_file(RESPONSE_KEY[0], given[RESPONSE_KEY[0]]), given[RESPONSE_KEY_ID]
         elif RESPONSE_P12[0] in given:
             owner = given.get(PORTFOLIO, given[MERCHANT])
-            key, key_id = response_key(p12s[RESPONSE_P12[0]], owner, given.get(RESPONSE_KEY_ID))
+            key, key_id = response_key(*p12s[RESPONSE_P12[0]], owner, given.get(RESPONSE_KEY_ID))
         encryption = MessageEncryption(certificate, key, key_id, response_key_password=given.get(RESPONSE_KEY[1]))
         refuse_signing_key(auth, encryption)
     return encryption
