@@ -48,8 +48,8 @@ def parse_certificates(given: Iterable[Any], load: Callable[[Any], x509.Certific
     return found
 
 
-def read_pem_key(name: str, pem: object, password: str | bytes | None = None) -> RSAPrivateKey:
-    """Return a private RSA key, or raise `InvalidRequest`; `name` and `{name}_password` are the arguments."""
+def read_key(name: str, pem: object, password: str | bytes | None = None) -> RSAPrivateKey:
+    """Return a private RSA key in PEM, or raise `InvalidRequest`; `name` and `{name}_password` are the arguments."""
     encrypted = isinstance(pem, bytes) and b"ENCRYPTED" in pem
     if encrypted and password is None:
         raise InvalidRequest(f"{name}: the key has a password; give that too")
@@ -64,8 +64,8 @@ def read_pem_key(name: str, pem: object, password: str | bytes | None = None) ->
     return check_size(name, key)
 
 
-def read_pem_certificates(name: str, pem: object) -> list[x509.Certificate]:
-    """Return one or more certificates, or raise `InvalidRequest`; `name` is the argument."""
+def read_certificates(name: str, pem: object) -> list[x509.Certificate]:
+    """Return one or more certificates in PEM, or raise `InvalidRequest`; `name` is the argument."""
     given = _CERTIFICATE.findall(pem) if isinstance(pem, bytes) else ()
     if found := parse_certificates(given, x509.load_pem_x509_certificate):
         return found
@@ -112,12 +112,8 @@ def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certifica
         names = ", ".join(dict.fromkeys(map(name_of, certificates))) or "none"
         whose = SERVICE if owner == SERVICE else "the merchant or portfolio"  # whose id may be a secret by mistake
         raise InvalidRequest(f"{name}: no certificate has the common name of {whose}; those that are there: {names}")
-    now = _now()
-    return sorted(
-        found,
-        key=lambda each: (each.not_valid_before_utc <= now <= each.not_valid_after_utc, each.not_valid_after_utc),
-        reverse=True,
-    )
+    last_first = sorted(found, key=lambda each: each.not_valid_after_utc, reverse=True)
+    return sorted(last_first, key=lambda each: not each.not_valid_before_utc <= _now() <= each.not_valid_after_utc)
 
 
 def identify(name: str, certificate: x509.Certificate) -> tuple[RSAPublicKey, str]:

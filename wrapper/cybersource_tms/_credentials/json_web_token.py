@@ -23,14 +23,7 @@ from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
 from .arguments import check_id, check_owner, decode_secret, naming, show
-from .certificates import (
-    certificate_pem,
-    certificates_of,
-    identify,
-    key_and_certificate,
-    read_pem_certificates,
-    read_pem_key,
-)
+from .certificates import certificate_pem, certificates_of, identify, key_and_certificate, read_certificates, read_key
 from .p12 import read_p12
 
 Sign = Callable[[bytes], bytes]
@@ -75,13 +68,9 @@ class JsonWebTokenAuth(httpx.Auth):
         yield request
 
     def sign(self, request: httpx.Request, host: str, path: str, response_key_id: str | None = None) -> None:
-        """Set the request's `Authorization` header.
+        """Set the `Authorization` header of a request with its body, for a host and a path at the service.
 
-        Args:
-            request: The request, with the body that will be sent.
-            host: The service's host, which is not the URL's where a proxy forwards the request.
-            path: The path at the service.
-            response_key_id: The id of the key to encrypt the response for; None asks for a response in plain text.
+        With a `response_key_id` the token asks for a response that is encrypted for that key.
         """
         header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
         issued = int(time.time()) - _BACKDATED
@@ -173,9 +162,9 @@ class CertificateAuth(JsonWebTokenAuth):
             raise InvalidRequest(f"algorithm: expected one of {', '.join(_SCHEMES)}")
         if (private_key is None) == (sign is None):
             raise InvalidRequest("private_key, sign: give one of them")
-        certificates = read_pem_certificates("certificate", certificate)
+        certificates = read_certificates("certificate", certificate)
         if sign is None:
-            keys = [read_pem_key("private_key", private_key, private_key_password)]
+            keys = [read_key("private_key", private_key, private_key_password)]
             key, own = key_and_certificate(owner, keys, certificates)
             sign = _signing_with(key, algorithm)
         else:

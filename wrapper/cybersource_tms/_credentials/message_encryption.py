@@ -23,8 +23,8 @@ from .certificates import (
     certificates_of,
     check_validity,
     identify,
-    read_pem_certificates,
-    read_pem_key,
+    read_certificates,
+    read_key,
     response_key,
     service_certificate,
 )
@@ -93,14 +93,14 @@ class MessageEncryption:
         if (response_key is None) != (response_key_id is None or response_key_id == ""):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
         if request_certificate is not None:
-            certificates = read_pem_certificates("request_certificate", request_certificate)
+            certificates = read_certificates("request_certificate", request_certificate)
             if len(certificates) > 1:
                 certificates = certificates_of("request_certificate", SERVICE, certificates)
             key, self.request_key_id = identify("request_certificate", certificates[0])
             self._recipient = RSAKey.import_key(key), certificates[0]
             self.request_expires = certificates[0].not_valid_after_utc
         if response_key is not None:
-            private_key = read_pem_key("response_key", response_key, response_key_password)
+            private_key = read_key("response_key", response_key, response_key_password)
             self._response_key, self.response_public_key = RSAKey.import_key(private_key), private_key.public_key()
             self.response_key_id = check_id("response_key_id", response_key_id)
 
