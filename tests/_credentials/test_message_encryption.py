@@ -182,12 +182,6 @@ def test_a_body_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-def test_an_encrypted_body_without_a_response_key() -> None:
-    """Who has no response key cannot read an encrypted body, and it is not taken for plain text."""
-    with pytest.raises(message_encryption.DecryptionFailed, match="no response key"):
-        encrypt_requests().decrypt_response(encrypted_response(token()))
-
-
 @pytest.mark.parametrize("body", NOT_ENCRYPTED.values(), ids=NOT_ENCRYPTED)
 def test_a_body_that_is_not_encrypted(body: Callable[[], bytes]) -> None:
     """Only a JSON object with nothing but the text `encryptedResponse` is encrypted."""

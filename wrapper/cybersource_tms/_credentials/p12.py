@@ -81,8 +81,6 @@ def _read(data: bytes, first: int = 0) -> _Value:
     if digits:
         size, start = int.from_bytes(data[start : start + digits]), start + digits
     end = start + size
-    if end > len(data) and not is_indefinite:
-        raise IndexError(size)
     if not data[first] & _CONSTRUCTED:
         return _Value(memoryview(data)[first:end], data[start:end])
     parts: list[_Value] = []
