@@ -31,7 +31,7 @@ from support.keys import (
     service_certificate,
     written,
 )
-from support.p12_writer import run, write_p12
+from support.p12_writer import Encoded, run, write_p12
 from support.tokens import OWNER, certificate_auth, header_of
 
 HOUR = timedelta(hours=1)
@@ -145,6 +145,10 @@ def test_bad_pem(match: str, options: Callable[[], dict[str, Any]]) -> None:
 
 BAD_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
     "no key": ("path: .*key", lambda: p12_without_key([certificate(OWNER)])),
+    "no key beside a certificate that is none": (
+        "path: the P12 holds no private RSA key",
+        lambda: write_p12([], [Encoded(b"none")]),
+    ),
     "elliptic key": ("path: .*RSA", lambda: p12(certificate(OWNER, ec_key()), key=ec_key())),
     "no certificate": ("path: .* those that are there: none$", lambda: p12(None)),
     "no certificate for the merchant": ("path: .*: merchant2$", lambda: p12(certificate("merchant2"))),

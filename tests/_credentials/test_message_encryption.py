@@ -200,16 +200,6 @@ def test_members_that_do_not_matter(clients: Clients, header: dict[str, object])
     assert (record.etag, record.correlation_id) == ("etag", CORRELATION_ID)
 
 
-def test_an_error_that_is_not_encrypted(clients: Clients) -> None:
-    """An error in plain text, or one that cannot be decrypted, is that of its status, with its reasons if any."""
-    reasons = json.dumps({"errors": [{"type": "reason", "message": "m"}]}).encode()
-    for body, expected in ((reasons, ["reason"]), (b"<html>", []), (spoiled(3), [])):
-        client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(404, body))
-        with pytest.raises(errors.NotFound) as caught:
-            client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        assert [entry.type for entry in caught.value.errors] == expected
-
-
 def test_a_large_response(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A customer with much in `_embedded` decrypts, beyond the 64 KiB that joserfc takes by itself."""
     customer = page_customer() | {"_embedded": {"paymentInstruments": "é" * 2**19}}

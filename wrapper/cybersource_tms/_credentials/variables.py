@@ -64,8 +64,10 @@ def _check_names(given: Mapping[str, str]) -> None:
             raise InvalidRequest(f"environment variables that contradict each other: {names}")
     p12, pem = given.keys() & SIGNING_P12, given.keys() & RESPONSE_KEY
     needed = [MERCHANT, *(SIGNING_P12[:1] if p12 else SECRET)]
-    needed += [REQUEST_CERTIFICATE] * (requests and not p12 and bool(pem or not responses))
-    needed += ([RESPONSE_KEY[0], RESPONSE_KEY_ID] if pem else RESPONSE_P12[:1]) * responses
+    if requests and not p12 and (pem or not responses):
+        needed.append(REQUEST_CERTIFICATE)
+    if responses:
+        needed += (RESPONSE_KEY[0], RESPONSE_KEY_ID) if pem else RESPONSE_P12[:1]
     if missing := [name for name in needed if name not in given]:
         hint = f"; {OTHER_P12}" if {*missing} & {*_RESPONSES} else ""
         raise InvalidRequest(f"environment variables that are missing: {', '.join(missing)}{hint}")
@@ -84,8 +86,9 @@ def _encryption(given: Mapping[str, str], auth: JsonWebTokenAuth) -> MessageEncr
     certificate = key = key_id = None
     p12s: dict[str, P12] = {}
     for path, password in (RESPONSE_P12, SIGNING_P12):
-        with naming(path=path, password=password):
-            p12s |= {path: read_p12(given[path], given.get(password))} if path in given else {}
+        if path in given:
+            with naming(path=path, password=password):
+                p12s[path] = read_p12(given[path], given.get(password))
     key_name = RESPONSE_P12[0] if RESPONSE_P12[0] in given else RESPONSE_KEY[0]
     with naming(
         request_certificate=REQUEST_CERTIFICATE if REQUEST_CERTIFICATE in given else ", ".join(p12s),
