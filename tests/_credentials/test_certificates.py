@@ -80,9 +80,9 @@ def test_the_portfolio_s_certificate() -> None:
 # Refused
 
 
-def damaged(whole: x509.Certificate) -> bytes:
-    """Return a certificate in PEM whose subject has characters that its type of text does not have."""
-    return ssl.DER_cert_to_PEM_cert(whole.public_bytes(Encoding.DER).replace(b"ZZZZ", b"\xfc" * 4)).encode()
+def damaged(whole: x509.Certificate, old: bytes, new: bytes) -> bytes:
+    """Return a certificate in PEM with other bytes in the place of some."""
+    return ssl.DER_cert_to_PEM_cert(whole.public_bytes(Encoding.DER).replace(old, new)).encode()
 
 
 BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
@@ -124,7 +124,11 @@ BAD_PEM: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "certificate of an unknown curve": ("certificate: ", lambda: {"certificate": OTHER_CURVE_CERTIFICATE}),
     "certificate whose subject is damaged": (
         "certificate: ",
-        lambda: {"certificate": damaged(certificate(OWNER, serial="ZZZZ"))},
+        lambda: {"certificate": damaged(certificate(OWNER, serial="ZZZZ"), b"ZZZZ", b"\xfc" * 4)},
+    ),
+    "certificate with a negative serial number": (
+        "certificate: .*no key id",
+        lambda: {"certificate": damaged(certificate(OWNER, serial=None), b"20261122", b"\xff0261122")},
     ),
     "no certificate": ("certificate: ", lambda: {"certificate": None}),
     "key for certificate": ("certificate: ", lambda: {"certificate": key_pem(rsa_key())}),

@@ -135,15 +135,17 @@ def check_validity(name: str, certificate: x509.Certificate, *, warns: bool = Fa
 
 def key_id_of(name: str, certificate: x509.Certificate) -> str:
     """Return the key's id at the service: the subject's serialNumber, or the ASCII text in the X.509 serial number."""
-    serial = max(certificate.serial_number, 0)
+    if found := _subject(certificate, NameOID.SERIAL_NUMBER):
+        return found[0]
+    with without_warnings():
+        serial = max(certificate.serial_number, 0)
     digits = serial.to_bytes((serial.bit_length() + 7) // 8)
-    found = [*_subject(certificate, NameOID.SERIAL_NUMBER), *([digits.decode()] if digits.isdigit() else [])]
-    if not found:
-        raise InvalidRequest(
-            f"{name}: the certificate names no key id: its subject has no serialNumber, and its own serial number is "
-            "not the ASCII text of one; get the file from the Business Center"
-        )
-    return found[0]
+    if digits.isdigit():
+        return digits.decode()
+    raise InvalidRequest(
+        f"{name}: the certificate names no key id: its subject has no serialNumber, and its own serial number is not "
+        "the ASCII text of one; get the file from the Business Center"
+    )
 
 
 def rsa_key_of(name: str, certificate: x509.Certificate) -> RSAPublicKey:
