@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from cybersource_tms import MessageEncryption, Retries
+from cybersource_tms import CertificateAuth, MessageEncryption, Retries
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, Sandbox
 from support.clients import NEW_EMAIL, Clients
-from support.keys import DAY, SERIAL, certificate, ec_key, key_pem, pem, public_pem, rsa_key
+from support.keys import DAY, PASSWORD, SERIAL, certificate, ec_key, key_pem, p12, pem, public_pem, rsa_key
 from support.tokens import OWNER, certificate_auth, header_of, signed, token_of
 
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
@@ -31,11 +31,15 @@ def signing(algorithm: str = "RS256", key: RSAPrivateKey | None = None, salt: in
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("where", ["elsewhere", "here"])
+@pytest.mark.parametrize("where", ["elsewhere", "PEM", "P12"])
 def test_algorithms(algorithm: str, where: str) -> None:
-    """Each algorithm's signature, of a signer's or of a key's in PEM, is good in another implementation's eyes."""
+    """Each algorithm's signature, of a signer's or of a key's, is good in another implementation's eyes."""
     sign = {"sign": signing(algorithm)} if where == "elsewhere" else {}
-    assert header_of(certificate_auth(algorithm=algorithm, **sign)) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
+    auth = certificate_auth(algorithm=algorithm, **sign)
+    if where == "P12":
+        content = p12(certificate(OWNER))
+        auth = CertificateAuth.from_p12(content, PASSWORD, merchant_id=OWNER, algorithm=algorithm)
+    assert header_of(auth) == {"alg": algorithm, "kid": SERIAL, "typ": "JWT"}
 
 
 def test_what_is_signed() -> None:
