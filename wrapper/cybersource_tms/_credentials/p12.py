@@ -28,7 +28,7 @@ P12 = tuple[list[RSAPrivateKey], list[x509.Certificate]]  # what is in it
 _INSTEAD = {b"-----BEGIN": "; it is PEM", b"MII": "; it looks like base64 text of one: decode that first"}
 _DATA = bytes.fromhex("2a864886f70d010701")
 _KEY, _ENCRYPTED_KEY, _CERTIFICATE = (bytes.fromhex(f"2a864886f70d010c0a010{last}") for last in "123")
-_UNREADABLE = (IndexError, TypeError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+_UNREADABLE = (IndexError, RecursionError, TypeError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 _CONSTRUCTED, _INDEFINITE, _END_OF_CONTENTS = 0x20, 0x80, b"\0\0"  # X.690 sections 8.1.2.5, 8.1.3.6 and 8.1.5
 
 
