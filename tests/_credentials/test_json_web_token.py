@@ -168,7 +168,13 @@ def test_bad_credentials(culprit: str, problem: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key_id", "shown"), [(KEY_ID, KEY_ID), ("key", "set, 3 characters"), (SECRET, "set, 44 characters")]
+    ("key_id", "shown"),
+    [
+        (KEY_ID, KEY_ID),
+        (f"{KEY_ID}+{KEY_ID}", "set, 73 characters"),
+        ("key", "set, 3 characters"),
+        (SECRET, "set, 44 characters"),
+    ],
 )
 def test_repr(key_id: str, shown: str) -> None:
     """The `repr` shows a key id that has the form of one, and nothing more; `vars` does not show the secret either."""
