@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import hmac
-import json
 import time
 import traceback
 import uuid
@@ -17,9 +15,11 @@ import pytest
 from cybersource_tms import SharedSecretAuth
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from support.tokens import signed, verify
 
 KEY = b"never show this key to anybody!!"
 SECRET_KEY = base64.b64encode(KEY).decode()
+AUTH = SharedSecretAuth("merchant", "key", SECRET_KEY)
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 BODY = b'{"buyerInformation":{"email":"new@example.com"}}'
 SERVICE = ("api.cybersource.com", PATH)
@@ -27,42 +27,16 @@ IDS = ["merchant_id", "key_id", "portfolio_id"]
 JSON = {"Content-Type": "application/json;charset=utf-8"}
 
 
-def signed(request: httpx.Request, auth: SharedSecretAuth | None = None) -> httpx.Request:
-    """Crank the flow once: one request comes out, and whatever the response, no other follows."""
-    flow = (auth or SharedSecretAuth("merchant", "key", SECRET_KEY)).sync_auth_flow(request)
-    out = next(flow)
-    with pytest.raises(StopIteration):
-        flow.send(httpx.Response(401, request=out))
-    return out
-
-
-def verify(request: httpx.Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the header and the claims of a request's token, once its signature is found right."""
-    [authorization] = request.headers.get_list("Authorization")
-    scheme, token = authorization.split(" ")
-    signing_input, signature = token.rsplit(".", 1)
-    assert scheme == "Bearer"
-    assert "=" not in token
-    assert hmac.compare_digest(decoded(signature), hmac.digest(KEY, signing_input.encode(), "sha256"))
-    header, claims = map(json.loads, map(decoded, signing_input.split(".")))
-    return header, claims
-
-
-def decoded(part: str) -> bytes:
-    """Decode base64url without its padding."""
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
 def claims_of(request: httpx.Request) -> dict[str, Any]:
     """Sign a request and return the claims."""
-    return verify(signed(request))[1]
+    return verify(signed(AUTH, request), KEY)[1]
 
 
 def test_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """Header and claims are those of the guide and no others; a token is dated 5 seconds back, and good for 120."""
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.999)
-    request = signed(httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}", content=BODY))
-    header, claims = verify(request)
+    request = signed(AUTH, httpx.Request("PATCH", f"https://apitest.cybersource.com{PATH}", content=BODY))
+    header, claims = verify(request, KEY)
     assert header == {"alg": "HS256", "kid": "key", "typ": "JWT"}
     jti = claims.pop("jti")
     assert claims == {
@@ -89,7 +63,7 @@ def test_claims_that_differ() -> None:
     assert not {"digest", "digestAlgorithm", "v-c-response-mle-kid"} & set(claims)
     assert claims["request-method"] == "get"
     SharedSecretAuth("merchant", "key", SECRET_KEY, portfolio_id="portfolio").sign(request, *SERVICE, "response-key")
-    claims = verify(request)[1]
+    claims = verify(request, KEY)[1]
     assert (claims["iss"], claims["v-c-merchant-id"]) == ("portfolio", "merchant")
     assert claims["v-c-response-mle-kid"] == "response-key"
 
@@ -98,11 +72,11 @@ def test_only_authorization_is_added() -> None:
     """Headers of the older scheme are not sent, and an Authorization of before is replaced."""
     request = httpx.Request("PATCH", "https://a.example/", headers={"Authorization": "Basic x"}, content=BODY)
     names = sorted(request.headers)
-    assert sorted(signed(request).headers) == names
-    verify(request)
+    assert sorted(signed(AUTH, request).headers) == names
+    verify(request, KEY)
 
 
-@pytest.mark.parametrize("body", [b"\x00\xff\xfe", b" ", b"a" * 100_000], ids=["no text", "blank", "long"])
+@pytest.mark.parametrize("body", [b"\x00\xff\xfe", b" "], ids=["no text", "blank"])
 def test_digest_is_of_the_exact_bytes(body: bytes) -> None:
     """The digest is of the bytes and not of what they mean, in the standard alphabet."""
     claims = claims_of(httpx.Request("PATCH", "https://a.example/", content=body))
@@ -130,8 +104,8 @@ def test_host_and_path(address: str, host: str, path: str) -> None:
 
 def test_each_request_has_a_jti_of_its_own() -> None:
     """Nobody can use a token twice: the same request signed again is another one."""
-    auth, request = SharedSecretAuth("merchant", "key", SECRET_KEY), httpx.Request("PATCH", "https://a.example/")
-    assert len({verify(signed(request, auth))[1]["jti"] for _ in range(100)}) == 100
+    request = httpx.Request("PATCH", "https://a.example/")
+    assert len({claims_of(request)["jti"] for _ in range(100)}) == 100
 
 
 def test_with_a_users_own_client(sandbox: Sandbox, url: str) -> None:
@@ -194,7 +168,13 @@ def test_bad_credentials(culprit: str, problem: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key_id", "shown"), [(KEY_ID, KEY_ID), ("key", "set, 3 characters"), (SECRET, "set, 44 characters")]
+    ("key_id", "shown"),
+    [
+        (KEY_ID, KEY_ID),
+        (f"{KEY_ID}+{KEY_ID}", "set, 73 characters"),
+        ("key", "set, 3 characters"),
+        (SECRET, "set, 44 characters"),
+    ],
 )
 def test_repr(key_id: str, shown: str) -> None:
     """The `repr` shows a key id that has the form of one, and nothing more; `vars` does not show the secret either."""
@@ -204,15 +184,12 @@ def test_repr(key_id: str, shown: str) -> None:
         assert form not in repr(vars(auth))
 
 
-# What is signed, where a request is sent to a proxy
-
-
 @pytest.mark.parametrize("address", ["https://proxy.example/cybs" + PATH, "http://127.0.0.1:8080/x?y=1"])
 def test_signed_for(address: str) -> None:
     """The token is for the host and the path that are given; the request still goes to its own URL."""
     request = httpx.Request("PATCH", address, content=BODY)
-    SharedSecretAuth("merchant", "key", SECRET_KEY).sign(request, *SERVICE)
-    claims = verify(request)[1]
+    AUTH.sign(request, *SERVICE)
+    claims = verify(request, KEY)[1]
     assert (claims["request-host"], claims["request-resource-path"]) == SERVICE
     assert str(request.url) == address
     assert request.headers["Host"] == request.url.netloc.decode()

@@ -8,54 +8,29 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from joserfc import jwe
 from joserfc.errors import UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import RSAKey
 
-from cybersource_tms import (
-    CertificateAuth,
-    MessageEncryption,
-    errors,
-)
+from cybersource_tms import CertificateAuth, MessageEncryption, errors
 from cybersource_tms._credentials import message_encryption
 from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, Sandbox, page_customer
-from cybersource_tms_sandbox._jose import decrypt as decrypted
-from cybersource_tms_sandbox._jose import encrypt as encrypted
+from cybersource_tms_sandbox._jose import decode, decrypt, encode, encrypt
 from support import rfc
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import CORRELATION_ID, PAGE, FixedResponse
-from support.keys import (
-    DAY,
-    PASSWORD,
-    SERIAL,
-    certificate,
-    key_pem,
-    p12,
-    pem,
-    public_pem,
-    rsa_key,
-    service_certificate,
-)
+from support.keys import DAY, PASSWORD, SERIAL, certificate, key_pem, p12, pem, public_pem, rsa_key, service_certificate
 from support.p12_writer import write_p12
 
 PATH = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
 PLAIN = b'{"buyerInformation":{"email":"jane.roe@example.com"}}'
 RESPONSE_ID = "responses-2026"
 HEADER = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": RESPONSE_ID, "iat": 1_700_000_000}
-
-
-def encoded(raw: bytes) -> str:
-    """Encode as base64url without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def decoded(part: str) -> bytes:
-    """Decode base64url without its padding."""
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 @cache
@@ -130,7 +105,7 @@ def assert_encrypted(body: bytes, name: str) -> None:
     parts = json.loads(body)[name].split(".")
     assert len(parts) == 5
     for secret in (EMAIL, "jane", "buyerInformation", "email", PAGE_CUSTOMER_ID):
-        assert not [raw for raw in (body, *map(decoded, parts)) if secret.encode() in raw]
+        assert not [raw for raw in (body, *map(decode, parts)) if secret.encode() in raw]
 
 
 def test_refusals(clients: Clients, sandbox: Sandbox, mode: str, encryption: MessageEncryption) -> None:
@@ -150,7 +125,7 @@ def test_refusals(clients: Clients, sandbox: Sandbox, mode: str, encryption: Mes
 
 def token(plain: bytes = PAGE, header: Mapping[str, object] = {}, owner: str = "merchant", **more: object) -> str:
     """Encrypt for somebody's key in the way that the header says."""
-    return encrypted(plain, rsa_key(owner).public_key(), {**HEADER, **header, **more})
+    return encrypt(plain, rsa_key(owner).public_key(), {**HEADER, **header, **more})
 
 
 def encrypted_response(value: object) -> bytes:
@@ -161,23 +136,23 @@ def encrypted_response(value: object) -> bytes:
 def spoiled(number: int) -> bytes:
     """Return a response of whose token one part has one bit that is wrong."""
     parts = token().split(".")
-    raw = bytearray(decoded(parts[number]))
+    raw = bytearray(decode(parts[number]))
     raw[-2] ^= 1
-    parts[number] = encoded(bytes(raw))
+    parts[number] = encode(bytes(raw))
     return encrypted_response(".".join(parts))
 
 
 def with_header(**header: object) -> bytes:
     """Return a response whose token has another header than the one that it was encrypted with."""
     rest = token().partition(".")[2]
-    return encrypted_response(f"{encoded(json.dumps({**HEADER, **header}).encode())}.{rest}")
+    return encrypted_response(f"{encode(json.dumps({**HEADER, **header}).encode())}.{rest}")
 
 
 UNDECRYPTABLE: dict[str, Callable[[], bytes]] = {
     "for another key": lambda: encrypted_response(token(owner="other")),
     "header spoiled": lambda: with_header(iat=1),
     "header without alg": lambda: with_header(alg=None),
-    "header that is no object": lambda: encrypted_response(f"{encoded(b'[]')}.{token().partition('.')[2]}"),
+    "header that is no object": lambda: encrypted_response(f"{encode(b'[]')}.{token().partition('.')[2]}"),
     "encrypted key spoiled": lambda: spoiled(1),
     "tag spoiled": lambda: spoiled(4),
     "tag cut": lambda: encrypted_response(token()[:-8]),
@@ -196,10 +171,9 @@ NOT_ENCRYPTED: dict[str, Callable[[], bytes]] = {
     "beside another key": lambda: json.dumps({"encryptedResponse": token(), "id": "x"}).encode(),
     "in a list": lambda: json.dumps([{"encryptedResponse": token()}]).encode(),
 } | {f"{value!r:.20}": lambda value=value: encrypted_response(value) for value in (None, ["a.b.c.d.e"])}
-TOO_LARGE: dict[str, Callable[[], bytes]] = {"32 MiB": lambda: encrypted_response(f"{token()}{'A' * 2**25}")}
 
 
-@pytest.mark.parametrize("body", (UNDECRYPTABLE | TOO_LARGE).values(), ids=UNDECRYPTABLE | TOO_LARGE)
+@pytest.mark.parametrize("body", UNDECRYPTABLE.values(), ids=UNDECRYPTABLE)
 def test_a_body_that_cannot_be_decrypted(body: Callable[[], bytes]) -> None:
     """Only what is encrypted as documented, for our key, and whole, is decrypted; a failure names only its kind."""
     with pytest.raises(message_encryption.DecryptionFailed, match=r"^[A-Za-z]+$") as caught:
@@ -225,16 +199,6 @@ def test_members_that_do_not_matter(clients: Clients, header: dict[str, object])
     assert (record.etag, record.correlation_id) == ("etag", CORRELATION_ID)
 
 
-def test_an_error_that_is_not_encrypted(clients: Clients) -> None:
-    """An error in plain text, or one that cannot be decrypted, is that of its status, with its reasons if any."""
-    reasons = json.dumps({"errors": [{"type": "reason", "message": "m"}]}).encode()
-    for body, expected in ((reasons, ["reason"]), (b"<html>", []), (spoiled(3), [])):
-        client = clients.open(encryption=decrypt_responses(), transport=FixedResponse(404, body))
-        with pytest.raises(errors.NotFound) as caught:
-            client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        assert [entry.type for entry in caught.value.errors] == expected
-
-
 def test_a_large_response(clients: Clients, sandbox: Sandbox, url: str) -> None:
     """A customer with much in `_embedded` decrypts, beyond the 64 KiB that joserfc takes by itself."""
     customer = page_customer() | {"_embedded": {"paymentInstruments": "é" * 2**19}}
@@ -254,15 +218,13 @@ def test_a_compressed_response(clients: Clients) -> None:
 # What cannot be encrypted
 
 
-@pytest.mark.parametrize("broken", [ECKey.generate_key("P-256"), object()], ids=["elliptic key", "no key"])
-def test_an_encryption_that_fails(clients: Clients, broken: Any) -> None:
-    """Nothing is sent as plain text instead."""
-    transport, encryption = FixedResponse(), encrypt_requests()
-    encryption._recipient = broken, service_certificate()
-    with pytest.raises(errors.InvalidRequest, match="nothing was sent") as caught:
-        clients.open(encryption=encryption, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    assert transport.requests == []
-    assert EMAIL not in str(caught.value)
+def test_an_encryption_that_fails(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent as plain text instead: whatever is raised comes out."""
+    transport, error = FixedResponse(), RuntimeError("no entropy")
+    monkeypatch.setattr(jwe, "encrypt_compact", Mock(side_effect=error))
+    with pytest.raises(RuntimeError) as caught:
+        clients.open(encryption=encrypt_requests(), transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert (caught.value, transport.requests) == (error, [])
 
 
 def test_the_certificate_expires_in_use(clients: Clients, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
@@ -298,6 +260,10 @@ MISTAKES: dict[str, tuple[str, Callable[[], tuple[Any, ...]]]] = {
         lambda: (pem(certificate("CyberSource_SJC_US", rsa_key(bits=1024))),),
     ),
     "key short": ("response_key: .*2048", lambda: (None, key_pem(rsa_key(bits=1024)), "id")),
+    "key with a password": (
+        "response_key: the key has a password",
+        lambda: (None, key_pem(rsa_key(), BestAvailableEncryption(b"x")), "id"),
+    ),
     "id a number": ("response_key_id", lambda: (None, key_pem(rsa_key()), 5)),
 }
 
@@ -325,16 +291,12 @@ MISTAKES_IN_P12: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 @pytest.mark.parametrize(("problem", "content"), MISTAKES_IN_P12.values(), ids=MISTAKES_IN_P12)
 def test_mistakes_in_a_p12(problem: str, content: Callable[[], bytes]) -> None:
-    """A P12 that lacks something for encryption is refused when the encryption is made."""
+    """A P12 that lacks something for encryption is refused, and what is about the service also for requests alone."""
     with pytest.raises(errors.InvalidRequest, match=f"(?m)^path: {problem}"):
         from_p12(content())
-
-
-def test_requests_need_a_valid_certificate_of_the_service() -> None:
-    """Where only requests are encrypted, an expired one is refused, too."""
-    content = p12(certificate(MERCHANT_ID), service_certificate(**EXPIRED))
-    with pytest.raises(errors.InvalidRequest, match=r"^path: .*CyberSource_SJC_US expired on .*Business Center"):
-        MessageEncryption.requests_from_p12(content, PASSWORD)
+    if MERCHANT_ID not in problem:
+        with pytest.raises(errors.InvalidRequest, match=f"(?m)^path: {problem}"):
+            MessageEncryption.requests_from_p12(content(), PASSWORD)
 
 
 def test_a_certificate_that_ends_soon() -> None:
@@ -358,7 +320,7 @@ def test_what_we_seal_another_opens(plain: bytes) -> None:
     """Code that shares nothing with joserfc decrypts it; its header has four members, its content key is new."""
     before = int(time.time())
     tokens = [json.loads(encrypt_requests().encrypt_request(plain))["encryptedRequest"] for _ in range(2)]
-    header, content = decrypted(tokens[0], rsa_key("service"))
+    header, content = decrypt(tokens[0], rsa_key("service"))
     assert content == plain
     assert header == HEADER | {"kid": "service-key", "iat": header["iat"]}
     assert type(header["iat"]) is int
@@ -431,13 +393,11 @@ def test_one_certificate_in_pem_may_have_any_name() -> None:
 
 
 def test_a_response_key_with_a_password() -> None:
-    """The key may have a password; a wrong one, or none, is refused by name."""
+    """The key may have a password; a wrong one is refused by name."""
     key = key_pem(rsa_key(), BestAvailableEncryption(b"of-the-key"))
     assert MessageEncryption(None, key, "id", response_key_password="of-the-key").response_key_id == "id"
     with pytest.raises(errors.InvalidRequest, match=r"^response_key_password: it does not open the key"):
         MessageEncryption(None, key, "id", response_key_password="another")
-    with pytest.raises(errors.InvalidRequest, match=r"^response_key: the key has a password"):
-        MessageEncryption(None, key, "id")
 
 
 def test_the_signing_key_is_not_the_response_key(clients: Clients) -> None:
@@ -448,12 +408,3 @@ def test_the_signing_key_is_not_the_response_key(clients: Clients) -> None:
     with pytest.raises(errors.InvalidRequest, match=r'^encryption: .*"REST - API Response MLE".*Business Center'):
         clients.open(auth=auth, encryption=encryption)
     clients.open(auth=auth, encryption=encrypt_requests())
-
-
-# What a client builds on
-
-
-def test_an_encrypted_body_without_a_response_key() -> None:
-    """Who has no response key cannot read an encrypted body, and it is not taken for plain text."""
-    with pytest.raises(message_encryption.DecryptionFailed, match="no response key"):
-        encrypt_requests().decrypt_response(encrypted_response(token()))

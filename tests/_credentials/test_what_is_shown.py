@@ -15,6 +15,7 @@ from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET
 from support.caller import Signer
 from support.keys import PASSWORD, certificate, key_pem, p12, pem, rsa_key, service_certificate, written
+from support.tokens import certificate_auth
 
 KEY_PASSWORD = "the-password-of-the-key"
 SECRETS = {
@@ -132,28 +133,18 @@ def test_swapped_variables(
     try_variables(given | {one: given[other], other: given[one]})
 
 
-def auth(**options: Any) -> CertificateAuth:
-    """Make credentials of PEM, good ones but for what is given."""
-    given = {
-        "private_key": key_pem(rsa_key()),
-        "certificate": pem(certificate(MERCHANT_ID)),
-        "merchant_id": MERCHANT_ID,
-    }
-    return CertificateAuth(**(given | options))
-
-
 CONTENT = p12(certificate(MERCHANT_ID), service_certificate())
 ARGUMENTS: dict[str, Callable[[Any], object]] = {
     "SharedSecretAuth, merchant": lambda secret: SharedSecretAuth(secret, KEY_ID, SECRET),
     "SharedSecretAuth, key id": lambda secret: SharedSecretAuth(MERCHANT_ID, secret, SECRET),
     "SharedSecretAuth, secret": lambda secret: SharedSecretAuth(MERCHANT_ID, KEY_ID, secret),
     "SharedSecretAuth, portfolio": lambda secret: SharedSecretAuth("m", "k", SECRET, portfolio_id=secret),
-    "CertificateAuth, key": lambda secret: auth(private_key=secret.encode(errors="replace")),
-    "CertificateAuth, password": lambda secret: auth(private_key_password=secret),
-    "CertificateAuth, certificate": lambda secret: auth(certificate=secret.encode(errors="replace")),
-    "CertificateAuth, merchant": lambda secret: auth(merchant_id=secret),
-    "CertificateAuth, algorithm": lambda secret: auth(algorithm=secret),
-    "CertificateAuth, signer": lambda secret: auth(private_key=None, sign=secret),
+    "CertificateAuth, key": lambda secret: certificate_auth(private_key=secret.encode(errors="replace")),
+    "CertificateAuth, password": lambda secret: certificate_auth(private_key_password=secret),
+    "CertificateAuth, certificate": lambda secret: certificate_auth(certificate=secret.encode(errors="replace")),
+    "CertificateAuth, merchant": lambda secret: certificate_auth(merchant_id=secret),
+    "CertificateAuth, algorithm": lambda secret: certificate_auth(algorithm=secret),
+    "CertificateAuth, signer": lambda secret: certificate_auth(sign=secret),
     "P12, path": lambda secret: CertificateAuth.from_p12(secret, PASSWORD, merchant_id=MERCHANT_ID),
     "P12, content": lambda secret: CertificateAuth.from_p12(secret.encode(errors="replace"), "", merchant_id="m"),
     "P12, password": lambda secret: CertificateAuth.from_p12(CONTENT, f"{secret}!", merchant_id=MERCHANT_ID),

@@ -1,10 +1,13 @@
-"""Writes P12 files (RFC 7292) that `cryptography` does not write: in BER, and with several private keys."""
+"""Writes P12 files (RFC 7292) that `cryptography` does not write: in BER, with several private keys, of other tools."""
 
 import hashlib
 import hmac
 import os
+import shutil
+import subprocess
 from collections.abc import Iterable
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -114,6 +117,7 @@ def write_p12(
     outer: bool = False,
     safes: bool = False,
     within: bool = False,
+    hidden: bool = False,
 ) -> bytes:
     """Write a P12 in DER, or with one of its faults.
 
@@ -125,6 +129,7 @@ def write_p12(
         outer: Write the file as such in BER.
         safes: Write what the MAC covers in BER.
         within: Write what is encrypted in BER.
+        hidden: Encrypt the keys again, as CyberSource's old files do, and not the certificates, as its new ones do.
     """
     file, safe, bags = (Writer(ber=ber, password=password) for ber in (outer, safes, within))
     encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
@@ -147,5 +152,14 @@ def write_p12(
         )
         for each in certificates
     ]
-    contents = safe.sequence(safe.encrypted_data(bags.sequence(*certificate_bags)), safe.data(bags.sequence(*key_bags)))
+    parts = [bags.sequence(*certificate_bags), bags.sequence(*key_bags)]
+    plain, secret = parts if hidden else parts[::-1]
+    contents = safe.sequence(safe.encrypted_data(secret), safe.data(plain))
     return file.sequence(file.value(INTEGER, b"\3"), file.data(contents), file.mac(contents, explicit=explicit))
+
+
+def run(*command: str) -> bytes:
+    """Run a tool and return its output, or skip the test where it is missing."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is missing")
+    return subprocess.run(command, check=True, capture_output=True).stdout

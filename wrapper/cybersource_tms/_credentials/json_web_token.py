@@ -23,9 +23,8 @@ from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
 from .arguments import check_id, check_owner, decode_secret, naming, show
-from .certificates import certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .certificates import certificate_pem, certificates_of, identify, key_and_certificate, read_certificates, read_key
 from .p12 import read_p12
-from .pem import certificate_pem, read_pem_certificates, read_pem_key
 
 Sign = Callable[[bytes], bytes]
 
@@ -64,26 +63,16 @@ class JsonWebTokenAuth(httpx.Auth):
         return f"{type(self).__name__}(key_id={show(self.key_id, confirmed=self.public_key is not None)!r})"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign the request for the host and path of its URL; any `httpx` client calls this for each request."""
+        """Sign the request for the host and path of its URL; any `httpx` client calls this."""
         self.sign(request, request.url.raw_host.decode(), request.url.raw_path.decode())
         yield request
 
     def sign(self, request: httpx.Request, host: str, path: str, response_key_id: str | None = None) -> None:
-        """Set the request's `Authorization` header.
+        """Set the `Authorization` header of a request with its body, for a host and a path at the service.
 
-        Args:
-            request: The request, with the body that will be sent.
-            host: The service's host, which is not the URL's where a proxy forwards the request.
-            path: The path at the service.
-            response_key_id: The id of the key to encrypt the response for; None asks for a response in plain text.
+        With a `response_key_id` the token asks for a response that is encrypted for that key.
         """
         header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
-        claims = self._claims(request, host, path, response_key_id)
-        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
-        token = b".".join((signed, _base64url(self._sign(signed))))
-        request.headers["Authorization"] = f"Bearer {token.decode()}"
-
-    def _claims(self, request: httpx.Request, host: str, path: str, response_key_id: str | None) -> dict[str, object]:
         issued = int(time.time()) - _BACKDATED
         claims: dict[str, object] = {
             "iat": issued,
@@ -101,7 +90,9 @@ class JsonWebTokenAuth(httpx.Auth):
             claims |= {"digest": digest, "digestAlgorithm": "SHA-256"}
         if response_key_id is not None:
             claims["v-c-response-mle-kid"] = response_key_id
-        return claims
+        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+        token = b".".join((signed, _base64url(self._sign(signed))))
+        request.headers["Authorization"] = f"Bearer {token.decode()}"
 
 
 class SharedSecretAuth(JsonWebTokenAuth):
@@ -171,17 +162,16 @@ class CertificateAuth(JsonWebTokenAuth):
             raise InvalidRequest(f"algorithm: expected one of {', '.join(_SCHEMES)}")
         if (private_key is None) == (sign is None):
             raise InvalidRequest("private_key, sign: give one of them")
-        certificates = read_pem_certificates("certificate", certificate)
+        certificates = read_certificates("certificate", certificate)
         if sign is None:
-            keys = [read_pem_key("private_key", private_key, private_key_password)]
+            keys = [read_key("private_key", private_key, private_key_password)]
             key, own = key_and_certificate(owner, keys, certificates)
             sign = _signing_with(key, algorithm)
         else:
             own = certificates_of("certificate", owner, certificates)[0]
-        self.public_key, self.expires = rsa_key_of("certificate", own), own.not_valid_after_utc
-        check_validity("certificate", own, warns=True)
-        verified = _verified(sign, self.public_key, algorithm)
-        super().__init__(verified, algorithm, key_id_of("certificate", own), merchant_id, owner)
+        self.public_key, key_id = identify("certificate", own)
+        self.expires = own.not_valid_after_utc
+        super().__init__(_verified(sign, self.public_key, algorithm), algorithm, key_id, merchant_id, owner)
 
     @classmethod
     @raise_without_frames
@@ -207,11 +197,12 @@ class CertificateAuth(JsonWebTokenAuth):
             InvalidRequest: As for the class; also: the file cannot be read, is not a P12, or has another password.
         """
         with naming(private_key="path", certificate="path"):
-            key, certificate = key_and_certificate(check_owner(merchant_id, portfolio_id), *read_p12(path, password))
+            key, own = key_and_certificate(check_owner(merchant_id, portfolio_id), *read_p12(path, password))
+            sign, certificate = _signing_with(key, algorithm), certificate_pem(own)
             return cls(
-                certificate=certificate_pem(certificate),
-                sign=_signing_with(key, algorithm),
+                certificate=certificate,
                 merchant_id=merchant_id,
+                sign=sign,
                 portfolio_id=portfolio_id,
                 algorithm=algorithm,
             )

@@ -2,27 +2,34 @@
 
 import json
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc import jwe
-from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
-from .arguments import check_id, check_owner, naming, show
-from .certificates import SERVICE, certificates_of, check_validity, key_and_certificate, key_id_of, rsa_key_of
+from .arguments import check_id, naming, show
+from .certificates import (
+    SERVICE,
+    certificates_of,
+    check_validity,
+    identify,
+    read_certificates,
+    read_key,
+    response_key,
+    service_certificate,
+)
 from .json_web_token import JsonWebTokenAuth
-from .p12 import P12, read_p12
-from .pem import certificate_pem, key_pem, read_pem_certificates, read_pem_key
+from .p12 import read_p12
 
 # What to say to those who have the signing key's P12 only.
 OTHER_P12 = 'the response key has a P12 of its own: see "REST - API Response MLE" in the Business Center'
@@ -86,13 +93,15 @@ class MessageEncryption:
         if (response_key is None) != (response_key_id is None or response_key_id == ""):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
         if request_certificate is not None:
-            certificate = _certificate("request_certificate", request_certificate)
-            self._recipient = RSAKey.import_key(rsa_key_of("request_certificate", certificate)), certificate
-            self.request_key_id = key_id_of("request_certificate", certificate)
-            self.request_expires = certificate.not_valid_after_utc
+            certificates = read_certificates("request_certificate", request_certificate)
+            if len(certificates) > 1:
+                certificates = certificates_of("request_certificate", SERVICE, certificates)
+            key, self.request_key_id = identify("request_certificate", certificates[0])
+            self._recipient = RSAKey.import_key(key), certificates[0]
+            self.request_expires = certificates[0].not_valid_after_utc
         if response_key is not None:
-            key = read_pem_key("response_key", response_key, response_key_password)
-            self._response_key, self.response_public_key = RSAKey.import_key(key), key.public_key()
+            private_key = read_key("response_key", response_key, response_key_password)
+            self._response_key, self.response_public_key = RSAKey.import_key(private_key), private_key.public_key()
             self.response_key_id = check_id("response_key_id", response_key_id)
 
     @classmethod
@@ -121,8 +130,8 @@ class MessageEncryption:
                 or holds one that is not valid now.
         """
         with naming(private_key="path", certificate="path", request_certificate="path", response_key="path"):
-            owner, p12 = check_owner(merchant_id, None), read_p12(path, password)
-            return cls(service_certificate("path", p12[1]), *response_key(p12, owner, response_key_id))
+            owner, p12 = check_id("merchant_id", merchant_id), read_p12(path, password)
+            return cls(service_certificate("path", p12[1]), *response_key(*p12, owner, response_key_id))
 
     @classmethod
     @raise_without_frames
@@ -151,19 +160,14 @@ class MessageEncryption:
         key, certificate = self._recipient
         check_validity("encryption", certificate)
         header = {**_ALGORITHMS, "kid": self.request_key_id, "iat": int(time.time())}
-        try:
-            token = jwe.encrypt_compact(header, content, key, registry=_REQUESTS)
-        except (JoseError, ValueError) as error:
-            raise InvalidRequest("encryption: the request cannot be encrypted, so nothing was sent") from error
+        token = jwe.encrypt_compact(header, content, key, registry=_REQUESTS)
         return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping
 
     def decrypt_response(self, content: bytes) -> bytes | None:
-        """Return the plain text of a response's body, or None if the body is not encrypted."""
+        """Return the plain text of a response's body, or None if it is not encrypted, or there is no response key."""
         token = _encrypted_in(content)
-        if token is None:
+        if token is None or self._response_key is None:
             return None
-        if not self._response_key:
-            raise DecryptionFailed("there is no response key")
         try:
             decrypted = jwe.decrypt_compact(token, self._response_key, registry=_RESPONSES)
         except Exception as error:  # noqa: BLE001 - of many kinds
@@ -182,38 +186,11 @@ def refuse_signing_key(auth: httpx.Auth, encryption: MessageEncryption) -> None:
         raise InvalidRequest(f"encryption: the response key is the signing key; {OTHER_P12}")
 
 
-def response_key(p12: P12, owner: str, key_id: str | None) -> tuple[bytes, str]:
-    """Return the response key in a P12, as PEM, and its id: the given one, or else its certificate's."""
-    keys, certificates = p12
-    try:
-        key, certificate = key_and_certificate(owner, keys, certificates)
-    except InvalidRequest:
-        if key_id is None or len(keys) > 1:
-            raise
-        return key_pem(keys[0]), key_id  # a key that the merchant has made, with any certificate or none
-    check_validity("certificate", certificate)
-    return key_pem(key), key_id_of("certificate", certificate) if key_id is None else key_id
-
-
-def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> bytes:
-    """Return the service's certificate, as PEM, or raise `InvalidRequest`."""
-    return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
-
-
-def _certificate(name: str, pem: bytes) -> x509.Certificate:
-    found = read_pem_certificates(name, pem)
-    certificate = found[0] if len(found) == 1 else certificates_of(name, SERVICE, found)[0]
-    check_validity(name, certificate, warns=True)
-    return certificate
-
-
 def _encrypted_in(content: bytes) -> str | None:
-    try:
-        body: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    match body:
-        case {"encryptedResponse": str(token), **others} if not others:
-            return token
-        case _:
-            return None
+    with suppress(ValueError, RecursionError):
+        match json.loads(content):
+            case {"encryptedResponse": str(token), **others} if not others:
+                return token
+            case _:
+                pass
+    return None
