@@ -73,4 +73,5 @@ def naming(**names: str) -> Generator[None]:
         arguments, colon, problem = str(error).partition(": ")
         renamed = dict.fromkeys(names.get(each, each) for each in arguments.split(", "))
         error.args = (f"{', '.join(renamed)}{colon}{problem}",)
+        error.argument = names.get(error.argument or "", error.argument)
         raise
