@@ -243,7 +243,7 @@ def test_settings_of_ones_own_after_a_fork(guarded: tuple[Guarded, str, Proxy, s
     AUTHORITY.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     files = [str(tmp_path / "authority.pem"), str(tmp_path / "client.pem")]
     command = [sys.executable, "-c", FORKED, url, SECRET, with_credentials(way), *files]
-    subprocess.run(command, check=True, timeout=LIMIT)
+    subprocess.run(command, check=True, timeout=10 * LIMIT)
     assert (server.seen, len(proxy.heads)) == ([("client.example", True)] * 3, 2)
 
 

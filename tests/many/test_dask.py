@@ -105,7 +105,7 @@ def file(tmp_path: Path) -> Path:
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the script, which has no credentials of its own."""
     command = [sys.executable, SCRIPT, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=3 * LIMIT)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10 * LIMIT)
 
 
 def test_a_worker_is_killed_in_the_middle(cluster: Cluster, file: Path) -> None:

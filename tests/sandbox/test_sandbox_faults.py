@@ -12,21 +12,17 @@ import httpx
 import pytest
 
 from cybersource_tms_sandbox import Fault, Sandbox
-from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, resolve, signed_patch
-from support.waiting import HANGS, eventually
+from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, over_http, resolve, signed_patch
+from support.waiting import HANGS, LIMIT, eventually
 
-READ_TIMEOUT = httpx.Timeout(60, read=0.05)  # only the wait for a response that does not come is short
+READ_TIMEOUT = httpx.Timeout(LIMIT, read=0.05)  # only the wait for a response that does not come is short
 
 
 @pytest.fixture(params=["in the process", "over HTTP"])
 def caller(request: pytest.FixtureRequest, sandbox: Sandbox, url: str) -> Iterator[Caller]:
     """Return a caller of the sandbox, by its transport and by its server."""
-    over_http = request.param == "over HTTP"
-    with httpx.Client(
-        transport=None if over_http else sandbox.transport,
-        base_url=url if over_http else f"http://{HOST}",
-        trust_env=False,
-    ) as http:
+    within = httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}")
+    with over_http(url) if request.param == "over HTTP" else within as http:
         yield Caller(http)
 
 
@@ -103,7 +99,7 @@ def test_faults_of_an_async_client_within_the_process(sandbox: Sandbox) -> None:
 def test_reset_drops_what_is_delayed(sandbox: Sandbox) -> None:
     """A delayed request of before a reset changes nothing after it."""
     sandbox.fail(HANGS)
-    with sandbox.running() as url, httpx.Client(base_url=url, trust_env=False) as http:
+    with sandbox.running() as url, over_http(url) as http:
         with pytest.raises(httpx.ReadTimeout):
             http.request("PATCH", PATH, **signed_patch(), timeout=READ_TIMEOUT)
         assert eventually(lambda: len(sandbox.received) == 1)
@@ -210,7 +206,7 @@ def test_faults_over_http(sandbox: Sandbox, url: str) -> None:
     """Faults can be set by hand, which forgets earlier ones, and so can a reset."""
     sandbox.fail(Fault(status=500))
     faults = [{"status": 429, "body": "é", "headers": {"Retry-After": "1"}}, {"status": 404}, {"cut": "before"}]
-    with httpx.Client(base_url=url, trust_env=False) as http:
+    with over_http(url) as http:
         assert http.put("/sandbox/faults", json=faults).status_code == 204
         response = Caller(http).send()
         assert (response.status_code, response.text, response.headers["retry-after"]) == (429, "é", "1")
