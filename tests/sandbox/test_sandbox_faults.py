@@ -61,11 +61,16 @@ def test_a_response_instead(sandbox: Sandbox, caller: Caller) -> None:
 
 
 def test_every_response_has_its_ids_and_date(sandbox: Sandbox, caller: Caller) -> None:
-    """A fault's response has them too, unless the fault has others, in whatever case."""
-    sandbox.fail(503, Fault(status=404, headers={"V-C-Correlation-ID": "mine", "date": "then"}))
-    ours, theirs = caller.get(), caller.get()
-    assert ours.headers["v-c-correlation-id"] != ours.headers["uniqueTransactionID"]
-    assert ours.headers["date"].endswith(" GMT")
+    """Both ids, never twice the same; a fault's response has them too, unless the fault has others, in any case."""
+    sandbox.fail(Fault(status=404, headers={"V-C-Correlation-ID": "mine", "date": "then"}), 503)
+    theirs = caller.get()
+    ours = [caller.get(), caller.get(), caller.get("/tms/v2/customers/A"), caller.get(claims={"iss": "x"})]
+    assert [response.status_code for response in ours] == [503, 200, 404, 401]
+    assert (
+        len({response.headers[name] for response in ours for name in ("v-c-correlation-id", "uniqueTransactionID")})
+        == 8
+    )
+    assert all(response.headers["date"].endswith(" GMT") for response in ours)
     assert theirs.headers.get_list("v-c-correlation-id") == ["mine"]
     assert theirs.headers.get_list("date") == ["then"]
 
@@ -222,6 +227,7 @@ WRONG = ["[1]", '[{"state": 1}]', '[{"status": 99}]', "{}x", '{"a": 1}']
 @pytest.mark.parametrize("faults", [*WRONG, "[" * 100_000], ids=[*WRONG, "too deep"])
 def test_wrong_faults_over_http(sandbox: Sandbox, url: str, faults: str) -> None:
     """What is not a list of faults is refused, says why, and sets none."""
-    response = httpx.put(f"{url}/sandbox/faults", content=faults, trust_env=False)
+    with over_http(url) as http:
+        response = http.put("/sandbox/faults", content=faults)
     assert (response.status_code, response.text != "") == (400, True)
     assert not sandbox.faults

@@ -76,7 +76,7 @@ def test_responses_are_those_of_the_spec(
 
     @settings(
         derandomize=True,
-        max_examples=200 if auth else 40,
+        max_examples=100 if auth else 20,
         deadline=None,
         database=None,
         phases=[Phase.generate],
