@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cybersource_tms import BuyerInformation, Customer, CustomerRecord, CustomerUpdate
-from cybersource_tms._calls.changes import desired_changes, guarding_etag, modified_changes, parse_function
+from cybersource_tms._calls.requests import desired_changes, modified_changes, parse_function
+from cybersource_tms._calls.responses import guarding_etag
 from cybersource_tms.errors import InvalidRequest, UnreadableResponse
 from cybersource_tms_sandbox import page_customer
 from support.clients import EMAIL

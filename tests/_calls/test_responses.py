@@ -17,8 +17,7 @@ from joserfc.jwk import RSAKey
 
 from cybersource_tms import Customer, CustomerRecord, MessageEncryption, errors
 from cybersource_tms._calls import responses
-from cybersource_tms._calls.operations import Operation
-from cybersource_tms._calls.requests import retrieve_request, update_request
+from cybersource_tms._calls.requests import Operation, retrieve_request, update_request
 from cybersource_tms.errors import ErrorDetail, ErrorEntry, NotFound, StatusError, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients

@@ -12,9 +12,8 @@ import attrs
 import pytest
 
 from cybersource_tms import Retries
-from cybersource_tms._calls.operations import Operation
-from cybersource_tms._calls.requests import retrieve_request, update_request
-from cybersource_tms._calls.retries import Attempts, Deadline, note_fate
+from cybersource_tms._calls.requests import Operation, retrieve_request, update_request
+from cybersource_tms._calls.retries import Attempts, Call, note_fate
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, UnreadableResponse
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox
 from support.clients import EMAIL, NEW_EMAIL, Clients
@@ -97,16 +96,15 @@ def test_retries_are_values() -> None:
 
 
 def test_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left gets less, below 0 too; a wait that is not counted is added. Without retries there is none."""
+    """What is left gets less, below 0 too; a wait that is not counted is added."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    deadline = Deadline(Retries(total_timeout=3))
-    assert deadline.seconds_left() == 3
+    call = Call(Retries(total_timeout=3))
+    assert call.seconds_left() == 3
     now[0] += 5
-    assert deadline.seconds_left() == -2
-    deadline.postpone(4)
-    assert deadline.seconds_left() == 2
-    assert Deadline(None).seconds_left() == math.inf
+    assert call.seconds_left() == -2
+    call.postpone(4)
+    assert call.seconds_left() == 2
 
 
 MADE: dict[str, Callable[[], CybersourceError]] = {
@@ -153,7 +151,7 @@ ATTEMPTS: dict[str, tuple[Operation[Any], list[tuple[str | int, bool, bool]]]] =
 def test_after_an_attempt(operation: Operation[Any], rows: list[tuple[str | int, bool, bool]]) -> None:
     """An error says what is true of all attempts; a transient one is retried, unless that could apply it twice."""
     retries = Retries(attempts=9, initial_delay=0)
-    attempts = Attempts(operation, retries, Deadline(retries))
+    attempts = Attempts(operation, retries, Call(retries))
     for number, (what, applied, again) in enumerate(rows, 1):
         error = make(what)
         attempts.record(error)
@@ -161,9 +159,9 @@ def test_after_an_attempt(operation: Operation[Any], rows: list[tuple[str | int,
         assert (attempts.next_delay(error) is not None) == again
 
 
-def delays(retries: Retries | None, *made: CybersourceError) -> list[float | None]:
+def delays(retries: Retries, *made: CybersourceError) -> list[float | None]:
     """Return how long to wait after each of these errors."""
-    attempts, found = Attempts(UPDATE, retries, Deadline(retries)), []
+    attempts, found = Attempts(UPDATE, retries, Call(retries)), []
     for error in made:
         attempts.record(error)
         found.append(attempts.next_delay(error))
@@ -171,9 +169,8 @@ def delays(retries: Retries | None, *made: CybersourceError) -> list[float | Non
 
 
 def test_the_last_attempt() -> None:
-    """After the last attempt there is no wait, and without retries the first one is the last."""
+    """After the last attempt there is no wait."""
     assert [delay is None for delay in delays(Retries(attempts=3), *[make(503)] * 4)] == [False, False, True, True]
-    assert delays(None, make(503)) == [None]
 
 
 LENGTHS: dict[str, tuple[float, float, list[float]]] = {
@@ -238,7 +235,7 @@ FATES: dict[str, tuple[Operation[Any], list[str | int], bool, str | None]] = {
 @pytest.mark.parametrize(("operation", "before", "sent", "fate"), FATES.values(), ids=FATES)
 def test_a_note_on_the_fate(operation: Operation[Any], before: list[Any], fate: str | None, *, sent: bool) -> None:
     """An exception that is not ours gets a note on the update's fate over all attempts; an error of ours says it."""
-    attempts = Attempts(operation, None, Deadline(None))
+    attempts = Attempts(operation, Retries(), Call(Retries()))
     for what in before:
         attempts.record(make(what))
     foreign, ours = RuntimeError("m"), make("lost")

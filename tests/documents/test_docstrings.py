@@ -68,6 +68,6 @@ def test_the_calls_have_examples() -> None:
         "cybersource_tms",
         "cybersource_tms_sandbox",
         "AsyncCustomersClient",
-        *(f"CustomersClient.{name}" for name in ("apply", "update", "modify", "apply_many", "with_options")),
+        *(f"CustomersClient.{name}" for name in ("apply", "update", "modify", "apply_many")),
         "MerchantData",
     }

@@ -109,8 +109,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def wait(_: object, seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(SyncJob, "sleep", lambda _, seconds: waited.append(seconds))
-    monkeypatch.setattr(AsyncJob, "sleep", wait)
+    monkeypatch.setattr(SyncJob, "_sleep", lambda _, seconds: waited.append(seconds))
+    monkeypatch.setattr(AsyncJob, "_sleep", wait)
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + sum(waited))
     return waited
 
@@ -316,7 +316,7 @@ def pairs():
     yield from ((str(number), None) for number in range(20))
 
 def update():
-    with SyncJob(print, pairs(), 4, None, None).run() as outcomes:
+    with SyncJob(pairs(), 4, None, None).run(print) as outcomes:
         assert len([outcome for outcome in outcomes if outcome.error is None]) == 20
         print("end")
 

@@ -12,7 +12,7 @@ LIBRARY = "cybersource_tms"
 FLOORS = [  # each room may import those on lower floors, and none beside it
     {"__init__", "__main__", "_cli"},
     {"_clients", "_async_clients"},
-    {"_many"},
+    {"_base_client", "_many"},
     {"_http"},
     {"_calls"},
     {"_credentials", "_diff"},

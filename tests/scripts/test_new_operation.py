@@ -51,10 +51,8 @@ def test_an_added_operation(described: Path) -> None:
     """With the section's lines alone both operations work, and types and the tests of spec and clients are content."""
     with (described / WRAPPER / "_calls/requests.py").open("a", encoding="utf-8") as requests:
         requests.write(f"\n\n{REQUESTS}")
-    imported = "from ._calls.requests import (\n"
     for file, start, methods in (("_clients", "def", METHODS), ("_async_clients", "async def", ASYNC_METHODS)):
         path, before = described / WRAPPER / f"{file}.py", f"    @raise_without_frames\n    {start} retrieve("
-        edit(path, imported, f"{imported}    create_request,\n    delete_request,\n")
         edit(path, before, f"{indent(methods, ' ' * 4)}\n{before}")
     rules = (f"{OPERATIONS}.py", "tests/scripts/test_spec.py", "tests/clients/test_mirror.py")
     done = run(described, *PYTEST, *rules)

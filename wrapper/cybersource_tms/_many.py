@@ -8,7 +8,16 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from contextvars import Context, copy_context
 from functools import partial
@@ -19,7 +28,7 @@ from typing import Any, Literal, cast
 import anyio
 from anyio.abc import TaskGroup
 
-from ._calls.records import UpdateOutcome
+from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.settings import parse_count
 from ._tracebacks import drop_frames
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, TooManyRequests, UnreadableResponse
@@ -30,7 +39,7 @@ _LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could no
 
 
 class JobEnded(CybersourceError):
-    """A job has ended before this request was sent. No caller sees it."""
+    """A job has ended before anything was sent for this customer. No caller sees it."""
 
     may_have_been_applied = False
 
@@ -38,16 +47,14 @@ class JobEnded(CybersourceError):
 class _Job:
     """The state of a job: which customers are in flight, when the next request may be sent, and what has ended it.
 
-    The job is given to the client's function, whose `_retry` waits for turns: these are evenly spaced, and there is
-    none while the service asks to wait.
+    The client's `_retry` waits for turns: these are evenly spaced, and there is none while the service asks to wait.
     """
 
-    def __init__(
-        self, function: Any, pairs: Any, concurrency: int, per_second: float | None, max_failures: int | None
-    ) -> None:
+    def __init__(self, pairs: Any, concurrency: int, per_second: float | None, max_failures: int | None) -> None:
         if per_second is not None and not (type(per_second) in {int, float} and _LEAST <= per_second < math.inf):
             raise InvalidRequest("per_second: expected a number above 0; leave it out for no limit")
-        self._function, self._pairs = function, pairs
+        self._pairs = pairs
+        self._function: Any = None  # of the client: it updates one customer
         self._concurrency = parse_count("concurrency", concurrency)
         self._max_failures = None if max_failures is None else parse_count("max_failures", max_failures)
         self._numbers = count()
@@ -70,8 +77,6 @@ class _Job:
         while not self._has_ended and (due := max(self._next_turn, self._paused_until)) > (now := self._now()):
             yield due - now
             self._waited_until = due
-        if self._has_ended:
-            raise JobEnded("the job has ended")
         self._next_turn = self._now() + self._interval
 
     def _now(self) -> float:
@@ -141,8 +146,9 @@ class SyncJob(_Job):
         self._running = 0
 
     @contextmanager
-    def run(self) -> Generator[Iterator[UpdateOutcome]]:
-        """Run the job while a block does."""
+    def run(self, function: Callable[[str, Any], CustomerRecord]) -> Generator[Iterator[UpdateOutcome]]:
+        """Run the job while a block does; the function updates one customer."""
+        self._function = function
         try:
             self._start_threads()
             with closing(self._outcomes()) as outcomes:
@@ -153,15 +159,17 @@ class SyncJob(_Job):
             for thread in self._threads:
                 thread.join()
 
-    def wait_for_turn(self) -> float:
-        """Wait for a turn, and return the seconds that it took; raise `JobEnded` if the job has ended."""
+    def wait_for_turn(self, delay: float) -> float | None:
+        """Wait for a delay and then for a turn. Return how long that took; None if the job has ended meanwhile."""
+        if delay:
+            self._sleep(delay)
         started = time.monotonic()
         with self._queue:
             for seconds in self._waits():
-                self.sleep(seconds)
-        return time.monotonic() - started
+                self._sleep(seconds)
+        return None if self._has_ended else time.monotonic() - started
 
-    def sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float) -> None:
         """Wait, but not longer than the job goes on."""
         with suppress(Empty):
             self._ended.put(self._ended.get(timeout=seconds))
@@ -187,7 +195,7 @@ class SyncJob(_Job):
         while work := self._work.get():
             context, customer_id, wanted = work
             try:
-                outcome = UpdateOutcome(customer_id, context.run(self._function, customer_id, wanted, self))
+                outcome = UpdateOutcome(customer_id, context.run(self._function, customer_id, wanted))
             except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
                 outcome = UpdateOutcome(customer_id, error=drop_frames(error))
             with self._lock:
@@ -251,8 +259,11 @@ class AsyncJob(_Job):
         self._has_read = False
 
     @asynccontextmanager
-    async def run(self) -> AsyncGenerator[AsyncIterator[UpdateOutcome]]:
-        """Run the job while a block does."""
+    async def run(
+        self, function: Callable[[str, Any], Awaitable[CustomerRecord]]
+    ) -> AsyncGenerator[AsyncIterator[UpdateOutcome]]:
+        """Run the job while a block does; the function updates one customer."""
+        self._function = function
         tasks = await anyio.create_task_group().__aenter__()
         try:
             tasks.start_soon(self._read, tasks)
@@ -262,15 +273,17 @@ class AsyncJob(_Job):
             tasks.cancel_scope.cancel()
             await tasks.__aexit__(None, None, None)  # not the error, which would come out in a group
 
-    async def wait_for_turn(self) -> float:
-        """Wait for a turn, as `SyncJob.wait_for_turn` does."""
+    async def wait_for_turn(self, delay: float) -> float | None:
+        """Wait for a delay and then for a turn, as `SyncJob.wait_for_turn` does."""
+        if delay:
+            await self._sleep(delay)
         started = time.monotonic()
         async with self._queue:
             for seconds in self._waits():
-                await self.sleep(seconds)
-        return time.monotonic() - started
+                await self._sleep(seconds)
+        return None if self._has_ended else time.monotonic() - started
 
-    async def sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         """Wait, but not longer than the job goes on."""
         with anyio.move_on_after(seconds):
             await self._ended.wait()
@@ -303,7 +316,7 @@ class AsyncJob(_Job):
 
     async def _update(self, customer_id: Any, wanted: Any) -> None:
         try:
-            outcome = UpdateOutcome(customer_id, await self._function(customer_id, wanted, self))
+            outcome = UpdateOutcome(customer_id, await self._function(customer_id, wanted))
         except BaseException as error:  # noqa: BLE001 - it is the customer's outcome
             outcome = UpdateOutcome(customer_id, error=drop_frames(error))
         self._finish(outcome)

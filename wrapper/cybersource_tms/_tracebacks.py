@@ -26,6 +26,7 @@ _OURS = ("cybersource_tms", "cybersource_tms_api")
 _LIBRARIES = ("httpx", "httpcore", "h11", "anyio", "trio", "outcome", "joserfc", "cryptography", "attr", "attrs")
 _BELOW_THE_CALLER = {*_OURS, *_LIBRARIES, *sys.stdlib_module_names}
 _MOST_PLACES = 6
+_PLACES = ("cybersource_tms: raised in", "cybersource_tms: passed through")
 _BYTES = re.compile(r"""b(['"]).*\1""", re.DOTALL)  # as `repr` writes them
 
 
@@ -58,13 +59,13 @@ def raise_without_frames(function: Callable[_Arguments, _Returned]) -> Callable[
 def drop_frames(error: BaseException, before: BaseException | None = None) -> BaseException:
     """Return an error without the frames within the package; `before` is what was being handled before the call.
 
-    Each error of the chain gets a note about where it was raised. Bodies and requests in it are removed.
+    Each error of the chain gets one note about where it was raised. Bodies and requests in it are removed.
     """
     for each in _chain(error, before):
         each.__traceback__, places = _callers_part(each.__traceback__)
-        if places:
-            how = "passed through" if each.__traceback__ else "raised in"
-            each.add_note(f"cybersource_tms: {how} {' > '.join(places[-_MOST_PLACES:])}")
+        if places and not any(note.startswith(_PLACES) for note in getattr(each, "__notes__", ())):
+            how = _PLACES[1 if each.__traceback__ else 0]
+            each.add_note(f"{how} {' > '.join(places[-_MOST_PLACES:])}")
         _empty(each)
     return error
 

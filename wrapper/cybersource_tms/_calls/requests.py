@@ -1,12 +1,14 @@
-"""What a caller gives for one read or update, checked: everything here refuses before anything is sent."""
+"""What is sent: one read or update, and what a caller gives for it, checked before anything is sent."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
+from inspect import isawaitable
+from typing import Any, Generic, TypeVar, cast
 
 from attrs import frozen
 
-from cybersource_tms._diff.changed_fields import field_paths
+from cybersource_tms._diff.changed_fields import customer_json, difference, field_paths
 from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import ONLY_THE_SERVICE, Mismatch, customer_schema
 from cybersource_tms.errors import InvalidRequest
@@ -14,11 +16,12 @@ from cybersource_tms_api.api import customers
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-from .operations import Operation
 from .records import CustomerRecord
 
 JSON = dict[str, Any]
 Changes = CustomerUpdate | Mapping[str, Any]
+Modify = Callable[[Customer], Changes | Customer | None]
+Result = TypeVar("Result")
 
 # `..` and `/` would reach other resources. The service's ids are 1 to 32 characters.
 _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -27,6 +30,74 @@ _CUSTOMER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ETAG = re.compile(r'[!#-+\--~]+|(W/)?"[!#-~]*"')
 _ONLY_CHANGES = "give only the fields to write, or use update(id, changed_fields(before, after), if_match=record)"
 _LONGEST_ETAG = 256  # the service's are 32 characters; a proxy may make them weak or quote them
+_RESULT = "function: the result"
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}  # RFC 9110 section 9.2.1: there is nothing to apply
+_IDEMPOTENT = _SAFE | {"PUT", "DELETE"}  # RFC 9110 section 9.2.2
+# The same merge patch twice gives the same document (RFC 7396). The service's own type for one is application/json.
+_MERGE_PATCH = {"application/merge-patch+json", "application/json"}
+
+
+@frozen(slots=False)
+class Operation(Generic[Result]):
+    """One read or update, checked, the same in all of its attempts. `Result` is what it returns.
+
+    Attributes:
+        request: The generated code's request: `method`, `url` and, where there are any, `headers` and `json`.
+        success_models: The statuses that the spec has as success, each with the model of its body; None for no body.
+        customer_id: The customer that the response has to be about; None for one that has no id yet.
+    """
+
+    request: Mapping[str, Any]
+    success_models: Mapping[int, type[Customer] | None]
+    customer_id: str | None = None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in upper case."""
+        return str(self.request["method"]).upper()
+
+    @property
+    def path(self) -> str:
+        """The path at the service."""
+        return str(self.request["url"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, with names in lower case."""
+        return {name.lower(): value for name, value in self.request.get("headers", {}).items()}
+
+    @property
+    def body(self) -> Mapping[str, Any] | None:
+        """The JSON object to send; None if there is none."""
+        body: Mapping[str, Any] | None = self.request.get("json")
+        return body
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The paths of the fields that are sent."""
+        return tuple(field_paths(self.body or {}))
+
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """What a log record has of it, as `extra=`."""
+        return {"customer_id": self.customer_id, "method": self.method, "fields": list(self.fields)}
+
+    def has_no_body(self, status: int) -> bool:
+        """Return whether the spec has a status as success, without a body."""
+        return status in self.success_models and self.success_models[status] is None
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it changes nothing."""
+        return self.method in _SAFE
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether it does no harm if it arrives twice: by its method, or because of a precondition."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_merge_patch = self.method == "PATCH" and media_type in _MERGE_PATCH
+        return self.method in _IDEMPOTENT or is_merge_patch or "if-match" in self.headers
 
 
 @frozen(repr=False)
@@ -116,3 +187,46 @@ def parse_if_match(if_match: object, customer_id: str) -> str | None:
 def is_usable_etag(etag: str | None) -> bool:
     """Return whether an ETag of a response guards an update when it is sent as `if-match`."""
     return etag is not None and len(etag) <= _LONGEST_ETAG and etag != "*" and _ETAG.fullmatch(etag) is not None
+
+
+def desired_changes(desired: JSON, read: CustomerRecord) -> JSON:
+    """Return which of the desired fields the current customer does not have."""
+    return difference(customer_json(read.customer, "desired"), desired, "desired")
+
+
+def parse_function(function: object) -> Modify:
+    """Return a function that a caller gives to `modify`, or raise `InvalidRequest` if it is none."""
+    if callable(function) and not isinstance(function, type):
+        return cast("Modify", function)
+    raise InvalidRequest("function: expected a function that takes the Customer and returns the changes")
+
+
+def modified_changes(function: Modify, read: CustomerRecord) -> JSON:
+    """Call a caller's function with the current customer, and return what it changes."""
+    customer = read.customer
+    before = customer_json(customer, "function")
+    returned = function(customer)
+    _refuse_awaitable(returned)
+    after = customer_json(customer, _RESULT)
+    if returned is customer:
+        return difference(before, after, _RESULT)
+    if before != after:
+        raise InvalidRequest("function: it changed its argument, so it has to return that argument")
+    if returned is None:
+        return {}
+    if isinstance(returned, CustomerUpdate | Mapping):
+        return difference(before, returned, _RESULT)
+    raise InvalidRequest(f"{_RESULT} {_describe(returned)}")
+
+
+def _refuse_awaitable(returned: object) -> None:
+    if isawaitable(returned):
+        if isinstance(returned, Coroutine):
+            returned.close()  # or Python warns that it was never awaited
+        raise InvalidRequest("function: expected a function that is not async, for either client")
+
+
+def _describe(returned: object) -> str:
+    if isinstance(returned, Customer):
+        return "is another Customer than its argument, and may be older: return the argument itself or the changes"
+    return f"has to be the Customer, a CustomerUpdate, a mapping or None, not {type(returned).__name__}"

@@ -20,9 +20,8 @@ from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 from cybersource_tms_api.models import Customer
 
-from .operations import Operation, Result
 from .records import CustomerRecord
-from .requests import JSON, is_same_customer
+from .requests import JSON, Operation, Result, is_same_customer, is_usable_etag
 
 log = logging.getLogger("cybersource_tms")
 
@@ -65,25 +64,20 @@ def parse_response(
     response: httpx.Response,
     content: bytes,
     key_expires: datetime | None = None,
-    number: int = 1,
+    requests: int = 1,
 ) -> Result:
     """Return what the spec has for a success: a record of the requested customer, or None without a body.
 
-    Args:
-        operation: What was sent.
-        response: The response.
-        content: Its body, in plain text.
-        key_expires: When the signing key's certificate expires, for the message of a 401.
-        number: Which attempt it is, which is how many requests there were.
+    The signing key expires at `key_expires`, which the message of a 401 tells. The call has taken so many `requests`.
     """
     if response.status_code not in operation.success_models:
         raise status_error(operation, response, content, key_expires)
     model = operation.success_models[response.status_code]
-    return cast("Result", _parse_record(operation, response, content, model, number) if model else None)
+    return cast("Result", _parse_record(operation, response, content, model, requests) if model else None)
 
 
 def _parse_record(
-    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], number: int
+    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], requests: int
 ) -> CustomerRecord:
     try:
         body = _parse_json(content)
@@ -103,7 +97,7 @@ def _parse_record(
         response.headers.get("v-c-correlation-id"),
         response.headers.get("uniqueTransactionID"),
         operation.fields,
-        number,
+        requests,
     )
 
 
@@ -111,6 +105,20 @@ def _parse_json(content: bytes) -> Any:
     if sum(map(content.count, (b"{", b"[", b","))) > _MOST_PARTS:
         raise ValueError("too many parts")
     return json.loads(content)
+
+
+def guarding_etag(read: CustomerRecord) -> str:
+    """Return the ETag that guards an update of what was read, or raise `UnreadableResponse` if none can."""
+    if read.etag is not None and is_usable_etag(read.etag):
+        return read.etag
+    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
+    raise errors.UnreadableResponse(
+        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
+        "so the update cannot be guarded; nothing was sent",
+        status_code=200,
+        correlation_id=read.correlation_id,
+        may_have_been_applied=False,
+    )
 
 
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:

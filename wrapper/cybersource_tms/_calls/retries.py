@@ -1,7 +1,6 @@
 """Retries: after which errors, after how long, and until when."""
 
 import logging
-import math
 import random
 import time
 from typing import Any
@@ -10,7 +9,7 @@ from attrs import field, frozen
 
 from cybersource_tms.errors import CybersourceError, InvalidRequest, StatusError
 
-from .operations import Operation
+from .requests import Operation
 
 _log = logging.getLogger("cybersource_tms")
 
@@ -55,19 +54,20 @@ class Retries:
                 raise InvalidRequest(f"{name}: expected a number of seconds from {least:g} to {A_DAY}")
 
 
-class Deadline:
-    """When a call must end. Time spent waiting for a connection or a turn is added to it."""
+class Call:
+    """One call of a caller's: until when it may send, and how many requests it has taken."""
 
-    def __init__(self, retries: Retries | None) -> None:
-        self._time = time.monotonic() + (retries.total_timeout if retries else math.inf)
+    def __init__(self, retries: Retries) -> None:
+        self._deadline = time.monotonic() + retries.total_timeout
+        self.requests = 0
 
     def seconds_left(self) -> float:
-        """Return how many seconds are left; below 0 once it has passed."""
-        return self._time - time.monotonic()
+        """Return how many seconds are left before the deadline; below 0 once it has passed."""
+        return self._deadline - time.monotonic()
 
     def postpone(self, seconds: float) -> None:
-        """Move it by a time that is not counted."""
-        self._time += seconds
+        """Postpone the deadline by time that does not count: waiting for a connection or a turn."""
+        self._deadline += seconds
 
 
 class Attempts:
@@ -76,12 +76,14 @@ class Attempts:
     Attributes:
         failed: How many attempts have failed.
         in_doubt: Whether one of them may have been applied.
+        last_error: The error of the last one; None if there was none yet.
     """
 
-    def __init__(self, operation: Operation[Any], retries: Retries | None, deadline: Deadline) -> None:
-        self._operation, self._retries, self._deadline = operation, retries, deadline
+    def __init__(self, operation: Operation[Any], retries: Retries, call: Call) -> None:
+        self._operation, self._retries, self._call = operation, retries, call
         self.failed = 0
         self.in_doubt = False
+        self.last_error: CybersourceError | None = None
 
     def record(self, error: CybersourceError) -> None:
         """Count a failed attempt. Its `may_have_been_applied` becomes True if that of an earlier attempt was."""
@@ -89,29 +91,25 @@ class Attempts:
         self.in_doubt |= error.may_have_been_applied and not self._operation.is_safe
         error.attempts = self.failed
         error.may_have_been_applied = self.in_doubt
+        self.last_error = error
 
     def next_delay(self, error: CybersourceError) -> float | None:
         """Return how many seconds to wait before the next attempt, or None if there is none."""
-        if self._retries is None or self.failed >= self._retries.attempts or not error.is_transient:
+        if self.failed >= self._retries.attempts or not error.is_transient:
             return None
         if self.in_doubt and not self._operation.is_idempotent:
             return None
-        delay = self._delay(error, self._retries)
-        if delay > self._retries.max_delay or delay >= self._deadline.seconds_left():
+        delay = self._delay(error)
+        if delay > self._retries.max_delay or delay >= self._call.seconds_left():
             return None
-        _log.info(
-            "attempt %d failed, the next one is in %.2f s: %s",
-            self.failed,
-            delay,
-            error,
-            extra={**self._operation.log_fields, "attempt": self.failed, "delay": delay},
-        )
+        facts = {**self._operation.log_fields, "attempt": self.failed, "delay": delay}
+        _log.info("attempt %d failed, the next one is in %.2f s: %s", self.failed, delay, error, extra=facts)
         return delay
 
-    def _delay(self, error: CybersourceError, retries: Retries) -> float:
+    def _delay(self, error: CybersourceError) -> float:
         if isinstance(error, StatusError) and error.retry_after is not None:
             return error.retry_after
-        longest = min(retries.max_delay, retries.initial_delay * 2.0 ** min(self.failed - 1, 64))
+        longest = min(self._retries.max_delay, self._retries.initial_delay * 2.0 ** min(self.failed - 1, 64))
         return longest * random.uniform(0.5, 1)  # noqa: S311 - so that many clients do not come back at once
 
 

@@ -1,27 +1,29 @@
 """A client's settings, checked."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
 import httpx
-from attrs import frozen
+from attrs import field, frozen
 
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms._credentials.message_encryption import MessageEncryption, refuse_signing_key
 from cybersource_tms._version import __version__
 from cybersource_tms.errors import InvalidRequest
 
-from .environment import Environment, resolve_base_url, resolve_environment
+from .environment import Environment
 from .retries import A_DAY, Retries
 
 DEFAULT_TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 DEFAULT_RETRIES = Retries()
 DEFAULT_CONNECTIONS = 100
+_NO_RETRIES = Retries(attempts=1, total_timeout=A_DAY)
 
 _MEDIA_TYPE = "application/json;charset=utf-8"
-_HEADERS = {
+HEADERS = {
     "Accept": _MEDIA_TYPE,
     "Accept-Encoding": "gzip",
     "Content-Type": _MEDIA_TYPE,  # on GET too: the service's guide, "JSON Web Token with a shared secret"
@@ -37,53 +39,11 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _PROFILE_LENGTH = 36
-
-
-@frozen
-class Settings:
-    """How a client calls the service: whom a request is for (`environment`), and where it is sent (`base_url`)."""
-
-    environment: Environment
-    base_url: str
-    auth: httpx.Auth
-    timeout: httpx.Timeout
-    retries: Retries | None
-    encryption: MessageEncryption | None
-    profile_id: str | None
-    headers: Mapping[str, str]
-
-
-def parse_settings(
-    environment: Environment | str,
-    auth: object,
-    *,
-    timeout: float | httpx.Timeout,
-    retries: object,
-    profile_id: object,
-    encryption: object,
-    base_url: str | None,
-    headers: object,
-) -> Settings:
-    """Return the checked arguments of a client, or raise `InvalidRequest`, which names the one that is wrong."""
-    if not isinstance(auth, httpx.Auth):
-        raise InvalidRequest("auth: expected credentials such as SharedSecretAuth, or another httpx.Auth")
-    if not isinstance(encryption, MessageEncryption | None):
-        raise InvalidRequest("encryption: expected a MessageEncryption")
-    if encryption and not isinstance(auth, JsonWebTokenAuth):
-        raise InvalidRequest("encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth")
-    if encryption:
-        refuse_signing_key(auth, encryption)
-    chosen = resolve_environment(environment)
-    return Settings(
-        environment=chosen,
-        base_url=resolve_base_url(chosen, base_url),
-        auth=auth,
-        timeout=parse_timeout(timeout),
-        retries=parse_retries(retries),
-        encryption=encryption,
-        profile_id=None if profile_id is None else _parse_profile(profile_id),
-        headers=_parse_headers({} if headers is None else headers),
-    )
+_EXPECTED: dict[str, tuple[Any, str]] = {
+    "auth": (httpx.Auth, "credentials such as SharedSecretAuth, or another httpx.Auth"),
+    "encryption": (MessageEncryption | None, "a MessageEncryption"),
+    "ssl_context": (ssl.SSLContext | None, "an ssl.SSLContext"),
+}
 
 
 def parse_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
@@ -94,10 +54,10 @@ def parse_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
     raise InvalidRequest("timeout: connect, read, write and pool each need seconds, above 0 and at most a day")
 
 
-def parse_retries(retries: object) -> Retries | None:
-    """Return a `Retries` or None, or raise `InvalidRequest` if it is something else."""
+def parse_retries(retries: object) -> Retries:
+    """Return a `Retries`, the one of a single attempt for None, or raise `InvalidRequest`."""
     if isinstance(retries, Retries | None):
-        return retries
+        return retries or _NO_RETRIES
     raise InvalidRequest("retries: expected a Retries, or None")
 
 
@@ -108,21 +68,69 @@ def parse_count(argument: str, value: object, least: int = 1) -> int:
     raise InvalidRequest(f"{argument}: expected a whole number of {least} or more")
 
 
-def _parse_profile(profile_id: object) -> str:
-    if isinstance(profile_id, str) and len(profile_id) == _PROFILE_LENGTH and _HEADER_VALUE.fullmatch(profile_id):
-        return profile_id
+def _parse_profile(profile: object) -> str | None:
+    if profile is None:
+        return None
+    if isinstance(profile, str) and len(profile) == _PROFILE_LENGTH and _HEADER_VALUE.fullmatch(profile):
+        return profile
     raise InvalidRequest(f"profile_id: expected {_PROFILE_LENGTH} characters of visible ASCII, without a line break")
 
 
 def _parse_headers(headers: object) -> Mapping[str, str]:
-    if not isinstance(headers, Mapping):
+    given: object = {} if headers is None else headers
+    if not isinstance(given, Mapping):
         raise InvalidRequest("headers: expected a mapping of names and values, both text")
-    given = cast("Mapping[object, object]", headers)
-    for name, value in given.items():
+    for name, value in cast("Mapping[object, object]", given).items():
         if not (isinstance(name, str) and _HEADER_NAME.fullmatch(name)):
             raise InvalidRequest("headers: a name is not the name of a header (RFC 9110 section 5.1)")
         if name.lower() in _RESERVED:
             raise InvalidRequest(f"headers: {name} is set by the client itself")
         if not (isinstance(value, str) and _HEADER_VALUE.fullmatch(value)):
             raise InvalidRequest("headers: each value has to be visible ASCII, without a line break")
-    return MappingProxyType(_HEADERS | cast("dict[str, str]", dict(given)))
+    return MappingProxyType(dict(cast("Mapping[str, str]", given)))
+
+
+def _parse_connections(number: object) -> int:
+    return parse_count("max_connections", number)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """How a client calls the service: whom a request is for (`environment`), and where it is sent (`base_url`).
+
+    Raises:
+        InvalidRequest: One of them is wrong; the message names it.
+    """
+
+    environment: Environment
+    base_url: str
+    auth: httpx.Auth
+    timeout: httpx.Timeout = field(converter=parse_timeout)
+    retries: Retries = field(converter=parse_retries)
+    encryption: MessageEncryption | None
+    profile_id: str | None = field(converter=_parse_profile)
+    headers: Mapping[str, str] = field(converter=_parse_headers, repr=False)
+    transport: Any
+    max_connections: int = field(converter=_parse_connections)
+    ssl_context: ssl.SSLContext | None
+    proxy: str | httpx.Proxy | None = field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name, (kind, expected) in _EXPECTED.items():
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidRequest(f"{name}: expected {expected}")
+        if self.encryption and not isinstance(self.auth, JsonWebTokenAuth):
+            raise InvalidRequest(
+                "encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth"
+            )
+        if self.encryption:
+            refuse_signing_key(self.auth, self.encryption)
+        if self.transport and (self.ssl_context or self.proxy):
+            raise InvalidRequest("transport: it has settings of its own: give it without ssl_context and proxy")
+        if self.proxy and not self.uses_tls:
+            raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether requests are encrypted on the way: plain http is to this machine, so never through a proxy."""
+        return self.base_url.startswith("https:")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from attrs import evolve
 
-from cybersource_tms._calls.changes import Modify
 from cybersource_tms._calls.records import UpdateOutcome
-from cybersource_tms._calls.requests import JSON
+from cybersource_tms._calls.requests import JSON, Modify
 from cybersource_tms._diff.changed_fields import changed_fields, field_paths
 from cybersource_tms.errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
 from cybersource_tms_api.models import Customer

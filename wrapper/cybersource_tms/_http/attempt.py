@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import httpx
 
-from cybersource_tms._calls.operations import Operation, Result
+from cybersource_tms._calls.requests import Operation, Result
 from cybersource_tms._calls.responses import decrypt_response, log_response, parse_response, status_error, unreadable
-from cybersource_tms._calls.retries import Deadline
-from cybersource_tms._calls.settings import Settings
+from cybersource_tms._calls.retries import Call
+from cybersource_tms._calls.settings import HEADERS, Settings
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, TimedOut
 
@@ -35,65 +35,54 @@ _NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError
 
 
 def attempt(
-    connection: Connection[httpx.Client],
+    connection: Connection[httpx.BaseTransport],
     operation: Operation[Result],
     settings: Settings,
-    deadline: Deadline,
+    call: Call,
     number: int,
 ) -> Result:
-    """Make one attempt, which sends nothing after the deadline.
-
-    Args:
-        connection: The connection of this read or update.
-        operation: What to send.
-        settings: The client's settings.
-        deadline: When the call is over.
-        number: Which attempt it is, from 1, for the log and the record.
+    """Make one attempt, and return what the service returned. `number` counts the operation's attempts from 1.
 
     Raises:
         CybersourceError: Of any kind. An exception that is neither the network's nor ours comes out as itself.
     """
-    connection.begin(settings.timeout, deadline)
+    connection.begin(settings.timeout, call)
     request = build_request(connection, operation, settings)
-    auth = sign_request(request, operation, settings)
-    response = send(connection, request, auth, operation)
-    content = read(connection, response, operation)
+    sign_request(request, operation, settings)
+    response = send(connection, request, operation)
+    content = read_body(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
-    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
+    return parse_response(operation, response, plain, expiry_of(settings.auth), call.requests)
 
 
 async def async_attempt(
-    connection: Connection[httpx.AsyncClient],
+    connection: Connection[httpx.AsyncBaseTransport],
     operation: Operation[Result],
     settings: Settings,
-    deadline: Deadline,
+    call: Call,
     number: int,
 ) -> Result:
     """Make one attempt, as `attempt` does. It ends at the deadline."""
-    connection.begin(settings.timeout, deadline)
+    connection.begin(settings.timeout, call)
     request = build_request(connection, operation, settings)
-    auth = sign_request(request, operation, settings)
-    response = await async_send(connection, request, auth, operation)
-    content = await async_read(connection, response, operation)
+    await async_sign_request(request, operation, settings)
+    response = await async_send(connection, request, operation)
+    content = await async_read_body(connection, response, operation)
     log_response(operation, response, connection.started, number)
     plain = decrypt_response(operation, response, content, settings.encryption)
-    return parse_response(operation, response, plain, expiry_of(settings.auth), number)
+    return parse_response(operation, response, plain, expiry_of(settings.auth), call.requests)
 
 
 def build_request(connection: Connection[Any], operation: Operation[Any], settings: Settings) -> httpx.Request:
-    """Return the request, encrypted if there is encryption.
-
-    Raises:
-        InvalidRequest: It cannot be encrypted.
-    """
+    """Return the request, encrypted if there is encryption."""
     content: bytes | None = None
     if operation.body is not None:
         content = json.dumps(operation.body, ensure_ascii=False, separators=(",", ":")).encode()
         if settings.encryption:
             content = settings.encryption.encrypt_request(content)
     # What a caller's transport has left over on a connection cannot be seen, so that is not used again.
-    headers = {**settings.headers, "Connection": "keep-alive" if connection.keeps_alive else "close"}
+    headers = {**HEADERS, **settings.headers, "Connection": "keep-alive" if connection.keeps_alive else "close"}
     return httpx.Request(
         operation.method,
         settings.base_url + operation.path,
@@ -103,17 +92,23 @@ def build_request(connection: Connection[Any], operation: Operation[Any], settin
     )
 
 
-def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> httpx.Auth | None:
-    """Sign a request for the environment's host, or return the credentials with which `httpx` has to sign it.
+def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> None:
+    """Sign a request for the environment's host. Of other credentials than ours, the first step has to sign it."""
+    if isinstance(settings.auth, JsonWebTokenAuth):
+        response_key_id = settings.encryption.response_key_id if settings.encryption else None
+        settings.auth.sign(request, settings.environment.host, operation.path, response_key_id)
+    else:
+        with closing(settings.auth.sync_auth_flow(request)) as steps:
+            next(steps)
 
-    Raises:
-        Exception: What a signer raises.
-    """
-    if not isinstance(settings.auth, JsonWebTokenAuth):
-        return settings.auth
-    response_key_id = settings.encryption.response_key_id if settings.encryption else None
-    settings.auth.sign(request, settings.environment.host, operation.path, response_key_id)
-    return None
+
+async def async_sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> None:
+    """Sign a request, as `sign_request` does."""
+    if isinstance(settings.auth, JsonWebTokenAuth):
+        sign_request(request, operation, settings)
+    else:
+        async with aclosing(settings.auth.async_auth_flow(request)) as steps:
+            await anext(steps)
 
 
 def expiry_of(auth: httpx.Auth) -> datetime | None:
@@ -122,46 +117,35 @@ def expiry_of(auth: httpx.Auth) -> datetime | None:
 
 
 def send(
-    connection: Connection[httpx.Client], request: httpx.Request, auth: httpx.Auth | None, operation: Operation[Any]
+    connection: Connection[httpx.BaseTransport], request: httpx.Request, operation: Operation[Any]
 ) -> httpx.Response:
-    """Send a request, and return the response, whose body is not read yet.
-
-    Raises:
-        ConnectionFailed: There was no response.
-    """
+    """Send a request, and return the response, whose body is not read yet."""
     request.extensions["trace"] = connection.trace
     try:
         connection.start_sending()
-        return connection.http.send(request, auth=auth, stream=True)
+        return connection.transport.handle_request(request)
     except _NETWORK_ERRORS as error:
         raise network_error(connection, operation, error) from error
 
 
 async def async_send(
-    connection: Connection[httpx.AsyncClient],
-    request: httpx.Request,
-    auth: httpx.Auth | None,
-    operation: Operation[Any],
+    connection: Connection[httpx.AsyncBaseTransport], request: httpx.Request, operation: Operation[Any]
 ) -> httpx.Response:
     """Send a request, as `send` does. The deadline ends it."""
     request.extensions["trace"] = connection.async_trace
     try:
         connection.start_sending()
         with anyio.move_on_after(connection.seconds_left()):
-            return await connection.http.send(request, auth=auth, stream=True)
+            return await connection.transport.handle_async_request(request)
         raise DeadlinePassed
     except _NETWORK_ERRORS as error:
         raise network_error(connection, operation, error) from error
 
 
-def read(connection: Connection[httpx.Client], response: httpx.Response, operation: Operation[Any]) -> bytes:
-    """Read the body of a response to its end.
-
-    Raises:
-        StatusError: It cannot be read, and the status is no success.
-        UnreadableResponse: It cannot be read.
-        TimedOut: It took too long.
-    """
+def read_body(
+    connection: Connection[httpx.BaseTransport], response: httpx.Response, operation: Operation[Any]
+) -> bytes:
+    """Read the body of a response to its end. What comes after it on the connection is never read."""
     try:
         with closing(response):
             body = Body(response, is_success=response.status_code in operation.success_models)
@@ -171,15 +155,15 @@ def read(connection: Connection[httpx.Client], response: httpx.Response, operati
         content = body.content()
     except _NETWORK_ERRORS as error:
         raise broken_off(connection, operation, response, error) from error
-    if connection.has_leftovers(response.url):
+    if connection.has_leftovers():
         connection.stream.close()
     return content
 
 
-async def async_read(
-    connection: Connection[httpx.AsyncClient], response: httpx.Response, operation: Operation[Any]
+async def async_read_body(
+    connection: Connection[httpx.AsyncBaseTransport], response: httpx.Response, operation: Operation[Any]
 ) -> bytes:
-    """Read the body of a response, as `read` does. The deadline ends it."""
+    """Read the body of a response, as `read_body` does. The deadline ends it."""
     try:
         async with aclosing(response):
             body = Body(response, is_success=response.status_code in operation.success_models)
@@ -191,7 +175,7 @@ async def async_read(
         content = body.content()
     except _NETWORK_ERRORS as error:
         raise broken_off(connection, operation, response, error) from error
-    if connection.has_leftovers(response.url):
+    if connection.has_leftovers():
         await connection.stream.aclose()
     return content
 
@@ -201,11 +185,7 @@ class BodyRefused(httpx.DecodingError):
 
 
 class Body:
-    """The body of a response, decompressed here and not by httpx: a few bytes of gzip can hold gigabytes.
-
-    Raises:
-        BodyRefused: It is too large, or compressed in another way than requested.
-    """
+    """The body of a response, decompressed here and not by httpx: a few bytes of gzip can hold gigabytes."""
 
     def __init__(self, response: httpx.Response, *, is_success: bool) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()

@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar, cast
 import httpx
 from attrs import define, field
 
-from cybersource_tms._calls.retries import Deadline
+from cybersource_tms._calls.retries import Call
 
-Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+Transport = TypeVar("Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
 
 class DeadlinePassed(httpx.TimeoutException):
@@ -20,14 +20,14 @@ class DeadlinePassed(httpx.TimeoutException):
 
 
 @define
-class Connection(Generic[Http]):
-    """An `httpx` client with one connection, or with the caller's transport, and the exchange that it is used for.
+class Connection(Generic[Transport]):
+    """A transport of `httpx` for one connection, or the caller's transport, and the exchange that it is used for.
 
     No step of an exchange begins after the deadline, and none may take longer than what is left.
 
     Attributes:
-        http: The client.
-        keeps_alive: Whether the connection can be used again, because nobody else uses this client.
+        transport: What sends.
+        keeps_alive: Whether the connection can be used again, because nobody else uses this transport.
         is_custom: Whether the transport is of the caller's making: what that raises proves nothing.
         waited: Seconds of waiting until fewer than `max_connections` calls were in flight.
         stream: httpcore's network stream, which is the open connection; None as long as there is none.
@@ -36,7 +36,7 @@ class Connection(Generic[Http]):
         started: The `time.monotonic()` of the beginning of the exchange.
     """
 
-    http: Http
+    transport: Transport
     keeps_alive: bool
     is_custom: bool
     waited: float = 0.0
@@ -45,11 +45,12 @@ class Connection(Generic[Http]):
     timeouts: dict[str, float] = field(factory=dict[str, float])
     started: float = 0.0
     _limits: dict[str, float] = field(factory=dict[str, float])
-    _deadline: Deadline = field(factory=lambda: Deadline(None))
+    _call: Call = field(init=False)
 
-    def begin(self, timeout: httpx.Timeout, deadline: Deadline) -> None:
+    def begin(self, timeout: httpx.Timeout, call: Call) -> None:
         """Begin an exchange."""
-        self.started, self._deadline = time.monotonic(), deadline
+        call.requests += 1
+        self.started, self._call = time.monotonic(), call
         self._limits, self.timeouts = cast("dict[str, float]", timeout.as_dict()), {}
         self.request_sent = False
 
@@ -65,7 +66,7 @@ class Connection(Generic[Http]):
 
     def seconds_left(self) -> float:
         """Return how many seconds are left before the deadline."""
-        left = self._deadline.seconds_left()
+        left = self._call.seconds_left()
         if left <= 0:
             raise DeadlinePassed
         return left
@@ -91,16 +92,16 @@ class Connection(Generic[Http]):
         """Note a step, as `trace` does."""
         self.trace(event, info)
 
-    def has_leftovers(self, url: httpx.URL) -> bool:
+    def has_leftovers(self) -> bool:
         """Return whether something follows the response that was read. What cannot be told counts as such."""
         is_open = self.stream is not None  # none is where httpx's transport is mocked, as by pytest-httpx
-        return is_open and self.keeps_alive and (self._http_holds_more(url) or self._tls_holds_more())
+        return is_open and self.keeps_alive and (self._http_holds_more() or self._tls_holds_more())
 
-    def _http_holds_more(self, url: httpx.URL) -> bool:
+    def _http_holds_more(self) -> bool:
         """Httpcore keeps what it has read beyond a response for the next one, and has no public way to ask for it."""
-        http: Any = self.http
+        transport: Any = self.transport
         try:
-            connection = http._transport_for_url(url)._pool.connections[0]  # noqa: SLF001 - see above
+            connection = transport._pool.connections[0]  # noqa: SLF001 - see above
             while not hasattr(connection, "_h11_state"):
                 connection = connection._connection  # noqa: SLF001 - the one within a proxy's
             return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001 - see above

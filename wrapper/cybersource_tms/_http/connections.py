@@ -11,17 +11,17 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 import anyio
 import anyio.lowlevel
 import httpx
 from attrs import field, frozen
 
-from cybersource_tms._calls.settings import parse_count
+from cybersource_tms._calls.settings import Settings
 from cybersource_tms.errors import InvalidRequest, StatusError
 
-from .connection import Connection, Http
+from .connection import Connection, Transport
 
 _Owner = tuple[int, object]  # a process, and in it an event loop or None
 
@@ -32,75 +32,35 @@ _UNUSABLE = (OSError, ValueError, TypeError, ImportError, httpx.InvalidURL)
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Keep nothing: many calls share a client, and what the service hands to one is not for the next."""
-
-
-class _SyncHttp(httpx.Client):
-    cookies = _NoCookies()  # type: ignore[override]  # there is no setter
-
-
-class _AsyncHttp(httpx.AsyncClient):
-    cookies = _NoCookies()  # type: ignore[override]  # there is no setter
-
-
 @frozen
-class _Pool(Generic[Http]):
+class _Pool(Generic[Transport]):
     """What belongs to one process and event loop: the idle connections, and how many more calls may be in flight."""
 
     free: anyio.Semaphore
-    idle: deque[Connection[Http]] = field(factory=deque)  # pyright: ignore[reportUnknownVariableType]
+    idle: deque[Connection[Transport]] = field(factory=deque)  # pyright: ignore[reportUnknownVariableType]
 
 
-class _Connections(Generic[Http]):
+class _Connections(Generic[Transport]):
     """What the connections of both clients share. A caller's transport is used for all calls, and closed at the end."""
 
-    def __init__(
-        self,
-        http_class: type[Http],
-        transport_class: type,
-        base_url: str,
-        hook: object,
-        *,
-        transport: object,
-        max_connections: object,
-        ssl_context: object,
-        proxy: object,
-    ) -> None:
-        uses_tls = base_url.startswith("https:")  # plain http is to this machine, so never through a proxy
-        if not isinstance(transport, transport_class | None):
-            raise InvalidRequest(f"transport: this client needs an httpx.{transport_class.__name__}")
-        if transport and (ssl_context or proxy):
-            raise InvalidRequest(
-                "transport: it cannot be combined with ssl_context or proxy, which are settings of its own"
-            )
-        if not isinstance(ssl_context, ssl.SSLContext | None):
-            raise InvalidRequest("ssl_context: expected an ssl.SSLContext")
-        if proxy and not uses_tls:
-            raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
-        self.is_closed = False
-        self._http_class: type[Http] = http_class
-        self._max_connections = parse_count("max_connections", max_connections)
-        self._is_custom = type(transport) not in {type(None), httpx.HTTPTransport, httpx.AsyncHTTPTransport}
-        self._proxy_names = ("proxy",) if proxy else _PROXY_VARIABLES
-        self._options: dict[str, Any] = {
-            "event_hooks": {"response": [hook]},
-            "limits": httpx.Limits(max_connections=1),
-            "transport": transport,
-            "trust_env": uses_tls,
-            "proxy": proxy,
-            # Where nothing uses it, one that trusts nobody: loading certificates takes 20 ms.
-            "verify": ssl_context or (_tls_context() if uses_tls and not transport else _TRUSTS_NOBODY),
-        }
-        # The first client is made at once, so that settings that cannot be used are refused here.
-        first = self._open()
-        self._shared: Http | None = first if transport else None
-        self._unused: deque[Http] = deque([first])
-        # Those of other processes are kept, or the garbage collector would close their sockets.
-        self._pools: dict[_Owner, _Pool[Http]] = {}
+    _http_class: ClassVar[type[httpx.Client | httpx.AsyncClient]]
+    _transport_class: ClassVar[type]
 
-    def _pool_of(self, owner: _Owner) -> _Pool[Http]:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shared: Transport | None = settings.transport
+        if not isinstance(self._shared, self._transport_class | None):
+            raise InvalidRequest(f"transport: this client needs an httpx.{self._transport_class.__name__}")
+        self.is_closed = False
+        self._is_custom = type(self._shared) not in {httpx.HTTPTransport, httpx.AsyncHTTPTransport}
+        if not self._shared:
+            # Plain http uses none, so one that trusts nobody will do: loading certificates takes 20 ms.
+            self._tls = settings.ssl_context or (_tls_context() if settings.uses_tls else _TRUSTS_NOBODY)
+            self._open()  # so that settings that cannot be used are refused here
+        # Those of other processes are kept, or the garbage collector would close their sockets.
+        self._pools: dict[_Owner, _Pool[Transport]] = {}
+
+    def _pool_of(self, owner: _Owner) -> _Pool[Transport]:
         if self.is_closed:
             raise InvalidRequest("this client is closed: make a new one")
         if owner in self._pools:
@@ -110,18 +70,16 @@ class _Connections(Generic[Http]):
             raise InvalidRequest("transport: it belongs to another process or event loop, so make a client in this one")
         self._abandon(filter(_has_ended, others))
         # Threads that come here at the same time get the same pool.
-        return self._pools.setdefault(owner, _Pool(anyio.Semaphore(self._max_connections)))
+        return self._pools.setdefault(owner, _Pool(anyio.Semaphore(self._settings.max_connections)))
 
-    def _take(self, pool: _Pool[Http]) -> Connection[Http]:
+    def _take(self, pool: _Pool[Transport]) -> Connection[Transport]:
         if self._shared:
             return Connection(self._shared, keeps_alive=False, is_custom=self._is_custom)
         with suppress(IndexError):
             return pool.idle.pop()
-        with suppress(IndexError):
-            return Connection(self._unused.pop(), keeps_alive=True, is_custom=False)
         return Connection(self._open(), keeps_alive=True, is_custom=False)
 
-    def _release(self, pool: _Pool[Http], connection: Connection[Http], *, reusable: bool) -> list[Any]:
+    def _release(self, pool: _Pool[Transport], connection: Connection[Transport], *, reusable: bool) -> list[Any]:
         """Keep a connection that can be used again, and return the network streams to close.
 
         Idle ones whose peer has closed them are among these, and the oldest ones if there are too many.
@@ -134,20 +92,27 @@ class _Connections(Generic[Http]):
             to_close = []
             pool.idle.append(connection)
         with suppress(IndexError):  # other threads take idle ones, too
-            while pool.idle[0].is_closed or len(pool.idle) > self._max_connections:
+            while pool.idle[0].is_closed or len(pool.idle) > self._settings.max_connections:
                 to_close.append(pool.idle.popleft())
             pool.idle.rotate(-1)
         return [each.stream for each in to_close if each.stream]
 
-    def _open(self) -> Http:
+    def _open(self) -> Transport:
+        """Return a transport for one connection. `httpx` chooses a proxy by the variables for one."""
         try:
-            http: Http = self._http_class(**self._options)
+            http: Any = self._http_class(
+                verify=self._tls,
+                limits=httpx.Limits(max_connections=1),
+                trust_env=self._settings.uses_tls,
+                proxy=self._settings.proxy,
+            )
         except _UNUSABLE as error:
             problem = type(error).__name__
         else:
-            return http
+            transport: Transport = http._transport_for_url(httpx.URL(self._settings.base_url))  # noqa: SLF001 - see above
+            return transport
         # Outside of the except block, whose error can quote a proxy's password.
-        raise _unusable(self._proxy_names, problem)
+        raise _unusable(("proxy",) if self._settings.proxy else _PROXY_VARIABLES, problem)
 
     def _abandon(self, owners: Iterable[_Owner]) -> None:
         """Close what event loops that have ended left open: nobody can wait for them to do it."""
@@ -169,26 +134,23 @@ class _Connections(Generic[Http]):
         return streams
 
 
-class SyncConnections(_Connections[httpx.Client]):
+class SyncConnections(_Connections[httpx.BaseTransport]):
     """The connections of a `CustomersClient`. Nothing bounds the calls in flight but the caller's threads.
 
     So no lock is held where the handler of a signal may raise: taking from a deque and adding to it are atomic.
     """
 
-    def __init__(self, base_url: str, **options: Any) -> None:
-        super().__init__(_SyncHttp, httpx.BaseTransport, base_url, _ignore_location, **options)
+    _http_class, _transport_class = httpx.Client, httpx.BaseTransport
 
-    def _open(self) -> httpx.Client:
-        """Make a client without httpcore's lock: a signal can leave it held, and no other thread uses this client."""
-        http: Any = super()._open()
-        own = [] if self._options["transport"] else [http._transport, *http._mounts.values()]  # noqa: SLF001 - no public way
-        for pool in filter(None, (getattr(each, "_pool", None) for each in own)):
-            pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
-        opened: httpx.Client = http
+    def _open(self) -> httpx.BaseTransport:
+        """Return a transport without httpcore's lock: a signal can leave it held, and no other thread uses this one."""
+        transport: Any = super()._open()
+        transport._pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
+        opened: httpx.BaseTransport = transport
         return opened
 
     @contextmanager
-    def acquire(self) -> Generator[Connection[httpx.Client]]:
+    def acquire(self) -> Generator[Connection[httpx.BaseTransport]]:
         """Yield a connection for one read or update. Unless that ends in order, it is closed."""
         pool = self._pool_of((os.getpid(), None))
         connection, reusable = self._take(pool), False
@@ -210,14 +172,13 @@ class SyncConnections(_Connections[httpx.Client]):
             self._shared.close()
 
 
-class AsyncConnections(_Connections[httpx.AsyncClient]):
+class AsyncConnections(_Connections[httpx.AsyncBaseTransport]):
     """The connections of an `AsyncCustomersClient`, of which `max_connections` calls can be in flight."""
 
-    def __init__(self, base_url: str, **options: Any) -> None:
-        super().__init__(_AsyncHttp, httpx.AsyncBaseTransport, base_url, _ignore_location_async, **options)
+    _http_class, _transport_class = httpx.AsyncClient, httpx.AsyncBaseTransport
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncGenerator[Connection[httpx.AsyncClient]]:
+    async def acquire(self) -> AsyncGenerator[Connection[httpx.AsyncBaseTransport]]:
         """Wait until a call may be in flight, and yield a connection as `SyncConnections.acquire` does."""
         pool, started = self._pool_of(_this_loop()), time.monotonic()
         async with pool.free:
@@ -249,16 +210,6 @@ def _this_loop() -> _Owner:
 def _has_ended(owner: _Owner) -> bool:
     """Return whether an owner is a closed event loop of asyncio of this process: trio does not tell."""
     return owner[0] == os.getpid() and isinstance(owner[1], asyncio.AbstractEventLoop) and owner[1].is_closed()
-
-
-def _ignore_location(response: httpx.Response) -> None:
-    """Keep `httpx` from parsing where a redirect leads: none is followed, and it raises what it finds wrong there."""
-    if response.has_redirect_location:
-        del response.headers["Location"]
-
-
-async def _ignore_location_async(response: httpx.Response) -> None:
-    _ignore_location(response)
 
 
 def _tls_context() -> ssl.SSLContext:
