@@ -394,7 +394,7 @@ def test_a_closed_client_is_refused(clients: Clients) -> None:
     """Whether it was used before or not, and also through `with_options`; closing twice does no harm."""
     transport = FixedResponse()
     client = clients.open(transport=transport)
-    other = client.with_options(timeout=1)
+    other = client.with_options(timeout=LIMIT)
     client.close()
     client.close()
     for each in (client, other):
