@@ -101,12 +101,3 @@ def test_keys_and_files_are_made_once() -> None:
     command = [sys.executable, "-W", "error", "-c", ONCE]
     path = Path(subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip())
     assert (path.name, path.parent.exists()) == ("signing.p12", False)
-
-
-@pytest.mark.parametrize("argument", ["credential", "encryption"])
-def test_unknown_kinds(argument: str) -> None:
-    """What there is is named."""
-    with pytest.raises(
-        ValueError, match=f"{argument} is 'pem', not one of (secret, p12|off, request, response, both)$"
-    ):
-        Sandbox(**{argument: "pem"})  # type: ignore[arg-type]
