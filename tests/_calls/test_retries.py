@@ -200,8 +200,8 @@ ASKED: dict[str, tuple[dict[str, float], float, float | None]] = {
     "as long as is waited": ({}, 8, 8),
     "longer": ({}, 8.001, None),
     "for ever": ({"max_delay": 86_400, "total_timeout": 86_400}, math.inf, None),
-    "up to the deadline": ({"total_timeout": 3}, 2, 2),
-    "beyond the deadline": ({"total_timeout": 3}, 3, None),
+    "up to the deadline": ({"max_delay": 3000, "total_timeout": 3000}, 2000, 2000),
+    "beyond the deadline": ({"max_delay": 3000, "total_timeout": 3000}, 3000, None),
 }
 
 

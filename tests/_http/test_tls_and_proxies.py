@@ -54,7 +54,7 @@ def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def assert_refused(clients: Clients, url: str) -> str:
     """Return why an update failed for good, of which nothing was sent."""
     with pytest.raises(errors.ConnectionFailed, match="nothing was sent") as caught:
-        clients.open(base_url=url, retries=Retries()).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        clients.open(base_url=url, retries=Retries(), timeout=LIMIT).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert (caught.value.attempts, caught.value.may_have_been_applied, caught.value.is_transient) == (1, False, False)
     return str(caught.value)
 
@@ -73,7 +73,7 @@ def test_a_certificate_for_another_host(clients: Clients) -> None:
         assert "mismatch" in assert_refused(clients, url.replace("127.0.0.1", "localhost")).lower()
     assert requests == []
     with serving(respond_for_ever, server_tls()) as url:
-        assert clients.open(base_url=url).retrieve(PAGE_CUSTOMER_ID).customer.id == PAGE_CUSTOMER_ID
+        assert clients.open(base_url=url, timeout=LIMIT).retrieve(PAGE_CUSTOMER_ID).customer.id == PAGE_CUSTOMER_ID
 
 
 def test_a_server_that_does_not_speak_tls(clients: Clients, url: str, sandbox: Sandbox) -> None:
@@ -119,7 +119,8 @@ def test_a_second_response_in_a_record_of_its_own(backend: str) -> None:
     async def use(url: str) -> None:
         trust = ssl.create_default_context()
         AUTHORITY.configure_trust(trust)
-        async with AsyncCustomersClient("test", AUTH, base_url=url, ssl_context=trust, retries=None) as customers:
+        settings: Any = {"base_url": url, "ssl_context": trust, "retries": None, "timeout": LIMIT}
+        async with AsyncCustomersClient("test", AUTH, **settings) as customers:
             await customers.retrieve(PAGE_CUSTOMER_ID)
             with pytest.raises(errors.PreconditionFailed):
                 await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL, if_match="e")
@@ -181,7 +182,8 @@ def own_settings(proxy: str) -> dict[str, Any]:
     """Return a client's settings: a certificate, an authority of one's own, a proxy with a password, a header."""
     context = ssl.create_default_context(cadata=AUTHORITY.cert_pem.bytes().decode())
     AUTHORITY.issue_cert("client.example").configure_cert(context)
-    return {"ssl_context": context, "proxy": with_credentials(proxy), "headers": {"X-Gateway": "key-5"}}
+    own = {"ssl_context": context, "proxy": with_credentials(proxy), "headers": {"X-Gateway": "key-5"}}
+    return own | {"timeout": LIMIT}
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_settings_of_ones_own_after_a_fork(guarded: tuple[Guarded, str, Proxy, s
     AUTHORITY.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     files = [str(tmp_path / "authority.pem"), str(tmp_path / "client.pem")]
     command = [sys.executable, "-c", FORKED, url, SECRET, with_credentials(way), *files]
-    subprocess.run(command, check=True, timeout=LIMIT)
+    subprocess.run(command, check=True, timeout=10 * LIMIT)
     assert (server.seen, len(proxy.heads)) == ([("client.example", True)] * 3, 2)
 
 

@@ -217,7 +217,7 @@ def test_with_options(clients: Clients, sandbox: Sandbox, url: str, caplog: pyte
     other.close()
     sandbox.fail(503)
     with pytest.raises(errors.ServiceError) as caught:
-        other.with_options(timeout=1).with_options(retries=None).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        other.with_options(timeout=LIMIT).with_options(retries=None).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert caught.value.attempts == 1
     client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
     assert connections(caplog) == 1

@@ -31,7 +31,9 @@ def test_edits_at_once(sandbox: Sandbox) -> None:
         return customer
 
     async def count_all() -> list[Any]:
-        retries = Retries(attempts=20, initial_delay=0)  # each round fails because another task's has succeeded
+        retries = Retries(
+            attempts=20, initial_delay=0, total_timeout=3600
+        )  # each round fails because another task's has succeeded
         async with AsyncCustomersClient("test", AUTH, transport=sandbox.transport, retries=retries) as customers:
             return await asyncio.gather(*(customers.modify(PAGE_CUSTOMER_ID, count) for _ in range(20)))
 
@@ -73,11 +75,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 # What makes the call wait, and where.
-PATIENT = Retries(initial_delay=600, max_delay=600, total_timeout=6000)
+PATIENT = Retries(initial_delay=3600, max_delay=3600, total_timeout=36_000)
 WAITS: dict[str, tuple[Fault, Retries]] = {
     "the response": (HANGS, PATIENT),
     "the back-off": (Fault(status=503), PATIENT),
-    "Retry-After": (Fault(status=429, headers={"Retry-After": "600"}), PATIENT),
+    "Retry-After": (Fault(status=429, headers={"Retry-After": "3600"}), PATIENT),
 }
 
 

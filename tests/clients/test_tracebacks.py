@@ -16,11 +16,12 @@ import pytest
 
 from cybersource_tms import CertificateAuth, MessageEncryption, Retries, SharedSecretAuth, changed_fields
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRequest, NotFound, Unauthorized
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import PASSWORD, certificate, p12
 from support.raised import chain
+from support.waiting import HANGS, eventually
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -31,7 +32,7 @@ def functions(error: BaseException) -> list[str]:
 
 
 def check(error: BaseException, *, noted: bool = True) -> None:
-    """Check that an error has only the frame of ours that it leaves from, without a value, and says once where."""
+    """Check that an error has only the frame of ours that it leaves from, without a value, and its place once."""
     for each in chain(error):
         for frame, _ in traceback.walk_tb(each.__traceback__):
             file = frame.f_code.co_filename
@@ -192,11 +193,18 @@ def test_a_cancelled_call(backend: str, sandbox: Sandbox, url: str) -> None:
     """A call that is cancelled leaves no frame with the customer's values or the token, under either backend."""
     clients = Clients("async", lambda value: value)
 
+    async def cancel(scope: anyio.CancelScope) -> None:
+        await anyio.to_thread.run_sync(eventually, lambda: bool(sandbox.received))
+        scope.cancel()
+
     async def update() -> None:
-        sandbox.fail(Fault(delay=600))
+        sandbox.fail(HANGS)
         client = clients.open(base_url=url).wrapped
-        with anyio.move_on_after(0.2), pytest.raises(anyio.get_cancelled_exc_class()) as caught:
-            await client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+        async with anyio.create_task_group() as tasks:
+            scope = anyio.CancelScope()
+            tasks.start_soon(cancel, scope)
+            with scope, pytest.raises(anyio.get_cancelled_exc_class()) as caught:
+                await client.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
         check(caught.value)
         await client.aclose()
 

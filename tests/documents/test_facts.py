@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,24 +37,23 @@ def helped(words: list[str]) -> str:
         name = words[0].replace("bench", "bench_many") if words[1:2] == ["many"] else words[0]
         files = [ROOT / words[0], (ROOT / name).with_suffix(".py")]
         return "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
-    module = OURS[words[2] if words[:2] == ["python", "-m"] else words[0]]
     command = [word for word in words[1:2] if words[0] == "cybersource-tms" and word.isalpha()]
-    done = subprocess.run(
-        [sys.executable, "-m", module, *command, "--help"], capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    return printed(OURS[words[2] if words[:2] == ["python", "-m"] else words[0]], *command, "--help")
+
+
+@cache
+def printed(*command: str) -> str:
+    """Return what a command of Python's prints."""
+    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=True).stdout
 
 
 def test_the_commands_exist() -> None:
     """Each command is there, and has the options that are shown."""
-    helps: dict[str, str] = {}
     for page, words in commands():
         if words[0] in OTHERS or words[1:3] in (["-m", "build"], ["-m", "venv"]):
             continue
-        key = " ".join(words[:3])
-        helps[key] = helps.get(key) or helped(words)
-        options = [word.partition("=")[0] for word in words if word.startswith("--")]
-        assert [option for option in options if option not in helps[key]] == [], (page, words)
+        text, options = helped(words), [word.partition("=")[0] for word in words if word.startswith("--")]
+        assert [option for option in options if option not in text] == [], (page, words)
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=str)

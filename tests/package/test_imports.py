@@ -23,7 +23,7 @@ PURE = {"_calls", "_credentials", "_diff"}
 TRANSPORT = {"Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport", "BaseTransport", "AsyncBaseTransport"}
 # Tests that look inside, and why.
 LOOK_INSIDE = {
-    "tests/many/test_many.py",  # a pause of a minute is computed, and not waited for
+    "tests/many/test_many.py",  # a wait of an hour takes no time
     "tests/support/every_type.py",  # a cell of every type is read, without a service
 }
 

@@ -12,21 +12,17 @@ import httpx
 import pytest
 
 from cybersource_tms_sandbox import Fault, Sandbox
-from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, resolve, signed_patch
-from support.waiting import HANGS, eventually
+from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, over_http, resolve, signed_patch
+from support.waiting import HANGS, LIMIT, eventually
 
-READ_TIMEOUT = httpx.Timeout(60, read=0.05)  # only the wait for a response that does not come is short
+READ_TIMEOUT = httpx.Timeout(LIMIT, read=0.05)  # only the wait for a response that does not come is short
 
 
 @pytest.fixture(params=["in the process", "over HTTP"])
 def caller(request: pytest.FixtureRequest, sandbox: Sandbox, url: str) -> Iterator[Caller]:
     """Return a caller of the sandbox, by its transport and by its server."""
-    over_http = request.param == "over HTTP"
-    with httpx.Client(
-        transport=None if over_http else sandbox.transport,
-        base_url=url if over_http else f"http://{HOST}",
-        trust_env=False,
-    ) as http:
+    within = httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}")
+    with over_http(url) if request.param == "over HTTP" else within as http:
         yield Caller(http)
 
 
@@ -65,11 +61,16 @@ def test_a_response_instead(sandbox: Sandbox, caller: Caller) -> None:
 
 
 def test_every_response_has_its_ids_and_date(sandbox: Sandbox, caller: Caller) -> None:
-    """A fault's response has them too, unless the fault has others, in whatever case."""
-    sandbox.fail(503, Fault(status=404, headers={"V-C-Correlation-ID": "mine", "date": "then"}))
-    ours, theirs = caller.get(), caller.get()
-    assert ours.headers["v-c-correlation-id"] != ours.headers["uniqueTransactionID"]
-    assert ours.headers["date"].endswith(" GMT")
+    """Both ids, never twice the same; a fault's response has them too, unless the fault has others, in any case."""
+    sandbox.fail(Fault(status=404, headers={"V-C-Correlation-ID": "mine", "date": "then"}), 503)
+    theirs = caller.get()
+    ours = [caller.get(), caller.get(), caller.get("/tms/v2/customers/A"), caller.get(claims={"iss": "x"})]
+    assert [response.status_code for response in ours] == [503, 200, 404, 401]
+    assert (
+        len({response.headers[name] for response in ours for name in ("v-c-correlation-id", "uniqueTransactionID")})
+        == 8
+    )
+    assert all(response.headers["date"].endswith(" GMT") for response in ours)
     assert theirs.headers.get_list("v-c-correlation-id") == ["mine"]
     assert theirs.headers.get_list("date") == ["then"]
 
@@ -103,7 +104,7 @@ def test_faults_of_an_async_client_within_the_process(sandbox: Sandbox) -> None:
 def test_reset_drops_what_is_delayed(sandbox: Sandbox) -> None:
     """A delayed request of before a reset changes nothing after it."""
     sandbox.fail(HANGS)
-    with sandbox.running() as url, httpx.Client(base_url=url, trust_env=False) as http:
+    with sandbox.running() as url, over_http(url) as http:
         with pytest.raises(httpx.ReadTimeout):
             http.request("PATCH", PATH, **signed_patch(), timeout=READ_TIMEOUT)
         assert eventually(lambda: len(sandbox.received) == 1)
@@ -210,7 +211,7 @@ def test_faults_over_http(sandbox: Sandbox, url: str) -> None:
     """Faults can be set by hand, which forgets earlier ones, and so can a reset."""
     sandbox.fail(Fault(status=500))
     faults = [{"status": 429, "body": "é", "headers": {"Retry-After": "1"}}, {"status": 404}, {"cut": "before"}]
-    with httpx.Client(base_url=url, trust_env=False) as http:
+    with over_http(url) as http:
         assert http.put("/sandbox/faults", json=faults).status_code == 204
         response = Caller(http).send()
         assert (response.status_code, response.text, response.headers["retry-after"]) == (429, "é", "1")
@@ -226,6 +227,7 @@ WRONG = ["[1]", '[{"state": 1}]', '[{"status": 99}]', "{}x", '{"a": 1}']
 @pytest.mark.parametrize("faults", [*WRONG, "[" * 100_000], ids=[*WRONG, "too deep"])
 def test_wrong_faults_over_http(sandbox: Sandbox, url: str, faults: str) -> None:
     """What is not a list of faults is refused, says why, and sets none."""
-    response = httpx.put(f"{url}/sandbox/faults", content=faults, trust_env=False)
+    with over_http(url) as http:
+        response = http.put("/sandbox/faults", content=faults)
     assert (response.status_code, response.text != "") == (400, True)
     assert not sandbox.faults

@@ -81,7 +81,7 @@ def test_what_is_installed(repository: Path, run: Run) -> None:
     (repository / "installed").unlink()
     run(SETUP)
     assert (repository / "installed").read_text().splitlines() == [
-        "-m pip install --quiet --require-hashes --requirement scripts/requirements.txt",
+        "-m pip install --quiet --require-hashes --no-deps --requirement scripts/requirements.txt",
         "-m pip install --quiet --no-deps --no-build-isolation --editable .",
     ]
     assert run(SMALL).stdout == f"{repository}/.venvs/3.12.1\n"

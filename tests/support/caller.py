@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET
+from support.waiting import LIMIT
 
 SPEC = json.loads(
     Path(__file__).parents[2].joinpath("generated/cybersource_tms_api/openapi.json").read_text(encoding="utf-8")
@@ -141,6 +142,11 @@ def signed_patch(body: object = CHANGE) -> dict[str, Any]:
     content = json.dumps(body).encode()
     token = SHARED_SECRET.token(SHARED_SECRET.claims("PATCH", PATH, content))
     return {"content": content, "headers": {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}}
+
+
+def over_http(url: str) -> httpx.Client:
+    """Return plain httpx that waits for a server on a busy machine, too."""
+    return httpx.Client(base_url=url, trust_env=False, timeout=LIMIT)
 
 
 @dataclass(frozen=True)

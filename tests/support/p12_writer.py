@@ -78,9 +78,13 @@ class Writer:
         """Write an object identifier."""
         return self.value(0x06, bytes.fromhex(OIDS[name]))
 
+    def tagged(self, name: str, content: bytes) -> bytes:
+        """Write what has an object identifier before it."""
+        return self.sequence(self.oid(name), self.value(CONTEXT, content))
+
     def data(self, content: bytes) -> bytes:
         """Write a ContentInfo in plain text."""
-        return self.sequence(self.oid("data"), self.value(CONTEXT, self.octets(content)))
+        return self.tagged("data", self.octets(content))
 
     def encrypted_data(self, content: bytes) -> bytes:
         """Write a ContentInfo that is encrypted: PBES2 of RFC 8018 with AES-256."""
@@ -94,9 +98,7 @@ class Writer:
         cipher = der.sequence(der.oid("aes256-CBC"), der.octets(iv))
         algorithm = der.sequence(der.oid("PBES2"), der.sequence(kdf, cipher))
         info = self.sequence(self.oid("data"), algorithm, self.octets(encrypted, CONTEXT & ~0x20))
-        return self.sequence(
-            self.oid("encryptedData"), self.value(CONTEXT, self.sequence(der.value(INTEGER, b"\0"), info))
-        )
+        return self.tagged("encryptedData", self.sequence(der.value(INTEGER, b"\0"), info))
 
     def mac(self, content: bytes, *, explicit: bool) -> bytes:
         """Write the MacData of RFC 7292 appendix B with SHA-256 and one iteration, which is the default."""
@@ -133,25 +135,10 @@ def write_p12(
     """
     file, safe, bags = (Writer(ber=ber, password=password) for ber in (outer, safes, within))
     encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
-    key_bags = [
-        bags.sequence(
-            bags.oid("shroudedKeyBag" if password else "keyBag"),
-            bags.value(CONTEXT, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)),
-        )
-        for key in keys
-    ]
-    certificate_bags = [
-        bags.sequence(
-            bags.oid("certBag"),
-            bags.value(
-                CONTEXT,
-                bags.sequence(
-                    bags.oid("x509Certificate"), bags.value(CONTEXT, bags.octets(each.public_bytes(Encoding.DER)))
-                ),
-            ),
-        )
-        for each in certificates
-    ]
+    key_bag = "shroudedKeyBag" if password else "keyBag"
+    key_bags = [bags.tagged(key_bag, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)) for key in keys]
+    encoded = [bags.octets(each.public_bytes(Encoding.DER)) for each in certificates]
+    certificate_bags = [bags.tagged("certBag", bags.tagged("x509Certificate", each)) for each in encoded]
     parts = [bags.sequence(*certificate_bags), bags.sequence(*key_bags)]
     plain, secret = parts if hidden else parts[::-1]
     contents = safe.sequence(safe.encrypted_data(secret), safe.data(plain))

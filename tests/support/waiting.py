@@ -6,7 +6,7 @@ from collections.abc import Callable
 from cybersource_tms_sandbox import Fault
 
 LIMIT = 60  # seconds until a test fails that waits for something
-HANGS = Fault(delay=600)  # the sandbox receives the request and does not respond while the test runs
+HANGS = Fault(delay=3600)  # the sandbox receives the request and does not respond while the test runs
 
 
 def eventually(fact: Callable[[], bool]) -> bool:

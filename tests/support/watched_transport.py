@@ -3,13 +3,15 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import anyio
 import anyio.lowlevel
 import httpx
 
 from cybersource_tms_sandbox import Sandbox
-from support.waiting import LIMIT
+from support.waiting import LIMIT, eventually
 
 
 class WatchedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -35,39 +37,34 @@ class WatchedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Handle a request of the sync client."""
-        self._begin(request)
-        deadline = time.monotonic() + LIMIT
-        try:
-            while self.most < self._together and time.monotonic() < deadline:
-                time.sleep(0.001)
+        with self._counted(request):
+            eventually(lambda: self.most >= self._together)
             return self._transport.handle_request(request)
-        finally:
-            self._end(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Handle a request of the async client."""
-        self._begin(request)
-        try:
+        with self._counted(request):
             with anyio.move_on_after(LIMIT):
                 while self.most < self._together:  # noqa: ASYNC110 - as in the sync client's
                     await anyio.sleep(0.001)
             await anyio.lowlevel.checkpoint()
             return await self._transport.handle_async_request(request)
-        finally:
-            self._end(request)
 
     @property
     def in_flight(self) -> int:
         """How many requests are in flight."""
         return self._paths.total()
 
-    def _begin(self, request: httpx.Request) -> None:
+    @contextmanager
+    def _counted(self, request: httpx.Request) -> Iterator[None]:
+        path = request.url.path.upper()
         with self._lock:
             self.times.append(time.monotonic())
-            self._paths[request.url.path.upper()] += 1
+            self._paths[path] += 1
             self.most = max(self.most, self.in_flight)
             self.most_of_one = max(self.most_of_one, *self._paths.values())
-
-    def _end(self, request: httpx.Request) -> None:
-        with self._lock:
-            self._paths[request.url.path.upper()] -= 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._paths[path] -= 1

@@ -3,11 +3,13 @@
 import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from typing import assert_type
 
 import httpx
 
 from cybersource_tms import (
+    UNSET,
     AsyncCustomersClient,
     BuyerInformation,
     CertificateAuth,
@@ -21,6 +23,7 @@ from cybersource_tms import (
     MessageEncryption,
     Retries,
     SharedSecretAuth,
+    Unset,
     UpdateOutcome,
     __version__,
     changed_fields,
@@ -80,13 +83,47 @@ def remove(customers: CustomersClient) -> None:
     customers.update("id", CustomerUpdate(client_reference_information=None))
 
 
+def one_field(record: CustomerRecord) -> str:
+    assert_type(record.get("buyerInformation.email"), str | None)
+    email: str | None = record.get("buyerInformation.email")
+    if email:
+        return email.lower()
+    if code := record.get("clientReferenceInformation.code"):
+        return code
+    return f"Dear {record.get('buyerInformation.email') or 'customer'}"
+
+
+def another_type(record: CustomerRecord) -> None:
+    assert_type(record.get("buyerInformation.since", kind=date), date | None)
+    assert_type(record.get("buyerInformation.visits", kind=int), int | None)
+
+
+def attributes(record: CustomerRecord) -> str | None:
+    if buyer := record.customer.buyer_information:
+        assert_type(buyer, BuyerInformation)
+        return buyer.email or None
+    return (record.customer.buyer_information or BuyerInformation()).email or None
+
+
+def missing_or_null(customer: Customer) -> str | None | Unset:
+    if customer.buyer_information:
+        return customer.buyer_information.email
+    return UNSET
+
+
+def merchant_data(record: CustomerRecord) -> dict[str, str]:
+    assert_type(MerchantData(record.customer).get("data1"), str | None)
+    tier: str = MerchantData(record.customer).get("data1", "none")
+    return {**MerchantData(record.customer), "tier": tier}
+
+
 def update(customers: CustomersClient, before: CustomerRecord) -> None:
     customers.update("id", DESIRED)
     customers.update("id", CustomerUpdate(merchant_defined_information=[MerchantDefinedInformation("data1", "Gold")]))
     customers.update("id", {"merchantDefinedInformation": [{"name": "data1", "value": "Gold"}]}, if_match="etag")
     changes = changed_fields(before.customer, DESIRED)
     assert_type(changes, CustomerUpdate | None)
-    if changes:
+    if changes and changes.buyer_information:
         customers.update("id", changes, if_match=before)
 
 
