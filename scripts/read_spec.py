@@ -9,6 +9,15 @@ import yaml
 Node = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+PARTS = ("allOf", "oneOf", "anyOf")
+# The keywords that say something about values of some types only.
+OF_TYPES = {
+    ("string",): ("format", "pattern", "minLength", "maxLength"),
+    ("integer", "number"): ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    ("array",): ("items", "minItems", "maxItems"),
+    ("object",): ("properties", "required", "additionalProperties"),
+    ("string", "integer"): ("enum",),
+}
 STRING, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 JSON_SCALAR = re.compile(r"|null|true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 # Numbers of YAML 1.2 that are text in YAML 1.1, which PyYAML reads: https://yaml.org/spec/1.2.2/#103-core-schema

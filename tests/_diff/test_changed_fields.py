@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, Link, Unset, changed_fields
 from cybersource_tms._diff.changed_fields import _difference, customer_json, difference, field_paths
 from cybersource_tms._diff.schema import to_json
-from cybersource_tms._diff.spec import Loader
+from cybersource_tms._diff.spec import load
 from cybersource_tms.errors import InvalidRequest
+from resolve_schema import resolved
 from support.customers import (
     CUSTOMERS,
     GROUP,
@@ -573,7 +574,7 @@ FIELDS: dict[str, tuple[Wire, Any, Any, Wire]] = {
 @pytest.mark.parametrize(("schema", "was", "wanted", "patch"), FIELDS.values(), ids=list(FIELDS))
 def test_fields_of_other_types(schema: Wire, was: Any, wanted: Wire, patch: Wire) -> None:
     """Entries of a map are fields, as for RFC 7396; a date has one form, and a moment is the same with any offset."""
-    whole = Loader({}, {}).load({"type": "object", "properties": {"free": schema}}, "")
+    whole = load(resolved({}, {"type": "object", "properties": {"free": schema}}, {}, "whole"))
     old, new = (to_json({"free": each}, whole, sent=False) for each in (was, wanted))
     found = _difference(old, new, whole)
     assert found == ({"free": patch} if patch else {})

@@ -3,14 +3,16 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 from collections.abc import Collection, Mapping
+from types import NoneType
 from typing import Any
 
-from cybersource_tms._diff.schema import known_values, to_json
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema, unknown_field
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
+
+from .schema import known_values, to_json
+from .spec import ANYTHING, FORMATS, MODELS, ONLY_THE_SERVICE, Mismatch, Schema, customer_schema, unknown_field
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 Json = dict[str, Any]
@@ -42,20 +44,12 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
 
 
 def difference(before: Json, after: CustomerLike, argument: str) -> Json:
-    """Return the patch from a customer, as `customer_json` returns it, to what is wanted; empty if nothing differs.
-
-    Raises:
-        InvalidRequest: What is wanted cannot be; the message calls it by the name of the argument.
-    """
+    """Return the patch, perhaps empty, from a customer's JSON to what is wanted in the argument of that name."""
     return _patch(before, customer_json(after, argument), argument)
 
 
 def customer_json(customer: object, argument: str, *, only: Collection[str] | None = None) -> Json:
-    """Return a customer, or a part of one, as JSON that shares nothing with it; `only` is as in `to_json`.
-
-    Raises:
-        InvalidRequest: It is none, or has a wrong value; the message calls it by the name of the argument.
-    """
+    """Return a whole or a partial customer, given as the argument of that name, as JSON; `only` is as in `to_json`."""
     if not isinstance(customer, (Customer, CustomerUpdate, Mapping)):
         problem = f"{argument}: expected a Customer or a mapping, not {type(customer).__name__}"
         raise InvalidRequest(problem, argument=argument)
@@ -88,16 +82,15 @@ def _patch(before: Json, wanted: Json, argument: str) -> Json:
 def _difference(old: Json, new: Json, schema: Schema) -> Json:
     patch: Json = {}
     for name, value in new.items():
-        was = old.get(name)
-        inner = schema.properties.get(name) or schema.others
+        was, inner = old.get(name), schema.properties.get(name) or schema.others
         if inner is None or inner.read_only:
             if name not in old or not _same(was, value):
-                raise Mismatch(unknown_field(name, schema, is_known=name in old), name)
+                raise Mismatch(ONLY_THE_SERVICE if name in old else unknown_field(name, schema), name)
             continue
         try:
-            if type(value) is dict and "object" in inner.types:
+            if type(value) is dict:
                 changes = _difference(was if type(was) is dict else {}, value, inner)
-                if changes or not (was is None or type(was) is dict):
+                if changes or type(was) not in {dict, NoneType}:
                     patch[name] = changes
             elif not _same(was, value):
                 patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)})
@@ -119,22 +112,17 @@ def _same(first: Any, second: Any) -> bool:
     return bool(first == second or not_a_number)
 
 
-def _build(patch: Json, schema: Schema, model: type) -> Any:
-    """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
-    attributes = MODELS[model]
-    given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
-    others: Json = {}
-    for name, value in patch.items():
-        fields, key = (given, attributes[name]) if name in attributes else (others, name)
-        fields[key] = _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
-    instance = model(**given)
-    instance.additional_properties.update(others)
-    return instance
-
-
-def _build_value(value: Any, schema: Schema) -> Any:
-    if type(value) is dict and schema.model:
-        return _build(value, schema, schema.model)
+def _build(value: Any, schema: Schema, model: type | None) -> Any:
+    """Return what a model holds for JSON. The generated parser demands what is required, and makes a group no model."""
+    if type(value) is dict and model:
+        others = {
+            name: _build(each, inner, inner.model) for name, each in value.items() for inner in [schema.field(name)]
+        }
+        given = {attribute: others.pop(name, UNSET) for name, attribute in MODELS[model].items()}
+        built = model(**given)
+        built.additional_properties.update(others)
+        return built
     if type(value) is list:
-        return [_build_value(item, schema.items or ANYTHING) for item in value]
+        items = schema.items or ANYTHING
+        return [_build(each, items, items.model) for each in value]
     return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value

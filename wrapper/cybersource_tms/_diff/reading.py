@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
+
+from .spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 
 _Value = TypeVar("_Value")
 
@@ -37,8 +38,8 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
 def _types(schema: Schema, kind: type) -> list[type]:
     """Return the types of Python that a field's values have; any will do where the spec says nothing."""
     text = FORMATS[schema.format][0] if schema.format else str
-    number = float if "number" in schema.types else int
-    kinds = {"string": text, "boolean": bool, "integer": number}
+    number = float if float in schema.types else int
+    kinds = {str: text, bool: bool, int: number}
     return [kind] if schema is ANYTHING else [each for name, each in kinds.items() if name in schema.types]
 
 
