@@ -1,9 +1,8 @@
-"""Resolves the schema of a customer for the library, which has then nothing to follow, to put together or to look up.
+"""Resolves the schema of a customer for the library, which then has nothing to follow, to merge or to look up.
 
-What comes of it has a node for each place, such as `Customer.buyerInformation.email`, with the keywords of the spec.
-`properties`, `items` and `additionalProperties` name the places of what is within; ANYTHING is one that admits all.
-A node has besides: `model`, the class of an object; `inList`, whether it is within a list; and `isLoose`, whether what
-is received may have another shape, since only the service writes it. The id may not: it says whose record it is.
+What comes of it has one flat entry for each place, such as `Customer.buyerInformation.email`. Its names are the
+attributes of the library's `Schema`, which says what they mean. Where another schema is meant, there is its place;
+ANYTHING is the place of one that admits all. What is as everywhere is left out.
 """
 
 import re
@@ -17,89 +16,21 @@ from openapi_python_client.parser.properties.union import UnionProperty
 from read_spec import OF_TYPES, PARTS, Node, resolve, types
 
 ANYTHING = "anything"
-_KEYWORDS = {keyword for keywords in OF_TYPES.values() for keyword in keywords} | {"readOnly"}
+LIMITS = ("minLength", "maxLength", "pattern", "minItems", "maxItems", *OF_TYPES["integer", "number"])
 
 
 def customer_schema(spec: Node, models: Mapping[str, ModelProperty]) -> dict[str, Node]:
-    """Return the nodes of a customer, itself first, without its class: an update has the same schema."""
-    nodes = resolved(spec, spec["components"]["schemas"]["Customer"], models, "Customer")
-    del nodes["Customer"]["model"]
-    return nodes
+    """Return the schemas of a customer, itself first; it has no class, since it is the schema of an update too."""
+    schemas = resolved(spec, spec["components"]["schemas"]["Customer"], models, "Customer")
+    del schemas["Customer"]["model"]
+    return schemas
 
 
 def resolved(spec: Node, schema: Node, models: Mapping[str, ModelProperty], name: str) -> dict[str, Node]:
-    """Return the nodes of a schema in the spec, itself first; `name` is the one of its class."""
+    """Return a schema of the spec and all schemas within; `name` is the one of its class."""
     resolver = _Resolver(spec, models)
     resolver.place_of(schema, models.get(name), name, {})
-    return resolver.nodes
-
-
-class _Resolver:
-    """Makes each node once, since a schema can be a part of itself."""
-
-    def __init__(self, spec: Node, models: Mapping[str, ModelProperty]) -> None:
-        self._spec = spec
-        self._models = models
-        self._places: dict[tuple[Any, ...], str] = {}
-        self.nodes: dict[str, Node] = {}
-
-    def place_of(self, schema: Any, generated: Any, place: str, around: Node) -> str:
-        """Return the place of the node for a schema: the one that is given, or where it was seen first.
-
-        Args:
-            schema: The schema.
-            generated: What the generator has made of it.
-            place: Where it is.
-            around: `inList` and `isLoose`, if they hold because of what is around it.
-        """
-        if schema in (True, {}):
-            return ANYTHING
-        known = (id(schema), *around)
-        if known not in self._places:
-            self._places[known] = place
-            self.nodes[place] = {}
-            self.nodes[place] |= self._node(_merged(self._parts(schema)), generated, place, around)
-        return self._places[known]
-
-    def _parts(self, schema: Node) -> Iterator[Node]:
-        """Yield the schemas that one is made of, from the inside out."""
-        if "$ref" in schema:
-            yield from self._parts(resolve(self._spec, schema))
-        for part in (each for name in PARTS for each in schema.get(name, ())):
-            yield from self._parts(part)
-        yield schema
-
-    def _node(self, merged: Node, generated: Any, place: str, around: Node) -> Node:
-        if merged.get("readOnly") and not place.endswith(".id"):
-            around = around | {"isLoose": True}
-        if "isLoose" in around:
-            merged = merged | {"required": []}
-        either = _alternatives(generated)
-        said = {name: value for name, value in merged.items() if name in _KEYWORDS and value not in ([], {})}
-        node = {"type": merged["type"]} | said | around
-        if "pattern" in node:
-            node["pattern"] = python_pattern(node["pattern"])
-        if "array" in node["type"]:
-            items = next((each.inner_property for each in either if isinstance(each, ListProperty)), None)
-            node["items"] = self.place_of(node["items"], items, f"{place}[]", around | {"inList": True})
-        if "object" in node["type"]:
-            model = next((each.class_info.name for each in either if isinstance(each, ModelProperty)), "")
-            node |= self._object(merged, self._models.get(model), place, around)
-        return node
-
-    def _object(self, merged: Node, model: ModelProperty | None, place: str, around: Node) -> Node:
-        generated = {each.name.get_untrusted_value(): each for each in model_fields(model)} if model else {}
-        fields, others = merged["properties"], merged.get("additionalProperties", not merged["properties"])
-        node: Node = {
-            "properties": {
-                name: self.place_of(inner, generated.get(name), f"{place}.{name}", around)
-                for name, inner in fields.items()
-            }
-        }
-        if others is not False:
-            within = model.additional_properties if model else None
-            node["additionalProperties"] = self.place_of(others, within, f"{place}.*", around)
-        return node | ({"model": str(model.class_info.name)} if model else {})
+    return resolver.schemas
 
 
 def model_fields(model: ModelProperty) -> list[Any]:
@@ -107,9 +38,85 @@ def model_fields(model: ModelProperty) -> list[Any]:
     return [*(model.required_properties or ()), *(model.optional_properties or ())]
 
 
+class _Resolver:
+    """Makes each schema once, since one can be a part of itself."""
+
+    def __init__(self, spec: Node, models: Mapping[str, ModelProperty]) -> None:
+        self._spec = spec
+        self._models = models
+        self._places: dict[tuple[Any, ...], str] = {}
+        self.schemas: dict[str, Node] = {}
+
+    def place_of(self, raw: Any, generated: Any, place: str, around: Node) -> str:
+        """Return the place of a schema of the spec: `place`, or where it was seen before.
+
+        Args:
+            raw: The schema.
+            generated: What the generator has made of it.
+            place: Where it is.
+            around: `in_list` and `loose`, where they hold because of what is around it.
+        """
+        if raw in (True, {}):
+            return ANYTHING
+        seen = (id(raw), *around)
+        if seen not in self._places:
+            self._places[seen] = place
+            self.schemas[place] = {}
+            self.schemas[place] |= self._schema(_merged(self._parts(raw)), generated, place, around)
+        return self._places[seen]
+
+    def _parts(self, raw: Node) -> Iterator[Node]:
+        """Yield the schemas that one is made of, from the inside out."""
+        if "$ref" in raw:
+            yield from self._parts(resolve(self._spec, raw))
+        for part in (each for name in PARTS for each in raw.get(name, ())):
+            yield from self._parts(part)
+        yield raw
+
+    def _schema(self, merged: Node, generated: Any, place: str, around: Node) -> Node:
+        schema: Node = {"types": merged["type"], "plain": _plain(merged)}
+        if merged.get("readOnly"):
+            schema["read_only"] = True
+            if place.endswith(".id"):  # without it, nobody can say whose record it is
+                schema["plain"] = []
+            else:
+                around = around | {"loose": True}
+        schema |= {name: merged[name] for name in ("enum", "format") if name in merged} | around
+        if limits := {name: merged[name] for name in LIMITS if name in merged}:
+            schema["limits"] = limits | ({"pattern": python_pattern(limits["pattern"])} if "pattern" in limits else {})
+        either = _alternatives(generated)
+        if "array" in merged["type"]:
+            items = next((each.inner_property for each in either if isinstance(each, ListProperty)), None)
+            schema["items"] = self.place_of(merged["items"], items, f"{place}[]", around | {"in_list": True})
+        if "object" in merged["type"]:
+            model = next((each.class_info.name for each in either if isinstance(each, ModelProperty)), "")
+            schema |= self._object(merged, self._models.get(model), place, around)
+        return schema
+
+    def _object(self, merged: Node, model: ModelProperty | None, place: str, around: Node) -> Node:
+        generated = {each.name.get_untrusted_value(): each for each in model_fields(model)} if model else {}
+        schema: Node = {"model": str(model.class_info.name)} if model else {}
+        if merged["required"] and "loose" not in around:
+            schema["required"] = merged["required"]
+        if fields := merged["properties"]:
+            schema["properties"] = {
+                name: self.place_of(raw, generated.get(name), f"{place}.{name}", around) for name, raw in fields.items()
+            }
+        others = merged.get("additionalProperties", not fields)
+        if others is not False:
+            within = model.additional_properties if model else None
+            schema["others"] = self.place_of(others, within, f"{place}.*", around)
+        return schema
+
+
 def python_pattern(pattern: str) -> str:
     r"""Return a pattern of JavaScript's, whose $ is the end and not also before a last line break, as Python has it."""
     return re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
+
+
+def _plain(merged: Node) -> list[str]:
+    parsed = {"array", "object", "string" if "format" in merged else ""}
+    return [kind for kind in dict.fromkeys([*merged["type"], "null"]) if kind not in parsed]
 
 
 def _alternatives(generated: Any) -> list[Any]:

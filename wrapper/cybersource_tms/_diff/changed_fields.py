@@ -79,23 +79,19 @@ def _patch(before: Json, wanted: Json, argument: str) -> Json:
         raise _refusal(argument, mismatch) from mismatch
 
 
-def _difference(old: Json, new: Json, schema: Schema) -> Json:
+def _difference(old: Json, new: Json, schema: Schema, *at: str) -> Json:
     patch: Json = {}
     for name, value in new.items():
         was, inner = old.get(name), schema.properties.get(name) or schema.others
         if inner is None or inner.read_only:
             if name not in old or not _same(was, value):
-                raise Mismatch(ONLY_THE_SERVICE if name in old else unknown_field(name, schema), name)
-            continue
-        try:
-            if type(value) is dict:
-                changes = _difference(was if type(was) is dict else {}, value, inner)
-                if changes or type(was) not in {dict, NoneType}:
-                    patch[name] = changes
-            elif not _same(was, value):
-                patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)})
-        except Mismatch as mismatch:
-            raise mismatch.inside(name) from None
+                raise Mismatch(ONLY_THE_SERVICE if name in old else unknown_field(name, schema), *at, name)
+        elif type(value) is dict:
+            changes = _difference(was if type(was) is dict else {}, value, inner, *at, name)
+            if changes or type(was) not in {dict, NoneType}:
+                patch[name] = changes
+        elif not _same(was, value):
+            patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)}, at=(*at, name))
     return patch
 
 
@@ -116,7 +112,9 @@ def _build(value: Any, schema: Schema, model: type | None) -> Any:
     """Return what a model holds for JSON. The generated parser demands what is required, and makes a group no model."""
     if type(value) is dict and model:
         others = {
-            name: _build(each, inner, inner.model) for name, each in value.items() for inner in [schema.field(name)]
+            name: _build(each, inner, inner.model)
+            for name, each in value.items()
+            for inner in [schema.properties.get(name) or schema.others or ANYTHING]
         }
         given = {attribute: others.pop(name, UNSET) for name, attribute in MODELS[model].items()}
         built = model(**given)

@@ -30,11 +30,12 @@ def to_json(
     limits: bool = True,
     known: Known | None = None,
     only: Collection[str] | None = None,
+    at: tuple[str, ...] = (),
 ) -> Any:
-    """Return a value as JSON, which shares nothing with it; models and mappings may be in one another.
+    """Return a value as JSON, which shares nothing with it, or raise `Mismatch`; models and mappings may be mixed.
 
     Args:
-        value: What is copied.
+        value: A model, a mapping with the API's names, or any other value.
         schema: What it has to be.
         sent: Whether it is to be sent: only fields that can be written, only values of the spec, only JSON. Otherwise
             a null, a new enum value and an unknown field are welcome, and what only the service writes is loose.
@@ -43,18 +44,20 @@ def to_json(
         known: The customer's `known_values`, which are not held to the limits. None if it is not known what is there;
             then nothing within a list is.
         only: The fields to copy of those that only the service writes. None: all of them.
-
-    Raises:
-        Mismatch: It does not fit.
+        at: The names of the fields around it.
     """
-    return _Walk(sent, complete, limits, known, only).visit(value, schema)
+    walk = _Walk(sent, complete, limits, known, only, [*at])
+    try:
+        return walk.visit(value, schema)
+    except Mismatch as mismatch:
+        raise Mismatch(mismatch.problem, *walk.path, *mismatch.places) from None
 
 
 def known_values(value: Any, schema: Schema) -> Iterator[tuple[Schema, type, Any]]:
     """Yield each value in the JSON of a customer, and the length of each list, with its place."""
     if type(value) is dict:
         for name, inner in value.items():
-            yield from known_values(inner, schema.field(name))
+            yield from known_values(inner, schema.properties.get(name) or schema.others or ANYTHING)
     elif type(value) is list:
         yield schema, list, len(value)
         for item in value:
@@ -72,8 +75,8 @@ class _Walk:
     limits: bool
     known: Known | None
     only: Collection[str] | None
-    levels: int = _MOST_LEVELS
-    values: int = _MOST_VALUES
+    path: list[str | int]
+    left: int = _MOST_VALUES
 
     def visit(self, value: Any, schema: Schema) -> Any:
         kind = type(value)
@@ -81,74 +84,62 @@ class _Walk:
             kind, value = _json_of(value, schema)
         copy = _one_form(value, schema.format) if kind is str and schema.format else value
         if kind not in schema.types or (kind is str and copy is None):
-            return self._misfit(value, kind, schema)
-        if kind is dict:
-            return self._object(value, schema)
-        if kind is list:
-            copy = self._array(value, schema)
-        if self.sent:
+            if schema.loose:
+                return self.visit(value, ANYTHING)
+            if value is None and self.known and (schema, kind, value) in self.known:
+                return value
+            raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
+        if kind is dict or kind is list:
+            self._count(value)
+            copy = self._object(value, schema) if kind is dict else self._array(value, schema)
+        if self.sent and kind is not dict:
             self._check(copy, kind, schema)
         return copy
 
+    def _count(self, value: Sized) -> None:
+        self.left -= len(value)
+        if self.left < 0 or len(self.path) > _MOST_LEVELS:
+            raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
+
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
-        self._enter(value)
         copy: dict[str, Any] = {}
-        name = None
-        try:
-            for name, given in value.items():
-                inner = schema.properties.get(name) or self._other(name, schema)
-                if inner.read_only and self._leaves_out(name):
-                    continue
-                is_plain = not self.sent and type(given) in inner.plain
-                copy[name] = given if is_plain else self.visit(given, inner)
-        except Mismatch as mismatch:
-            raise mismatch.inside(str(name)) from None
+        for name, given in value.items():
+            inner = schema.properties.get(name) or self._other(name, schema)
+            if type(given) in inner.plain and not self.sent:
+                copy[name] = given
+            elif not inner.read_only or self._keeps(name):
+                self.path.append(name)
+                copy[name] = self.visit(given, inner)
+                self.path.pop()
         for name in schema.required if (schema.in_list if self.sent else self.complete) else ():
             if name not in copy:
                 raise Mismatch("is missing", name)
-        self.levels += 1
         return copy
 
     def _array(self, value: list[Any], schema: Schema) -> list[Any]:
-        self._enter(value)
         copy: list[Any] = []
-        try:
-            for item in value:
-                copy.append(self.visit(item, schema.items or ANYTHING))  # noqa: PERF401 - it says where a mismatch is
-        except Mismatch as mismatch:
-            raise mismatch.inside(len(copy)) from None
-        self.levels += 1
+        for index, item in enumerate(value):
+            self.path.append(index)
+            copy.append(self.visit(item, schema.items or ANYTHING))
+            self.path.pop()
         return copy
 
-    def _enter(self, value: Sized) -> None:
-        self.levels -= 1
-        self.values -= len(value)
-        if self.levels < 0 or self.values < 0:
-            raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
-
-    def _leaves_out(self, name: str) -> bool:
+    def _keeps(self, name: str) -> bool:
         if self.sent:
-            raise Mismatch(ONLY_THE_SERVICE)
-        return self.only is not None and name not in self.only
+            raise Mismatch(ONLY_THE_SERVICE, name)
+        return self.only is None or name in self.only
 
     def _other(self, name: object, schema: Schema) -> Schema:
         """Return what a field that is none of the schema's may hold."""
         if type(name) is not str or (self.sent and schema.others is None):
-            raise Mismatch(unknown_field(name, schema))
+            raise Mismatch(unknown_field(name, schema), str(name))
         if self.sent:
-            _check_text(name)
+            _check_text(name, name)
         return schema.others or ANYTHING
-
-    def _misfit(self, value: Any, kind: type, schema: Schema) -> Any:
-        if schema.loose:
-            return self.visit(value, ANYTHING)
-        if value is None and self.known and (schema, kind, value) in self.known:
-            return value
-        raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
 
     def _check(self, value: Any, kind: type, schema: Schema) -> None:
         """Hold what is sent to the spec's values and limits, unless the customer has it already."""
-        if kind is not list and not (kind is str and value.isascii()):
+        if kind is not list:
             _check_text(value)
         if self.known and (schema, kind, len(value) if kind is list else value) in self.known:
             return
@@ -183,11 +174,11 @@ def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
 
 def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what a model has, by the names in the API."""
-    given = {name: value for name in names if type(value := getattr(model, names[name])) is not Unset}
-    for name in model.additional_properties:
+    others: dict[str, Any] = model.additional_properties
+    for name in others:
         if name in names:
             raise Mismatch(f"set it as the attribute {names[name]}, not in brackets", name)
-    return given | model.additional_properties
+    return {name: value for name in names if type(value := getattr(model, names[name])) is not Unset} | others
 
 
 def _one_form(value: Any, form: str) -> str | None:
@@ -203,11 +194,13 @@ def _one_form(value: Any, form: str) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _check_text(value: Any) -> None:
+def _check_text(value: Any, *place: str) -> None:
+    if type(value) is str and value.isascii():
+        return
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
-        raise Mismatch("cannot be written as JSON") from None
+        raise Mismatch("cannot be written as JSON", *place) from None
 
 
 def _expected(schema: Schema) -> str:

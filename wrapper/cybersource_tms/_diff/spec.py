@@ -3,7 +3,7 @@
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -18,22 +18,16 @@ import attrs
 from cybersource_tms_api import models
 
 # The types of JSON by their names in the spec, and in words.
-_TYPES: dict[str, type] = {
-    "string": str,
-    "boolean": bool,
-    "integer": int,
-    "number": float,
-    "array": list,
-    "object": dict,
-    "null": NoneType,
+_TYPES: dict[str, tuple[type, str]] = {
+    "string": (str, "text"),
+    "boolean": (bool, "true or false"),
+    "integer": (int, "a whole number"),
+    "number": (float, "a number"),
+    "array": (list, "a list"),
+    "object": (dict, "an object"),
+    "null": (NoneType, "null"),
 }
-WORDS: dict[type, str] = dict(
-    zip(
-        _TYPES.values(),
-        ["text", "true or false", "a whole number", "a number", "a list", "an object", "null"],
-        strict=True,
-    )
-)
+WORDS: dict[type, str] = dict(_TYPES.values())
 # What a model holds as an object and JSON as text; what makes one of the other; and in words.
 FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
     "date": (date, date.fromisoformat, "a date such as 2026-11-30"),
@@ -44,7 +38,7 @@ FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
 _LIMITS: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], object], str]] = {
     "minLength": ((str,), lambda text, least: len(text) >= least, "at least {} characters, it has {}"),
     "maxLength": ((str,), lambda text, most: len(text) <= most, "at most {} characters, it has {}"),
-    "pattern": ((str,), lambda text, pattern: re.search(pattern, text, re.ASCII), "does not match {}"),
+    "pattern": ((str,), lambda text, pattern: bool(re.search(pattern, text, re.ASCII)), "does not match {}"),
     "minItems": ((list,), lambda items, least: len(items) >= least, "at least {} entries, it has {}"),
     "maxItems": ((list,), lambda items, most: len(items) <= most, "at most {} entries, it has {}"),
     "minimum": ((int, float), operator.ge, "at least {}"),
@@ -54,23 +48,17 @@ _LIMITS: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], object], str]] =
 }
 ONLY_THE_SERVICE = "only the service writes this"
 _LONGEST_PATH = 200
-_LEVELS = 5  # of the fields that are looked through: a schema may be a part of itself
 
 
 class Mismatch(Exception):
     """A value does not fit. `path` names the field as the API does; neither it nor `problem` holds a value."""
 
-    def __init__(self, problem: str, path: str = "") -> None:
-        super().__init__(problem, path)
-        self.problem = problem
-        self.path = path
-
-    def inside(self, place: object) -> "Mismatch":
-        """Return the same, seen from outside `place`: a field's name or an index."""
-        outer = f"[{place}]" if type(place) is int else str(place)
-        joint = "." if self.path and not self.path.startswith("[") else ""
-        path = f"{outer if outer.isprintable() else ascii(outer)}{joint}{self.path}"
-        return Mismatch(self.problem, path[:_LONGEST_PATH])
+    def __init__(self, problem: str, *places: str | int) -> None:
+        super().__init__(problem, *places)
+        names = (each if type(each) is int or str(each).isprintable() else ascii(each) for each in places)
+        path = "".join(f"[{name}]" if type(name) is int else f".{name}" for name in names)
+        self.problem, self.places = problem, places
+        self.path = path.removeprefix(".")[:_LONGEST_PATH]
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}" if self.path else self.problem
@@ -82,57 +70,50 @@ class Schema:
 
     Attributes:
         types: The types that fit. A whole number is a number.
+        plain: The types of which every value that is received in a field fits.
         properties: The fields of an object.
         others: What an object's other fields may hold; None if it has no others.
         items: What the entries of an array may be.
         model: The generated class for an object, if there is one.
         read_only: Whether it is a field that only the service writes.
-        loose: Whether what is received may be anything else, too.
+        loose: Whether only the service writes it, so that what is received may have any shape.
         in_list: Whether it is within an array.
-        plain: The types of which every value that is received in a field fits.
     """
 
     types: AbstractSet[type] = frozenset(WORDS)
+    plain: AbstractSet[type] = frozenset(WORDS) - {dict, list}
     properties: dict[str, "Schema"] = attrs.field(factory=dict[str, "Schema"], repr=False)
     others: "Schema | None" = attrs.field(default=None, repr=False)
     items: "Schema | None" = attrs.field(default=None, repr=False)
-    required: tuple[str, ...] = ()
-    enum: tuple[Any, ...] = ()
+    required: Sequence[str] = ()
+    enum: Sequence[Any] = ()
     format: str | None = None
-    limits: tuple[tuple[tuple[type, ...], Callable[[Any, Any], object], str, Any], ...] = ()
+    limits: Sequence[tuple[tuple[type, ...], Callable[[Any, Any], object], str, Any]] = ()
     model: type | None = None
     read_only: bool = False
     loose: bool = False
     in_list: bool = False
-    plain: AbstractSet[type] = frozenset(WORDS) - {dict, list}
-
-    def field(self, name: str) -> "Schema":
-        """Return what a field of an object may hold that is received."""
-        return self.properties.get(name) or self.others or ANYTHING
 
 
 ANYTHING = Schema()
 ANYTHING.others = ANYTHING.items = ANYTHING
 
 
-def load(nodes: Mapping[str, Mapping[str, Any]]) -> Schema:
-    """Return the first of the schemas in `schema.json`, whose parts are named by their places."""
-    schemas = {place: Schema() for place in nodes} | {"anything": ANYTHING}
-    for place, node in nodes.items():
-        schema = schemas[place]
-        schema.types = {_TYPES[name] for name in node["type"]}
-        schema.properties = {name: schemas[inner] for name, inner in node.get("properties", {}).items()}
-        schema.others = schemas.get(node.get("additionalProperties", ""))
-        schema.items = schemas.get(node.get("items", ""))
-        schema.required, schema.enum = tuple(node.get("required", ())), tuple(node.get("enum", ()))
-        schema.format = node.get("format")
-        schema.limits = tuple((*rule, node[name]) for name, rule in _LIMITS.items() if name in node)
-        schema.model = getattr(models, node["model"]) if "model" in node else None
-        schema.in_list, schema.read_only, schema.loose = (
-            node.get(name, False) for name in ("inList", "readOnly", "isLoose")
-        )
-        null = set() if schema.read_only and not schema.loose else {NoneType}
-        schema.plain = (schema.types | null) - {dict, list, str if schema.format else dict}
+def load(entries: Mapping[str, dict[str, Any]]) -> Schema:
+    """Return the first of the schemas that `scripts/resolve_schema.py` makes."""
+    schemas = {place: Schema() for place in entries} | {"anything": ANYTHING}
+    for place, entry in entries.items():
+        attributes = entry | {
+            "types": {_TYPES[name][0] for name in entry["types"]},
+            "plain": {_TYPES[name][0] for name in entry["plain"]},
+            "properties": {name: schemas[inner] for name, inner in entry.get("properties", {}).items()},
+            "others": schemas.get(entry.get("others", "")),
+            "items": schemas.get(entry.get("items", "")),
+            "limits": [(*_LIMITS[name], bound) for name, bound in entry.get("limits", {}).items()],
+            "model": getattr(models, entry.get("model", ""), None),
+        }
+        for name, value in attributes.items():
+            setattr(schemas[place], name, value)
     return next(iter(schemas.values()))
 
 
@@ -180,7 +161,7 @@ def unknown_field(name: object, schema: Schema) -> str:
     return "no such field" + "".join(f", did you mean {known[each]}?" for each in nearest)
 
 
-def _paths(schema: Schema, levels: int = _LEVELS) -> Iterator[str]:
+def _paths(schema: Schema, levels: int = 5) -> Iterator[str]:
     """Yield the paths of the fields in an object; last its own, which are nearest."""
     for name, inner in schema.properties.items() if levels else ():
         yield from (f"{name}.{path}" for path in _paths(inner, levels - 1))
