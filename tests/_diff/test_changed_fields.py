@@ -576,7 +576,7 @@ def test_fields_of_other_types(schema: Wire, was: Any, wanted: Wire, patch: Wire
     """Entries of a map are fields, as for RFC 7396; a date has one form, and a moment is the same with any offset."""
     whole = load(resolved({}, {"type": "object", "properties": {"free": schema}}, {}, "whole"))
     old, new = (to_json({"free": each}, whole, sent=False) for each in (was, wanted))
-    found = _difference(old, new, whole)
+    found = to_json(_difference(old, new, whole), whole, sent=True, before=old)
     assert found == ({"free": patch} if patch else {})
     assert strictly(without_empty_groups(merge(old, found))) == strictly(without_empty_groups(merge(old, new)))
 

@@ -11,8 +11,8 @@ from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
 
-from .schema import known_values, to_json
-from .spec import ANYTHING, FORMATS, MODELS, ONLY_THE_SERVICE, Mismatch, Schema, customer_schema, unknown_field
+from .schema import to_json
+from .spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 Json = dict[str, Any]
@@ -53,11 +53,7 @@ def customer_json(customer: object, argument: str, *, only: Collection[str] | No
     if not isinstance(customer, (Customer, CustomerUpdate, Mapping)):
         problem = f"{argument}: expected a Customer or a mapping, not {type(customer).__name__}"
         raise InvalidRequest(problem, argument=argument)
-    try:
-        found: Json = to_json(customer, customer_schema(), sent=False, only=only)
-    except Mismatch as mismatch:
-        raise _refusal(argument, mismatch) from mismatch
-    return found
+    return _to_json(customer, argument, sent=False, only=only)
 
 
 def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -68,59 +64,60 @@ def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
     return paths
 
 
-def _refusal(argument: str, mismatch: Mismatch) -> InvalidRequest:
-    return InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path)
-
-
 def _patch(before: Json, wanted: Json, argument: str) -> Json:
+    patch = _difference(before, wanted, customer_schema())
+    return _to_json(patch, argument, sent=True, before=before) if patch else {}
+
+
+def _to_json(value: object, argument: str, **how: Any) -> Json:
     try:
-        return _difference(before, wanted, customer_schema())
+        found: Json = to_json(value, customer_schema(), **how)
     except Mismatch as mismatch:
-        raise _refusal(argument, mismatch) from mismatch
+        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+    return found
 
 
-def _difference(old: Json, new: Json, schema: Schema, *at: str) -> Json:
+def _difference(old: Json, new: Json, schema: Schema) -> Json:
+    """Return what differs, with what only the service writes, which cannot be sent."""
     patch: Json = {}
     for name, value in new.items():
         was, inner = old.get(name), schema.properties.get(name) or schema.others
         if inner is None or inner.read_only:
             if name not in old or not _same(was, value):
-                raise Mismatch(ONLY_THE_SERVICE if name in old else unknown_field(name, schema), *at, name)
+                patch[name] = value
         elif type(value) is dict:
-            changes = _difference(was if type(was) is dict else {}, value, inner, *at, name)
+            changes = _difference(was if type(was) is dict else {}, value, inner)
             if changes or type(was) not in {dict, NoneType}:
                 patch[name] = changes
         elif not _same(was, value):
-            patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)}, at=(*at, name))
+            patch[name] = value
     return patch
 
 
 def _same(first: Any, second: Any) -> bool:
-    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
-    kind, other = type(first), type(second)
-    if kind is dict and other is dict:
-        return first.keys() == second.keys() and all(map(_same, first.values(), map(second.get, first)))
-    if kind is list and other is list:
-        return len(first) == len(second) and all(map(_same, first, second))
-    if kind is not other and {kind, other} != {int, float}:
-        return False
-    not_a_number = first != first and second != second  # noqa: PLR0124 - NaN is the one value that is not itself
-    return bool(first == second or not_a_number)
+    return bool(_strict(first) == _strict(second))
+
+
+def _strict(value: Any) -> Any:
+    """Return what is equal where JSON is: for Python `True == 1`, and what is not a number is not itself."""
+    if type(value) is dict:
+        return {name: _strict(inner) for name, inner in value.items()}
+    if type(value) is list:
+        return [*map(_strict, value)]
+    return (repr(value),) if type(value) is bool or value != value else value  # noqa: PLR0124 - that is NaN
 
 
 def _build(value: Any, schema: Schema, model: type | None) -> Any:
     """Return what a model holds for JSON. The generated parser demands what is required, and makes a group no model."""
-    if type(value) is dict and model:
-        others = {
-            name: _build(each, inner, inner.model)
-            for name, each in value.items()
-            for inner in [schema.properties.get(name) or schema.others or ANYTHING]
-        }
-        given = {attribute: others.pop(name, UNSET) for name, attribute in MODELS[model].items()}
-        built = model(**given)
-        built.additional_properties.update(others)
-        return built
     if type(value) is list:
         items = schema.items or ANYTHING
         return [_build(each, items, items.model) for each in value]
-    return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value
+    if type(value) is not dict or model is None:
+        return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value
+    others: Json = {}
+    for name, each in value.items():
+        inner = schema.properties.get(name) or schema.others or ANYTHING
+        others[name] = _build(each, inner, inner.model)
+    built = model(**{attribute: others.pop(name, UNSET) for name, attribute in MODELS[model].items()})
+    built.additional_properties.update(others)
+    return built

@@ -4,8 +4,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sized
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,8 +13,6 @@ import attrs
 from cybersource_tms_api.types import Unset
 
 from .spec import ANYTHING, FORMATS, MODELS, ONLY_THE_SERVICE, WORDS, Mismatch, Schema, unknown_field
-
-Known = AbstractSet[tuple[Schema, type, Any]]
 
 _MOST_LEVELS = 100  # the service's customers have five
 _MOST_VALUES = 100_000
@@ -28,42 +25,28 @@ def to_json(
     sent: bool,
     complete: bool = False,
     limits: bool = True,
-    known: Known | None = None,
+    before: Mapping[str, Any] | None = None,
     only: Collection[str] | None = None,
-    at: tuple[str, ...] = (),
 ) -> Any:
     """Return a value as JSON, which shares nothing with it, or raise `Mismatch`; models and mappings may be mixed.
+
+    What is sent has only fields that can be written, values of the spec and JSON. In what is received a null, a new
+    enum value and an unknown field are welcome, and what only the service writes may be anything.
 
     Args:
         value: A model, a mapping with the API's names, or any other value.
         schema: What it has to be.
-        sent: Whether it is to be sent: only fields that can be written, only values of the spec, only JSON. Otherwise
-            a null, a new enum value and an unknown field are welcome, and what only the service writes is loose.
-        complete: Whether what is received has to have what is required. An entry of a list that is sent always has to.
+        sent: Whether it is to be sent, or was received.
+        complete: Whether what is received has to have what is required; of what is sent, entries of lists have to.
         limits: Whether what is sent is held to the spec's limits.
-        known: The customer's `known_values`, which are not held to the limits. None if it is not known what is there;
-            then nothing within a list is.
+        before: The customer's JSON, whose values are not held to the limits. None: nothing within a list is.
         only: The fields to copy of those that only the service writes. None: all of them.
-        at: The names of the fields around it.
     """
-    walk = _Walk(sent, complete, limits, known, only, [*at])
+    walk = _Walk(sent, complete, limits, before, only)
     try:
         return walk.visit(value, schema)
     except Mismatch as mismatch:
         raise Mismatch(mismatch.problem, *walk.path, *mismatch.places) from None
-
-
-def known_values(value: Any, schema: Schema) -> Iterator[tuple[Schema, type, Any]]:
-    """Yield each value in the JSON of a customer, and the length of each list, with its place."""
-    if type(value) is dict:
-        for name, inner in value.items():
-            yield from known_values(inner, schema.properties.get(name) or schema.others or ANYTHING)
-    elif type(value) is list:
-        yield schema, list, len(value)
-        for item in value:
-            yield from known_values(item, schema.items or ANYTHING)
-    else:
-        yield schema, type(value), value
 
 
 @attrs.define
@@ -73,12 +56,14 @@ class _Walk:
     sent: bool
     complete: bool
     limits: bool
-    known: Known | None
+    before: Mapping[str, Any] | None
     only: Collection[str] | None
-    path: list[str | int]
+    path: list[str | int] = attrs.field(factory=list[str | int])
     left: int = _MOST_VALUES
 
     def visit(self, value: Any, schema: Schema) -> Any:
+        if schema.read_only and self.sent:
+            raise Mismatch(ONLY_THE_SERVICE)
         kind = type(value)
         if kind not in WORDS:
             kind, value = _json_of(value, schema)
@@ -86,28 +71,24 @@ class _Walk:
         if kind not in schema.types or (kind is str and copy is None):
             if schema.loose:
                 return self.visit(value, ANYTHING)
-            if value is None and self.known and (schema, kind, value) in self.known:
-                return value
-            raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
-        if kind is dict or kind is list:
-            self._count(value)
-            copy = self._object(value, schema) if kind is dict else self._array(value, schema)
-        if self.sent and kind is not dict:
+            if value is not None or not self._had(value):
+                raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
+        elif kind is dict:
+            return self._object(value, schema)
+        elif kind is list:
+            copy = self._array(value, schema)
+        if self.sent:
             self._check(copy, kind, schema)
         return copy
 
-    def _count(self, value: Sized) -> None:
-        self.left -= len(value)
-        if self.left < 0 or len(self.path) > _MOST_LEVELS:
-            raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
-
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
+        self._enter(len(value))
         copy: dict[str, Any] = {}
         for name, given in value.items():
             inner = schema.properties.get(name) or self._other(name, schema)
             if type(given) in inner.plain and not self.sent:
                 copy[name] = given
-            elif not inner.read_only or self._keeps(name):
+            elif not inner.read_only or self.only is None or name in self.only:
                 self.path.append(name)
                 copy[name] = self.visit(given, inner)
                 self.path.pop()
@@ -117,6 +98,7 @@ class _Walk:
         return copy
 
     def _array(self, value: list[Any], schema: Schema) -> list[Any]:
+        self._enter(len(value))
         copy: list[Any] = []
         for index, item in enumerate(value):
             self.path.append(index)
@@ -124,35 +106,54 @@ class _Walk:
             self.path.pop()
         return copy
 
-    def _keeps(self, name: str) -> bool:
-        if self.sent:
-            raise Mismatch(ONLY_THE_SERVICE, name)
-        return self.only is None or name in self.only
+    def _enter(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0 or len(self.path) > _MOST_LEVELS:
+            raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
 
     def _other(self, name: object, schema: Schema) -> Schema:
         """Return what a field that is none of the schema's may hold."""
         if type(name) is not str or (self.sent and schema.others is None):
-            raise Mismatch(unknown_field(name, schema), str(name))
+            is_known = any(name in each for each in self._before() if type(each) is dict)
+            raise Mismatch(ONLY_THE_SERVICE if is_known else unknown_field(name, schema), str(name))
         if self.sent:
             _check_text(name, name)
         return schema.others or ANYTHING
 
     def _check(self, value: Any, kind: type, schema: Schema) -> None:
-        """Hold what is sent to the spec's values and limits, unless the customer has it already."""
+        """Hold what is sent to JSON, and to the spec's values and limits unless the customer has it already."""
         if kind is not list:
             _check_text(value)
-        if self.known and (schema, kind, len(value) if kind is list else value) in self.known:
-            return
+        for problem in self._problems(value, kind, schema):
+            if not self._had(value):
+                raise Mismatch(problem)
+
+    def _problems(self, value: Any, kind: type, schema: Schema) -> Iterator[str]:
         if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):
-            raise Mismatch("has no time zone")  # RFC 3339 section 5.6, which OpenAPI goes by
-        if not self.limits or (self.known is None and (schema.in_list or kind is list)):
+            yield "has no time zone"  # RFC 3339 section 5.6, which OpenAPI goes by
+        if not self.limits or (self.before is None and (schema.in_list or kind is list)):
             return
         if schema.enum and not any(kind is type(each) and value == each for each in schema.enum):
-            raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
+            yield f"expected {_expected(schema)}, not {WORDS[kind]}"
         for kinds, holds, problem, bound in schema.limits:
             if kind in kinds and not holds(value, bound):
                 shown = str(bound).replace(r"\Z", "$")  # the end of a pattern, as the spec has it
-                raise Mismatch(problem.format(shown, len(value) if kind in {str, list} else ""))
+                yield problem.format(shown, len(value) if kind in {str, list} else "")
+
+    def _had(self, value: Any) -> bool:
+        """Return whether the customer has a value, or a list of this length, in this place of any entry."""
+        same = [each for each in self._before() if type(each) is type(value)]
+        return len(value) in map(len, same) if type(value) is list else value in same
+
+    def _before(self) -> list[Any]:
+        """Return what the customer has in this place of any entry."""
+        found: list[Any] = [] if self.before is None else [self.before]
+        for step in self.path:
+            if type(step) is int:
+                found = [inner for each in found if type(each) is list for inner in each]
+            else:
+                found = [each[step] for each in found if type(each) is dict and step in each]
+        return found
 
 
 def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:

@@ -3,7 +3,7 @@
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -27,7 +27,7 @@ _TYPES: dict[str, tuple[type, str]] = {
     "object": (dict, "an object"),
     "null": (NoneType, "null"),
 }
-WORDS: dict[type, str] = dict(_TYPES.values())
+WORDS: dict[type, str] = dict(iter(_TYPES.values()))
 # What a model holds as an object and JSON as text; what makes one of the other; and in words.
 FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
     "date": (date, date.fromisoformat, "a date such as 2026-11-30"),
@@ -69,14 +69,9 @@ class Schema:
     """What the spec says of a value.
 
     Attributes:
-        types: The types that fit. A whole number is a number.
         plain: The types of which every value that is received in a field fits.
-        properties: The fields of an object.
         others: What an object's other fields may hold; None if it has no others.
-        items: What the entries of an array may be.
-        model: The generated class for an object, if there is one.
-        read_only: Whether it is a field that only the service writes.
-        loose: Whether only the service writes it, so that what is received may have any shape.
+        loose: Whether what is received may have any shape, since only the service writes it.
         in_list: Whether it is within an array.
     """
 
@@ -135,19 +130,14 @@ def api_names() -> AbstractSet[str]:
 
 
 def field_schema(path: str, *, sent: bool = False) -> Schema:
-    """Return what a field of a customer, such as `buyerInformation.email`, may hold.
-
-    Raises:
-        Mismatch: There is no such field, or it is to be sent and only the service writes it.
-    """
-    schema, place = customer_schema(), ""
-    for name in path.split("."):
+    """Return what a field of a customer may hold, or raise `Mismatch`: there is none that could be read or sent."""
+    schema, names = customer_schema(), path.split(".")
+    for index, name in enumerate(names):
         if dict not in schema.types:
-            raise Mismatch("it has no fields of its own", place)
+            raise Mismatch("it has no fields of its own", *names[:index])
         inner = schema.properties.get(name) or schema.others
-        place = f"{place}.{name}".lstrip(".")
         if inner is None or (sent and inner.read_only):
-            raise Mismatch(unknown_field(name, schema), place)
+            raise Mismatch(unknown_field(name, schema), *names[: index + 1])
         schema = inner
     return schema
 
