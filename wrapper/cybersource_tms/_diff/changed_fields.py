@@ -95,16 +95,15 @@ def _difference(old: Json, new: Json, schema: Schema) -> Json:
 
 
 def _same(first: Any, second: Any) -> bool:
-    return bool(_strict(first) == _strict(second))
-
-
-def _strict(value: Any) -> Any:
-    """Return what is equal where JSON is: for Python `True == 1`, and what is not a number is not itself."""
-    if type(value) is dict:
-        return {name: _strict(inner) for name, inner in value.items()}
-    if type(value) is list:
-        return [*map(_strict, value)]
-    return (repr(value),) if type(value) is bool or value != value else value  # noqa: PLR0124 - that is NaN
+    """Compare as JSON does: for Python `True == 1` and `[True] == [1]`, for JSON not."""
+    kind, other = type(first), type(second)
+    if kind is dict and other is dict:
+        return first.keys() == second.keys() and all(map(_same, first.values(), map(second.get, first)))
+    if kind is list and other is list:
+        return len(first) == len(second) and all(map(_same, first, second))
+    if kind is not other and {kind, other} != {int, float}:
+        return False
+    return bool(first == second or (first != first and second != second))  # noqa: PLR0124 - NaN is not itself
 
 
 def _build(value: Any, schema: Schema, model: type | None) -> Any:

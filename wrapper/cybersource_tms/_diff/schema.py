@@ -4,7 +4,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -83,16 +83,17 @@ class _Walk:
 
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
         self._enter(len(value))
+        fields, is_received = schema.properties, not self.sent
         copy: dict[str, Any] = {}
         for name, given in value.items():
-            inner = schema.properties.get(name) or self._other(name, schema)
-            if type(given) in inner.plain and not self.sent:
+            inner = fields.get(name) or self._other(name, schema)
+            if is_received and type(given) in inner.plain:
                 copy[name] = given
             elif not inner.read_only or self.only is None or name in self.only:
                 self.path.append(name)
                 copy[name] = self.visit(given, inner)
                 self.path.pop()
-        for name in schema.required if (schema.in_list if self.sent else self.complete) else ():
+        for name in schema.required if (self.complete if is_received else schema.in_list) else ():
             if name not in copy:
                 raise Mismatch("is missing", name)
         return copy
@@ -124,21 +125,22 @@ class _Walk:
         """Hold what is sent to JSON, and to the spec's values and limits unless the customer has it already."""
         if kind is not list:
             _check_text(value)
-        for problem in self._problems(value, kind, schema):
-            if not self._had(value):
-                raise Mismatch(problem)
+        problem = self._problem(value, kind, schema)
+        if problem and not self._had(value):
+            raise Mismatch(problem)
 
-    def _problems(self, value: Any, kind: type, schema: Schema) -> Iterator[str]:
+    def _problem(self, value: Any, kind: type, schema: Schema) -> str:
         if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):
-            yield "has no time zone"  # RFC 3339 section 5.6, which OpenAPI goes by
+            return "has no time zone"  # RFC 3339 section 5.6, which OpenAPI goes by
         if not self.limits or (self.before is None and (schema.in_list or kind is list)):
-            return
+            return ""
         if schema.enum and not any(kind is type(each) and value == each for each in schema.enum):
-            yield f"expected {_expected(schema)}, not {WORDS[kind]}"
+            return f"expected {_expected(schema)}, not {WORDS[kind]}"
         for kinds, holds, problem, bound in schema.limits:
             if kind in kinds and not holds(value, bound):
                 shown = str(bound).replace(r"\Z", "$")  # the end of a pattern, as the spec has it
-                yield problem.format(shown, len(value) if kind in {str, list} else "")
+                return problem.format(shown, len(value) if kind in {str, list} else "")
+        return ""
 
     def _had(self, value: Any) -> bool:
         """Return whether the customer has a value, or a list of this length, in this place of any entry."""
@@ -158,7 +160,7 @@ class _Walk:
 
 def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
     """Return the JSON type of what is no plain JSON, and what to go on with."""
-    names = next((MODELS[each] for each in type(value).__mro__ if each in MODELS), None)
+    names = MODELS.get(type(value)) or next((MODELS[each] for each in type(value).__mro__ if each in MODELS), None)
     if names is not None:
         if schema.model and not isinstance(value, schema.model):
             raise Mismatch(f"expected a {schema.model.__name__}, not a {type(value).__name__}")

@@ -17,17 +17,17 @@ import attrs
 
 from cybersource_tms_api import models
 
-# The types of JSON by their names in the spec, and in words.
-_TYPES: dict[str, tuple[type, str]] = {
-    "string": (str, "text"),
-    "boolean": (bool, "true or false"),
-    "integer": (int, "a whole number"),
-    "number": (float, "a number"),
-    "array": (list, "a list"),
-    "object": (dict, "an object"),
-    "null": (NoneType, "null"),
+# The types of JSON in words, and in the words of the spec.
+WORDS: dict[type, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+    NoneType: "null",
 }
-WORDS: dict[type, str] = dict(iter(_TYPES.values()))
+_TYPES = dict(zip(("string", "boolean", "integer", "number", "array", "object", "null"), WORDS, strict=True))
 # What a model holds as an object and JSON as text; what makes one of the other; and in words.
 FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
     "date": (date, date.fromisoformat, "a date such as 2026-11-30"),
@@ -99,8 +99,8 @@ def load(entries: Mapping[str, dict[str, Any]]) -> Schema:
     schemas = {place: Schema() for place in entries} | {"anything": ANYTHING}
     for place, entry in entries.items():
         attributes = entry | {
-            "types": {_TYPES[name][0] for name in entry["types"]},
-            "plain": {_TYPES[name][0] for name in entry["plain"]},
+            "types": {_TYPES[name] for name in entry["types"]},
+            "plain": {_TYPES[name] for name in entry["plain"]},
             "properties": {name: schemas[inner] for name, inner in entry.get("properties", {}).items()},
             "others": schemas.get(entry.get("others", "")),
             "items": schemas.get(entry.get("items", "")),
@@ -146,8 +146,8 @@ def unknown_field(name: object, schema: Schema) -> str:
     """Say why no field of this name can be written in an object, and name the nearest that there is."""
     if name in schema.properties:
         return ONLY_THE_SERVICE
-    known = {_squash(path.rpartition(".")[2]): path for path in _paths(schema)}
-    nearest = get_close_matches(_squash(str(name)), known, n=1)
+    known = {path.rpartition(".")[2].lower(): path for path in _paths(schema)}
+    nearest = get_close_matches(str(name).lower(), known, n=1)
     return "no such field" + "".join(f", did you mean {known[each]}?" for each in nearest)
 
 
@@ -156,7 +156,3 @@ def _paths(schema: Schema, levels: int = 5) -> Iterator[str]:
     for name, inner in schema.properties.items() if levels else ():
         yield from (f"{name}.{path}" for path in _paths(inner, levels - 1))
     yield from schema.properties
-
-
-def _squash(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
