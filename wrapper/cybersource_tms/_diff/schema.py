@@ -62,55 +62,51 @@ class _Walk:
     left: int = _MOST_VALUES
 
     def visit(self, value: Any, schema: Schema) -> Any:
-        if schema.read_only and self.sent:
+        if self.sent and schema.read_only:
             raise Mismatch(ONLY_THE_SERVICE)
         kind = type(value)
         if kind not in WORDS:
             kind, value = _json_of(value, schema)
-        copy = _one_form(value, schema.format) if kind is str and schema.format else value
-        if kind not in schema.types or (kind is str and copy is None):
-            if schema.loose:
-                return self.visit(value, ANYTHING)
-            if value is not None or not self._had(value):
-                raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
-        elif kind is dict:
-            return self._object(value, schema)
-        elif kind is list:
-            copy = self._array(value, schema)
-        if self.sent:
+        copy, fits = value, kind in schema.types
+        if fits and (kind is dict or kind is list):
+            self.left -= len(value)
+            if self.left < 0 or len(self.path) > _MOST_LEVELS:
+                raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
+            copy = self._object(value, schema) if kind is dict else self._array(value, schema)
+        elif fits and kind is str and schema.format:
+            copy = _one_form(value, schema.format)
+            fits = copy is not None
+        if not fits and schema.loose:
+            return self.visit(value, ANYTHING)
+        if not fits and (value is not None or not self._had(value)):
+            raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
+        if self.sent and kind is not dict:
             self._check(copy, kind, schema)
         return copy
 
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
-        self._enter(len(value))
-        fields, is_received = schema.properties, not self.sent
+        fields, path, is_received = schema.properties, self.path, not self.sent
         copy: dict[str, Any] = {}
         for name, given in value.items():
             inner = fields.get(name) or self._other(name, schema)
             if is_received and type(given) in inner.plain:
                 copy[name] = given
             elif not inner.read_only or self.only is None or name in self.only:
-                self.path.append(name)
+                path.append(name)
                 copy[name] = self.visit(given, inner)
-                self.path.pop()
+                path.pop()
         for name in schema.required if (self.complete if is_received else schema.in_list) else ():
             if name not in copy:
                 raise Mismatch("is missing", name)
         return copy
 
     def _array(self, value: list[Any], schema: Schema) -> list[Any]:
-        self._enter(len(value))
         copy: list[Any] = []
         for index, item in enumerate(value):
             self.path.append(index)
             copy.append(self.visit(item, schema.items or ANYTHING))
             self.path.pop()
         return copy
-
-    def _enter(self, size: int) -> None:
-        self.left -= size
-        if self.left < 0 or len(self.path) > _MOST_LEVELS:
-            raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
 
     def _other(self, name: object, schema: Schema) -> Schema:
         """Return what a field that is none of the schema's may hold."""
@@ -123,7 +119,7 @@ class _Walk:
 
     def _check(self, value: Any, kind: type, schema: Schema) -> None:
         """Hold what is sent to JSON, and to the spec's values and limits unless the customer has it already."""
-        if kind is not list:
+        if kind is not list and not (kind is str and value.isascii()):
             _check_text(value)
         problem = self._problem(value, kind, schema)
         if problem and not self._had(value):
@@ -177,11 +173,12 @@ def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
 
 def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what a model has, by the names in the API."""
-    others: dict[str, Any] = model.additional_properties
-    for name in others:
+    given = {name: value for name, attribute in names.items() if type(value := getattr(model, attribute)) is not Unset}
+    for name, value in model.additional_properties.items():
         if name in names:
             raise Mismatch(f"set it as the attribute {names[name]}, not in brackets", name)
-    return {name: value for name in names if type(value := getattr(model, names[name])) is not Unset} | others
+        given[name] = value
+    return given
 
 
 def _one_form(value: Any, form: str) -> str | None:
@@ -198,8 +195,6 @@ def _one_form(value: Any, form: str) -> str | None:
 
 
 def _check_text(value: Any, *place: str) -> None:
-    if type(value) is str and value.isascii():
-        return
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:

@@ -38,7 +38,7 @@ FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
 _LIMITS: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], object], str]] = {
     "minLength": ((str,), lambda text, least: len(text) >= least, "at least {} characters, it has {}"),
     "maxLength": ((str,), lambda text, most: len(text) <= most, "at most {} characters, it has {}"),
-    "pattern": ((str,), lambda text, pattern: bool(re.search(pattern, text, re.ASCII)), "does not match {}"),
+    "pattern": ((str,), lambda text, pattern: re.search(pattern, text, re.ASCII) is not None, "does not match {}"),
     "minItems": ((list,), lambda items, least: len(items) >= least, "at least {} entries, it has {}"),
     "maxItems": ((list,), lambda items, most: len(items) <= most, "at most {} entries, it has {}"),
     "minimum": ((int, float), operator.ge, "at least {}"),
