@@ -113,10 +113,13 @@ def _build(value: Any, schema: Schema, model: type | None) -> Any:
         return [_build(each, items, items.model) for each in value]
     if type(value) is not dict or model is None:
         return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value
+    attributes = MODELS[model]
+    given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
     others: Json = {}
     for name, each in value.items():
         inner = schema.properties.get(name) or schema.others or ANYTHING
-        others[name] = _build(each, inner, inner.model)
-    built = model(**{attribute: others.pop(name, UNSET) for name, attribute in MODELS[model].items()})
+        fields, key = (given, attributes[name]) if name in attributes else (others, name)
+        fields[key] = _build(each, inner, inner.model)
+    built = model(**given)
     built.additional_properties.update(others)
     return built

@@ -42,7 +42,7 @@ def to_json(
         before: The customer's JSON, whose values are not held to the limits. None: nothing within a list is.
         only: The fields to copy of those that only the service writes. None: all of them.
     """
-    walk = _Walk(sent, complete, limits, before, only)
+    walk = _Walk(sent, complete, limits, before, only, [])
     try:
         return walk.visit(value, schema)
     except Mismatch as mismatch:
@@ -58,14 +58,16 @@ class _Walk:
     limits: bool
     before: Mapping[str, Any] | None
     only: Collection[str] | None
-    path: list[str | int] = attrs.field(factory=list[str | int])
+    path: list[str | int]
     left: int = _MOST_VALUES
 
     def visit(self, value: Any, schema: Schema) -> Any:
         if self.sent and schema.read_only:
             raise Mismatch(ONLY_THE_SERVICE)
         kind = type(value)
-        if kind not in WORDS:
+        if kind is schema.model:
+            kind, value = dict, _given(value, MODELS[kind])
+        elif kind not in WORDS:
             kind, value = _json_of(value, schema)
         copy, fits = value, kind in schema.types
         if fits and (kind is dict or kind is list):
@@ -173,7 +175,11 @@ def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
 
 def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what a model has, by the names in the API."""
-    given = {name: value for name, attribute in names.items() if type(value := getattr(model, attribute)) is not Unset}
+    given: dict[str, Any] = {}
+    for name, attribute in names.items():
+        value = getattr(model, attribute)
+        if type(value) is not Unset:
+            given[name] = value
     for name, value in model.additional_properties.items():
         if name in names:
             raise Mismatch(f"set it as the attribute {names[name]}, not in brackets", name)
