@@ -16,8 +16,10 @@ from openapi_python_client.strings import PythonIdentifier
 from openapi_spec_validator.schemas import openapi_v31_schema_validator
 
 from read_spec import (
+    FORMATS,
     OF_TYPES,
     PARTS,
+    TYPES,
     Node,
     alternative,
     fields,
@@ -29,17 +31,6 @@ from read_spec import (
     types,
 )
 
-# The types, and how each is called in a sentence.
-TYPES = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "an object",
-    "array": "a list",
-    "null": "null",
-}
-FORMATS = ("date", "date-time", "uuid")
 ANNOTATIONS = ("title", "description", "example", "examples", "readOnly", "deprecated", "$comment")
 KEYWORDS = ("type", "$ref", *PARTS, *chain(*OF_TYPES.values()), "unevaluatedProperties", *ANNOTATIONS)
 REFUSED = {

@@ -9,6 +9,21 @@ import yaml
 Node = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+# The types and the formats, and how each is called in a sentence.
+TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+FORMATS = {
+    "date": "a date such as 2026-11-30",
+    "date-time": "a date and time such as 2026-11-30T12:00:00+00:00",
+    "uuid": "a UUID",
+}
 PARTS = ("allOf", "oneOf", "anyOf")
 # The keywords that say something about values of some types only.
 OF_TYPES = {

@@ -5,6 +5,7 @@ attributes of the library's `Schema`, which says what they mean. Where another s
 ANYTHING is the place of one that admits all. What is as everywhere is left out.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from openapi_python_client.parser.properties.list_property import ListProperty
 from openapi_python_client.parser.properties.model_property import ModelProperty
 from openapi_python_client.parser.properties.union import UnionProperty
 
-from read_spec import OF_TYPES, PARTS, Node, resolve, types
+from read_spec import FORMATS, OF_TYPES, PARTS, TYPES, Node, resolve, types
 
 ANYTHING = "anything"
 LIMITS = ("minLength", "maxLength", "pattern", "minItems", "maxItems", *OF_TYPES["integer", "number"])
@@ -74,7 +75,7 @@ class _Resolver:
         yield raw
 
     def _schema(self, merged: Node, generated: Any, place: str, around: Node) -> Node:
-        schema: Node = {"types": merged["type"], "plain": _plain(merged)}
+        schema: Node = {"expected": _expected(merged), "types": merged["type"], "plain": _plain(merged)}
         if merged.get("readOnly"):
             schema["read_only"] = True
             if place.endswith(".id"):  # without it, nobody can say whose record it is
@@ -112,6 +113,15 @@ class _Resolver:
 def python_pattern(pattern: str) -> str:
     r"""Return a pattern of JavaScript's, whose $ is the end and not also before a last line break, as Python has it."""
     return re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found[1] or r"\Z", pattern)
+
+
+def _expected(merged: Node) -> str:
+    """Return in a sentence what fits."""
+    if "enum" in merged:
+        return " or ".join(json.dumps(each) for each in sorted(merged["enum"], key=lambda each: each is None))
+    words = TYPES | ({"string": FORMATS[merged["format"]]} if "format" in merged else {})
+    named = set(merged["type"]) - ({"integer"} if "number" in merged["type"] else set())
+    return " or ".join(words[kind] for kind in words if kind in named)
 
 
 def _plain(merged: Node) -> list[str]:

@@ -81,9 +81,9 @@ class _Walk:
         if not fits and schema.loose:
             return self.visit(value, ANYTHING)
         if not fits and (value is not None or not self._had(value)):
-            raise Mismatch(f"expected {_expected(schema)}, not {WORDS[kind]}")
-        if self.sent and kind is not dict:
-            self._check(copy, kind, schema)
+            raise Mismatch(f"expected {schema.expected}, not {WORDS[kind]}")
+        if self.sent and (problem := self._problem(copy, kind, schema)) and not self._had(copy):
+            raise Mismatch(problem)
         return copy
 
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
@@ -119,21 +119,16 @@ class _Walk:
             _check_text(name, name)
         return schema.others or ANYTHING
 
-    def _check(self, value: Any, kind: type, schema: Schema) -> None:
-        """Hold what is sent to JSON, and to the spec's values and limits unless the customer has it already."""
-        if kind is not list and not (kind is str and value.isascii()):
-            _check_text(value)
-        problem = self._problem(value, kind, schema)
-        if problem and not self._had(value):
-            raise Mismatch(problem)
-
     def _problem(self, value: Any, kind: type, schema: Schema) -> str:
+        """Return what keeps a value from being sent, unless the customer has it; what is no JSON never is."""
+        if kind not in {dict, list} and not (kind is str and value.isascii()):
+            _check_text(value)
         if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):
             return "has no time zone"  # RFC 3339 section 5.6, which OpenAPI goes by
         if not self.limits or (self.before is None and (schema.in_list or kind is list)):
             return ""
         if schema.enum and not any(kind is type(each) and value == each for each in schema.enum):
-            return f"expected {_expected(schema)}, not {WORDS[kind]}"
+            return f"expected {schema.expected}, not {WORDS[kind]}"
         for kinds, holds, problem, bound in schema.limits:
             if kind in kinds and not holds(value, bound):
                 shown = str(bound).replace(r"\Z", "$")  # the end of a pattern, as the spec has it
@@ -170,7 +165,7 @@ def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
     is_time_for_date = schema.format == "date" and isinstance(value, datetime)
     if schema.format and isinstance(value, FORMATS[schema.format][0]) and not is_time_for_date:
         return str, value
-    raise Mismatch(f"expected {_expected(schema)}, not a value of the type {type(value).__name__}")
+    raise Mismatch(f"expected {schema.expected}, not a value of the type {type(value).__name__}")
 
 
 def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
@@ -205,13 +200,3 @@ def _check_text(value: Any, *place: str) -> None:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         raise Mismatch("cannot be written as JSON", *place) from None
-
-
-def _expected(schema: Schema) -> str:
-    if schema is ANYTHING:
-        return "JSON"
-    if schema.enum:
-        return " or ".join(json.dumps(each) for each in sorted(schema.enum, key=lambda each: each is None))
-    words = WORDS | {str: FORMATS[schema.format][2]} if schema.format else WORDS
-    types = schema.types - {int} if float in schema.types else schema.types
-    return " or ".join(words[each] for each in words if each in types)

@@ -28,11 +28,11 @@ WORDS: dict[type, str] = {
     NoneType: "null",
 }
 _TYPES = dict(zip(("string", "boolean", "integer", "number", "array", "object", "null"), WORDS, strict=True))
-# What a model holds as an object and JSON as text; what makes one of the other; and in words.
-FORMATS: dict[str, tuple[type, Callable[[str], Any], str]] = {
-    "date": (date, date.fromisoformat, "a date such as 2026-11-30"),
-    "date-time": (datetime, datetime.fromisoformat, "a date and time such as 2026-11-30T12:00:00+00:00"),
-    "uuid": (UUID, UUID, "a UUID"),
+# What a model holds as an object and JSON as text, and what makes one of the other.
+FORMATS: dict[str, tuple[type, Callable[[str], Any]]] = {
+    "date": (date, date.fromisoformat),
+    "date-time": (datetime, datetime.fromisoformat),
+    "uuid": (UUID, UUID),
 }
 # For values of which types a keyword is, what holds, and what is wrong if it does not.
 _LIMITS: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], object], str]] = {
@@ -69,12 +69,14 @@ class Schema:
     """What the spec says of a value.
 
     Attributes:
+        expected: What fits, in a sentence.
         plain: The types of which every value that is received in a field fits.
         others: What an object's other fields may hold; None if it has no others.
         loose: Whether what is received may have any shape, since only the service writes it.
         in_list: Whether it is within an array.
     """
 
+    expected: str = "JSON"
     types: AbstractSet[type] = frozenset(WORDS)
     plain: AbstractSet[type] = frozenset(WORDS) - {dict, list}
     properties: dict[str, "Schema"] = attrs.field(factory=dict[str, "Schema"], repr=False)
