@@ -198,15 +198,6 @@ def test_what_a_schema_admits(kind: str, how: dict[str, Any]) -> None:
         assert mismatch({"aField": value}, a_field, **how).startswith(f"aField{problem}")
 
 
-def test_an_enum_is_strict() -> None:
-    """`True` is equal to 1 for Python and not for JSON, so it is not the choice 1."""
-    assert mismatch({"aField": 1}, made({"type": ["integer", "boolean"], "enum": [1]})) == ""
-    assert (
-        mismatch({"aField": True}, made({"type": ["integer", "boolean"], "enum": [1]}))
-        == f"aField: expected 1, not {BOOL}"
-    )
-
-
 # What may be received and not sent
 
 MOMENT = {"type": "string", "format": "date-time"}
@@ -254,6 +245,7 @@ LIMITS: dict[str, tuple[Wire, list[Any], Any, str]] = {
     "exclusiveMinimum": ({"type": "number", "exclusiveMinimum": 1}, [1.1], 1, "more than 1"),
     "exclusiveMaximum": ({"type": ["integer", "string"], "exclusiveMaximum": 1}, [0, "a"], 1, "less than 1"),
     "enum": ({"type": "string", "enum": ["x"]}, ["x"], "y", 'expected "x", not text'),
+    "enum, strictly": ({"type": ["integer", "boolean"], "enum": [1]}, [1], True, f"expected 1, not {BOOL}"),
 }
 
 
@@ -360,12 +352,6 @@ def test_what_only_the_service_writes_may_have_any_shape(name: str, value: Any) 
         assert to_json(wire, customer_schema(), sent=False, complete=True) == wire
         assert to_json(Customer.from_dict(wire), customer_schema(), sent=False) == wire
         assert Customer.from_dict(wire).to_dict() == wire
-
-
-def test_what_only_the_service_writes_may_be_left_out() -> None:
-    """Where it will not be compared, it is not looked at."""
-    wire = {"id": "1", "_links": {1}, "metadata": None, "new": 1}
-    assert to_json(wire, customer_schema(), sent=False, only={"metadata"}) == {"metadata": None, "new": 1}
 
 
 # Models
