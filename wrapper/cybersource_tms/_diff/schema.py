@@ -82,7 +82,7 @@ class _Walk:
             return self.visit(value, ANYTHING)
         if not fits and (value is not None or not self._had(value)):
             raise Mismatch(f"expected {schema.expected}, not {WORDS[kind]}")
-        if self.sent and (problem := self._problem(copy, kind, schema)) and not self._had(copy):
+        if self.sent and kind is not dict and (problem := self._problem(copy, kind, schema)) and not self._had(copy):
             raise Mismatch(problem)
         return copy
 
@@ -121,7 +121,7 @@ class _Walk:
 
     def _problem(self, value: Any, kind: type, schema: Schema) -> str:
         """Return what keeps a value from being sent, unless the customer has it; what is no JSON never is."""
-        if kind not in {dict, list} and not (kind is str and value.isascii()):
+        if kind is not list and not (kind is str and value.isascii()):
             _check_text(value)
         if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):
             return "has no time zone"  # RFC 3339 section 5.6, which OpenAPI goes by
