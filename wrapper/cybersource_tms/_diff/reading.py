@@ -3,19 +3,16 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar, cast
 
-from cybersource_tms._diff.spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, MerchantDefinedInformation
+
+from .spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, field_schema
 
 _Value = TypeVar("_Value")
 
 
 def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value | None:
-    """Return the value of a field, or None where there is none.
-
-    Raises:
-        InvalidRequest: The spec has no such field, or it holds something else; the message has the path.
-    """
+    """Return the value of a field, or None where there is none; refuse a path that is none, or holds something else."""
     if not isinstance(path, str):
         raise InvalidRequest("get: expected a path such as buyerInformation.email", argument="path")
     hint = "; MerchantData(record.customer) has its entries" if path.startswith("merchantDefinedInformation") else ""
@@ -37,8 +34,7 @@ def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value |
 def _types(schema: Schema, kind: type) -> list[type]:
     """Return the types of Python that a field's values have; any will do where the spec says nothing."""
     text = FORMATS[schema.format][0] if schema.format else str
-    number = float if "number" in schema.types else int
-    kinds = {"string": text, "boolean": bool, "integer": number}
+    kinds = {str: text, bool: bool, int: float if float in schema.types else int}
     return [kind] if schema is ANYTHING else [each for name, each in kinds.items() if name in schema.types]
 
 

@@ -4,40 +4,18 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
 
-from cybersource_tms._diff.spec import (
-    ANYTHING,
-    FORMATS,
-    JSON_TYPES,
-    MODELS,
-    ONLY_THE_SERVICE,
-    Mismatch,
-    Schema,
-    unknown_field,
-)
 from cybersource_tms_api.types import Unset
 
-Known = AbstractSet[tuple[Schema, str, Any]]
+from .spec import ANYTHING, FORMATS, MODELS, ONLY_THE_SERVICE, WORDS, Mismatch, Schema, unknown_field
 
 _MOST_LEVELS = 100  # the service's customers have five
 _MOST_VALUES = 100_000
-_TOO_MUCH = f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values"
-
-_WORDS = {
-    "string": "text",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
 
 
 def to_json(
@@ -47,40 +25,28 @@ def to_json(
     sent: bool,
     complete: bool = False,
     limits: bool = True,
-    known: Known | None = None,
+    before: Mapping[str, Any] | None = None,
     only: Collection[str] | None = None,
 ) -> Any:
-    """Return a value as JSON, which shares nothing with it. Models and mappings may be in one another.
+    """Return a value as JSON, which shares nothing with it, or raise `Mismatch`; models and mappings may be mixed.
+
+    What is sent has only fields that can be written, values of the spec and JSON. In what is received a null, a new
+    enum value and an unknown field are welcome, and what only the service writes may be anything.
 
     Args:
         value: A model, a mapping with the API's names, or any other value.
         schema: What it has to be.
-        sent: Whether it is to be sent: only fields that can be written, only values of the spec, only JSON. Otherwise
-            a null, a new enum value and an unknown field are welcome, and what only the service writes may have any
-            shape.
-        complete: Whether what is required has to be there, as in a response. In a list that is sent it always has to.
+        sent: Whether it is to be sent, or was received.
+        complete: Whether what is received has to have what is required; of what is sent, entries of lists have to.
         limits: Whether what is sent is held to the spec's limits.
-        known: The customer's `known_values`, which are not held to the limits. None if it is not known what is there;
-            then nothing within a list is.
+        before: The customer's JSON, whose values are not held to the limits. None: nothing within a list is.
         only: The fields to copy of those that only the service writes. None: all of them.
-
-    Raises:
-        Mismatch: It does not fit.
     """
-    return _Walk(sent, complete, limits, known, only).visit(value, schema)
-
-
-def known_values(value: Any, schema: Schema) -> Iterator[tuple[Schema, str, Any]]:
-    """Yield each value in the JSON of a customer, and the length of each list, with its place."""
-    if type(value) is dict:
-        for name, inner in value.items():
-            yield from known_values(inner, schema.properties.get(name) or schema.others or ANYTHING)
-    elif type(value) is list:
-        yield schema, "array", len(value)
-        for item in value:
-            yield from known_values(item, schema.items or ANYTHING)
-    else:
-        yield schema, JSON_TYPES[type(value)], value
+    walk = _Walk(sent, complete, limits, before, only, [])
+    try:
+        return walk.visit(value, schema)
+    except Mismatch as mismatch:
+        raise Mismatch(mismatch.problem, *walk.path, *mismatch.places) from None
 
 
 @attrs.define
@@ -90,146 +56,129 @@ class _Walk:
     sent: bool
     complete: bool
     limits: bool
-    known: Known | None
+    before: Mapping[str, Any] | None
     only: Collection[str] | None
-    in_service: bool = False
-    in_lists: int = 0
-    levels: int = _MOST_LEVELS
-    values: int = _MOST_VALUES
+    path: list[str | int]
+    left: int = _MOST_VALUES
 
     def visit(self, value: Any, schema: Schema) -> Any:
-        kind = JSON_TYPES.get(type(value))
-        if type(value) is schema.model:
-            kind, value = "object", _given(value, MODELS[type(value)])
-        elif kind is None:
-            kind, value = self._json_of(value, schema)
-        if kind not in schema.types:
-            return self._misfit(value, kind, schema)
-        if kind == "object":
-            return self._object(value, schema)
-        if kind == "array":
-            return self._array(value, schema)
-        if kind == "string" and schema.format:
-            text = _one_form(value, schema.format)
-            if text is None:
-                return self._misfit(value, kind, schema)
-            value = text
-        if self.sent:
-            self._check(value, kind, schema)
-        return value
+        if self.sent and schema.read_only:
+            raise Mismatch(ONLY_THE_SERVICE)
+        kind = type(value)
+        if kind is schema.model:
+            kind, value = dict, _given(value, MODELS[kind])
+        elif kind not in WORDS:
+            kind, value = _json_of(value, schema)
+        copy, fits = value, kind in schema.types
+        if fits and (kind is dict or kind is list):
+            self.left -= len(value)
+            if self.left < 0 or len(self.path) > _MOST_LEVELS:
+                raise Mismatch(f"is nested more than {_MOST_LEVELS} deep, or holds more than {_MOST_VALUES} values")
+            copy = self._object(value, schema) if kind is dict else self._array(value, schema)
+        elif fits and kind is str and schema.format:
+            copy = _one_form(value, schema.format)
+            fits = copy is not None
+        if not fits and schema.loose:
+            return self.visit(value, ANYTHING)
+        if not fits and (value is not None or not self._had(value)):
+            raise Mismatch(f"expected {schema.expected}, not {WORDS[kind]}")
+        if self.sent and kind is not dict and (problem := self._problem(copy, kind, schema)) and not self._had(copy):
+            raise Mismatch(problem)
+        return copy
 
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
-        self.levels -= 1
-        self.values -= len(value)
-        if self.levels < 0 or self.values < 0:
-            raise Mismatch(_TOO_MUCH)
-        fields, received = schema.properties, not self.sent
+        fields, path, is_received = schema.properties, self.path, not self.sent
         copy: dict[str, Any] = {}
-        name = None
-        try:
-            for name, given in value.items():
-                inner = fields.get(name) or self._other(name, schema)
-                if inner.read_only:
-                    if self.only is None or name in self.only:
-                        copy[name] = self._read_only(name, given, inner)
-                elif received and type(given) in inner.plain:
-                    copy[name] = given
-                else:
-                    copy[name] = self.visit(given, inner)
-        except Mismatch as mismatch:
-            raise mismatch.inside(str(name)) from None
-        if schema.required and (self.in_lists if self.sent else self.complete and not self.in_service):
-            _check_required(copy, schema)
-        self.levels += 1
+        for name, given in value.items():
+            inner = fields.get(name) or self._other(name, schema)
+            if is_received and type(given) in inner.plain:
+                copy[name] = given
+            elif not inner.read_only or self.only is None or name in self.only:
+                path.append(name)
+                copy[name] = self.visit(given, inner)
+                path.pop()
+        for name in schema.required if (self.complete if is_received else schema.in_list) else ():
+            if name not in copy:
+                raise Mismatch("is missing", name)
         return copy
 
     def _array(self, value: list[Any], schema: Schema) -> list[Any]:
-        self.levels -= 1
-        self.values -= len(value)
-        if self.levels < 0 or self.values < 0:
-            raise Mismatch(_TOO_MUCH)
-        self.in_lists += 1
         copy: list[Any] = []
-        try:
-            for item in value:
-                copy.append(self.visit(item, schema.items or ANYTHING))  # noqa: PERF401 - it says where a mismatch is
-        except Mismatch as mismatch:
-            raise mismatch.inside(len(copy)) from None
-        if self.sent:
-            self._check(copy, "array", schema)
-        self.in_lists -= 1
-        self.levels += 1
+        for index, item in enumerate(value):
+            self.path.append(index)
+            copy.append(self.visit(item, schema.items or ANYTHING))
+            self.path.pop()
         return copy
 
     def _other(self, name: object, schema: Schema) -> Schema:
         """Return what a field that is none of the schema's may hold."""
         if type(name) is not str or (self.sent and schema.others is None):
-            raise Mismatch(unknown_field(name, schema))
+            is_known = any(name in each for each in self._before() if type(each) is dict)
+            raise Mismatch(ONLY_THE_SERVICE if is_known else unknown_field(name, schema), str(name))
         if self.sent:
-            _check_text(name)
+            _check_text(name, name)
         return schema.others or ANYTHING
 
-    def _read_only(self, name: str, value: Any, schema: Schema) -> Any:
-        if self.sent:
-            raise Mismatch(ONLY_THE_SERVICE)
-        if name == "id":  # without it, nobody can say whose record it is
-            return self.visit(value, schema)
-        outer, self.in_service = self.in_service, True
-        copy = self.visit(value, schema)
-        self.in_service = outer
-        return copy
-
-    def _misfit(self, value: Any, kind: str, schema: Schema) -> Any:
-        if self.in_service:
-            return self.visit(value, ANYTHING)
-        if kind == "null" and self.known and (schema, kind, value) in self.known:
-            return value
-        raise Mismatch(f"expected {_expected(schema)}, not {_WORDS[kind]}")
-
-    def _check(self, value: Any, kind: str, schema: Schema) -> None:
-        """Hold what is sent to the spec's values and limits, unless the customer has it already."""
-        if kind != "array" and not (type(value) is str and value.isascii()):
+    def _problem(self, value: Any, kind: type, schema: Schema) -> str:
+        """Return what keeps a value from being sent, unless the customer has it; what is no JSON never is."""
+        if kind is not list and not (kind is str and value.isascii()):
             _check_text(value)
-        if self.known and (schema, kind, len(value) if kind == "array" else value) in self.known:
-            return
-        if schema.format == "date-time" and kind == "string" and not re.search("[+-]", value[10:]):
-            raise Mismatch("has no time zone")  # RFC 3339 section 5.6, which OpenAPI goes by
-        if not self.limits or (self.in_lists and self.known is None):
-            return
-        if schema.enum and not any(type(value) is type(each) and value == each for each in schema.enum):
-            raise Mismatch(f"expected {_expected(schema)}, not {_WORDS[kind]}")
-        for types, holds, bound, problem in schema.limits:
-            if kind in types and not holds(value, bound):
-                raise Mismatch(problem.format(bound, len(value) if isinstance(value, str | list) else ""))
+        if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):
+            return "has no time zone"  # RFC 3339 section 5.6, which OpenAPI goes by
+        if not self.limits or (self.before is None and (schema.in_list or kind is list)):
+            return ""
+        if schema.enum and not any(kind is type(each) and value == each for each in schema.enum):
+            return f"expected {schema.expected}, not {WORDS[kind]}"
+        for kinds, holds, problem, bound in schema.limits:
+            if kind in kinds and not holds(value, bound):
+                shown = str(bound).replace(r"\Z", "$")  # the end of a pattern, as the spec has it
+                return problem.format(shown, len(value) if kind in {str, list} else "")
+        return ""
 
-    def _json_of(self, value: Any, schema: Schema) -> tuple[str, Any]:
-        """Return the JSON type of what is no plain JSON, and what to go on with."""
-        fields = MODELS.get(type(value)) or next((MODELS[each] for each in type(value).__mro__ if each in MODELS), None)
-        if fields is not None:
-            if schema.model and not isinstance(value, schema.model):
-                raise Mismatch(f"expected a {schema.model.__name__}, not a {type(value).__name__}")
-            return "object", _given(value, fields)
-        if isinstance(value, Mapping):
-            return "object", value
-        if isinstance(value, list):
-            return "array", value
-        is_time_for_date = schema.format == "date" and isinstance(value, datetime)
-        if schema.format and isinstance(value, FORMATS[schema.format][0]) and not is_time_for_date:
-            return "string", value
-        raise Mismatch(f"expected {_expected(schema)}, not a value of the type {type(value).__name__}")
+    def _had(self, value: Any) -> bool:
+        """Return whether the customer has a value, or a list of this length, in this place of any entry."""
+        same = [each for each in self._before() if type(each) is type(value)]
+        return len(value) in map(len, same) if type(value) is list else value in same
+
+    def _before(self) -> list[Any]:
+        """Return what the customer has in this place of any entry."""
+        found: list[Any] = [] if self.before is None else [self.before]
+        for step in self.path:
+            if type(step) is int:
+                found = [inner for each in found if type(each) is list for inner in each]
+            else:
+                found = [each[step] for each in found if type(each) is dict and step in each]
+        return found
 
 
-def _given(model: Any, fields: Mapping[str, str]) -> dict[str, Any]:
+def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
+    """Return the JSON type of what is no plain JSON, and what to go on with."""
+    names = MODELS.get(type(value)) or next((MODELS[each] for each in type(value).__mro__ if each in MODELS), None)
+    if names is not None:
+        if schema.model and not isinstance(value, schema.model):
+            raise Mismatch(f"expected a {schema.model.__name__}, not a {type(value).__name__}")
+        return dict, _given(value, names)
+    if isinstance(value, Mapping):
+        return dict, value
+    if isinstance(value, list):
+        return list, value
+    is_time_for_date = schema.format == "date" and isinstance(value, datetime)
+    if schema.format and isinstance(value, FORMATS[schema.format][0]) and not is_time_for_date:
+        return str, value
+    raise Mismatch(f"expected {schema.expected}, not a value of the type {type(value).__name__}")
+
+
+def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what a model has, by the names in the API."""
     given: dict[str, Any] = {}
-    for name, attribute in fields.items():
+    for name, attribute in names.items():
         value = getattr(model, attribute)
         if type(value) is not Unset:
             given[name] = value
-    if extras := model.additional_properties:
-        for name in fields.keys() & extras.keys():
-            raise Mismatch(f"set it as the attribute {fields[name]}, not in brackets", name)
-        given |= extras
+    for name, value in model.additional_properties.items():
+        if name in names:
+            raise Mismatch(f"set it as the attribute {names[name]}, not in brackets", name)
+        given[name] = value
     return given
 
 
@@ -246,24 +195,8 @@ def _one_form(value: Any, form: str) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _check_required(copy: Mapping[str, Any], schema: Schema) -> None:
-    for name in schema.required:
-        if name not in copy:
-            raise Mismatch("is missing", name)
-
-
-def _check_text(value: Any) -> None:
+def _check_text(value: Any, *place: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
-        raise Mismatch("cannot be written as JSON") from None
-
-
-def _expected(schema: Schema) -> str:
-    if schema is ANYTHING:
-        return "JSON"
-    if schema.enum:
-        return " or ".join(json.dumps(each) for each in sorted(schema.enum, key=lambda each: each is None))
-    words = _WORDS | {"string": FORMATS[schema.format][2]} if schema.format else _WORDS
-    types = schema.types - {"integer"} if "number" in schema.types else schema.types
-    return " or ".join(words[name] for name in words if name in types)
+        raise Mismatch("cannot be written as JSON", *place) from None
