@@ -58,7 +58,8 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
 
     Args:
         environment: An `Environment` or its text, such as `"production-india"`.
-        auth: The credentials, such as `CertificateAuth`. Another `httpx.Auth` has to sign in its first step.
+        auth: The credentials, such as `CertificateAuth`. Another `httpx.Auth` has to sign the request in its
+            first step.
         timeout: Seconds, above 0 and at most a day, for each of connecting, writing and reading, or an
             `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read.
         retries: When to retry after a transient failure, see `Retries`; None: a single attempt, within a day.

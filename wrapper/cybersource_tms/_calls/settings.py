@@ -42,6 +42,7 @@ _PROFILE_LENGTH = 36
 _EXPECTED: dict[str, tuple[Any, str]] = {
     "auth": (httpx.Auth, "credentials such as SharedSecretAuth, or another httpx.Auth"),
     "encryption": (MessageEncryption | None, "a MessageEncryption"),
+    "proxy": (str | httpx.Proxy | None, "the URL of a proxy, or an httpx.Proxy"),
     "ssl_context": (ssl.SSLContext | None, "an ssl.SSLContext"),
 }
 
@@ -110,7 +111,7 @@ class Settings:
     encryption: MessageEncryption | None
     profile_id: str | None = field(converter=_parse_profile)
     headers: Mapping[str, str] = field(converter=_parse_headers, repr=False)
-    transport: Any
+    transport: Any = field(repr=False)
     max_connections: int = field(converter=_parse_connections)
     ssl_context: ssl.SSLContext | None
     proxy: str | httpx.Proxy | None = field(repr=False)
@@ -125,9 +126,9 @@ class Settings:
             )
         if self.encryption:
             refuse_signing_key(self.auth, self.encryption)
-        if self.transport and (self.ssl_context or self.proxy):
+        if self.transport is not None and (self.ssl_context is not None or self.proxy is not None):
             raise InvalidRequest("transport: it has settings of its own: give it without ssl_context and proxy")
-        if self.proxy and not self.uses_tls:
+        if self.proxy is not None and not self.uses_tls:
             raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
 
     @property

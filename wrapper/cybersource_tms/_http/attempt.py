@@ -15,7 +15,7 @@ from cybersource_tms._calls.responses import decrypt_response, log_response, par
 from cybersource_tms._calls.retries import Attempts, Call
 from cybersource_tms._calls.settings import HEADERS, Settings
 from cybersource_tms._credentials.json_web_token import JsonWebTokenAuth
-from cybersource_tms.errors import ConnectionFailed, CybersourceError, TimedOut
+from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRequest, TimedOut
 
 from .connection import Connection, DeadlinePassed
 
@@ -66,7 +66,7 @@ async def async_attempt(
     """Make one attempt, as `attempt` does."""
     connection.begin(attempts, settings.timeout, call)
     request = build_request(connection, operation, settings)
-    await async_sign_request(request, operation, settings)
+    await async_sign_request(request, operation, attempts, settings, call)
     response = await async_send(connection, request, operation, attempts)
     content = await async_read_body(connection, response, operation, attempts)
     log_response(operation, response, connection.started, attempts.failed + 1)
@@ -93,22 +93,33 @@ def build_request(connection: Connection[Any], operation: Operation[Any], settin
 
 
 def sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> None:
-    """Sign a request for the environment's host. Of other credentials than ours, the first step has to sign it."""
+    """Sign a request for the environment's host. Credentials that are not ours have to sign it in their first step."""
     if isinstance(settings.auth, JsonWebTokenAuth):
         response_key_id = settings.encryption.response_key_id if settings.encryption else None
         settings.auth.sign(request, settings.environment.host, operation.path, response_key_id)
     else:
         with closing(settings.auth.sync_auth_flow(request)) as steps:
-            next(steps)
+            check_signed(request, next(steps))
 
 
-async def async_sign_request(request: httpx.Request, operation: Operation[Any], settings: Settings) -> None:
-    """Sign a request, as `sign_request` does."""
+async def async_sign_request(
+    request: httpx.Request, operation: Operation[Any], attempts: Attempts, settings: Settings, call: Call
+) -> None:
+    """Sign a request, as `sign_request` does. The deadline ends it."""
     if isinstance(settings.auth, JsonWebTokenAuth):
         sign_request(request, operation, settings)
-    else:
+        return
+    with anyio.move_on_after(call.seconds_left()) as scope:
         async with aclosing(settings.auth.async_auth_flow(request)) as steps:
-            await anext(steps)
+            check_signed(request, await anext(steps))
+    if scope.cancelled_caught:
+        raise network_error(operation, attempts, DeadlinePassed())
+
+
+def check_signed(request: httpx.Request, signed: httpx.Request) -> None:
+    """Refuse what credentials return if it is another request: one for a token, perhaps."""
+    if signed is not request:
+        raise InvalidRequest("auth: it has to sign the request that it is given, in its first step")
 
 
 def expiry_of(auth: httpx.Auth) -> datetime | None:
@@ -155,7 +166,7 @@ def read_body(
     try:
         with closing(response):
             body = Body(response, is_success=response.status_code in operation.success_models)
-            for chunk in response.iter_bytes():
+            for chunk in response.iter_bytes() if response.is_stream_consumed else response.iter_raw():
                 connection.check_deadline()
                 body.add(chunk)
         content = body.content()
@@ -177,7 +188,7 @@ async def async_read_body(
         async with aclosing(response):
             body = Body(response, is_success=response.status_code in operation.success_models)
             with anyio.move_on_after(connection.seconds_left()) as scope:
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw():
                     body.add(chunk)
         if scope.cancelled_caught:
             raise DeadlinePassed
@@ -198,12 +209,11 @@ class Body:
 
     def __init__(self, response: httpx.Response, *, is_success: bool) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding != "identity":
-            del response.headers["content-encoding"]  # or httpx would decompress it, too
-        is_loaded = response.is_stream_consumed  # a caller's transport's, which httpx has decompressed already
-        if not is_loaded and encoding not in {"identity", "gzip"}:
+        if response.is_stream_consumed:  # a caller's transport's, which httpx has decompressed already
+            encoding = "identity"
+        if encoding not in {"identity", "gzip"}:
             raise BodyRefused("is compressed in a way that was not requested")
-        self._gunzip = zlib.decompressobj(_GZIP) if encoding == "gzip" and not is_loaded else None
+        self._gunzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
         self._largest = _LARGEST if is_success else _LARGEST_ERROR
         self._content = bytearray()
 

@@ -53,7 +53,7 @@ class _Connections(Generic[Transport]):
             raise InvalidRequest(f"transport: this client needs an httpx.{self._transport_class.__name__}")
         self.is_closed = False
         self._is_custom = type(self._shared) not in {httpx.HTTPTransport, httpx.AsyncHTTPTransport}
-        if not self._shared:
+        if self._shared is None:
             # Plain http uses none, so one that trusts nobody will do: loading certificates takes 20 ms.
             self._tls = settings.ssl_context or (_tls_context() if settings.uses_tls else _TRUSTS_NOBODY)
             self._open()  # so that settings that cannot be used are refused here
@@ -66,14 +66,14 @@ class _Connections(Generic[Transport]):
         if owner in self._pools:
             return self._pools[owner]
         others = [each for each in list(self._pools) if each != owner]
-        if others and self._shared:
+        if others and self._shared is not None:
             raise InvalidRequest("transport: it belongs to another process or event loop, so make a client in this one")
         self._abandon(filter(_has_ended, others))
         # Threads that come here at the same time get the same pool.
         return self._pools.setdefault(owner, _Pool(anyio.Semaphore(self._settings.max_connections)))
 
     def _take(self, pool: _Pool[Transport]) -> Connection[Transport]:
-        if self._shared:
+        if self._shared is not None:
             return Connection(self._shared, keeps_alive=False, is_custom=self._is_custom)
         with suppress(IndexError):
             return pool.idle.pop()
@@ -112,7 +112,7 @@ class _Connections(Generic[Transport]):
             transport: Transport = http._transport_for_url(httpx.URL(self._settings.base_url))  # noqa: SLF001 - see above
             return transport
         # Outside of the except block, whose error can quote a proxy's password.
-        raise _unusable(("proxy",) if self._settings.proxy else _PROXY_VARIABLES, problem)
+        raise _unusable(_PROXY_VARIABLES if self._settings.proxy is None else ("proxy",), problem)
 
     def _abandon(self, owners: Iterable[_Owner]) -> None:
         """Close what event loops that have ended left open: nobody can wait for them to do it."""
@@ -166,9 +166,10 @@ class SyncConnections(_Connections[httpx.BaseTransport]):
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when its exchange ends."""
+        is_first = not self.is_closed
         for stream in self._end((os.getpid(), None)):
             stream.close()
-        if self._shared:
+        if self._shared is not None and is_first:
             self._shared.close()
 
 
@@ -197,9 +198,10 @@ class AsyncConnections(_Connections[httpx.AsyncBaseTransport]):
 
     async def close(self) -> None:
         """Close what is idle; what is in use is closed when its exchange ends."""
+        is_first = not self.is_closed
         for stream in self._end(_this_loop()):
             await stream.aclose()
-        if self._shared:
+        if self._shared is not None and is_first:
             await self._shared.aclose()
 
 
