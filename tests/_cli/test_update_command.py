@@ -34,7 +34,6 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "--per-second=0": ("a.csv", "--per-second: expected a number above 0"),
     "--max-failures=0": ("a.csv", "--max-failures: expected a whole number of 1 or more"),
     "--profile-id=x": ("a.csv", "--profile-id: expected 36 characters"),
-    "--verbose": ("a", "say by --format whether it is csv or jsonl"),
     "--outcomes=link": ("a.csv", DIFFERENT),
     "--failed=link": ("a.csv", DIFFERENT),
 }
@@ -53,7 +52,7 @@ def test_wrong_options(fleet: Fleet, job: Job, option: str, monkeypatch: pytest.
     assert (fleet.received, job.file.read_text()) == ([], CSV)
 
 
-@pytest.mark.parametrize("option", ["--concurrency=0.5", "--per-second=x", "--fast", "--format=xml", "--delimiter=ab"])
+@pytest.mark.parametrize("option", ["--concurrency=0.5", "--per-second=x", "--fast", "--delimiter=ab"])
 def test_options_that_cannot_be_read(job: Job, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """They are refused by name, with the usage."""
     with pytest.raises(SystemExit) as stopped:
@@ -135,7 +134,7 @@ def test_the_report(fleet: Fleet, job: Job) -> None:
         assert job.run("--concurrency", "1", "--failed", str(job.folder / "failed.csv")) == 1
         assert job.out.splitlines() == [
             f"9 customers: {earlier or 'failed 7, invalid 1, updated 1'}",
-            "to mend in the file:",
+            f"to mend in the file{', from an earlier run' * bool(earlier)}:",
             "  7 x 404 notFound: no customer has this token id",
             "      lines 2, 3, 4, 5, 6, ...",
             f"  1 x {EMAIL}: at most 255 characters, it has 300",
@@ -235,7 +234,6 @@ OTHERS: dict[str, tuple[list[str], dict[str, str]]] = {
     "another merchant": ([], {"CYBERSOURCE_MERCHANT_ID": "other"}),
     "another portfolio": ([], {"CYBERSOURCE_PORTFOLIO_ID": "other"}),
     "another profile": (["--profile-id", "0" * 36], {}),
-    "another format": (["--format", "jsonl"], {}),
     "other columns": (["--ignore", "x"], {}),
     "another time": ([], {}),
 }

@@ -8,6 +8,9 @@ from typing import Any
 
 from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
+from .errors import InvalidRequest
+
+USAGE = 2  # the command was called in a way in which it cannot work
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,13 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         exit_code: int = options.run(options)
         print(end="", flush=True)
-    except (UsageError, RunAgain) as error:
+    except (RunAgain, UsageError, InvalidRequest) as error:
         say(f"error: {error}", sys.stderr)
-        return error.exit_code
+        return RunAgain.exit_code if isinstance(error, RunAgain) else USAGE
     except OSError as error:  # of a file, or because stdout is full, or not read any more, as after `| head`
         give_up(stdout)
         say(f"error: {error.filename or 'stdout'}: {error.strerror}", sys.stderr)
-        return UsageError.exit_code if error.filename else 1
+        return USAGE if error.filename else 1
     return exit_code
 
 

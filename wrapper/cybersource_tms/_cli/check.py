@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from cybersource_tms._calls.environment import Environment, resolve_base_url, resolve_environment
+from cybersource_tms._calls.requests import parse_customer_id
 from cybersource_tms._credentials import variables
 from cybersource_tms._credentials.arguments import naming, read_file, show
 from cybersource_tms._credentials.certificates import key_and_certificate, key_id_of
@@ -44,6 +45,9 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found, and return the exit code. An empty variable counts as unset."""
+    if options.customer is not None:
+        with naming(customer_id="--customer"):
+            parse_customer_id(options.customer)
     given = {name: value for name, value in os.environ.items() if value}
     report = _check_variables(given, options.customer) if options.p12 is None else _check_p12(options.p12, given)
     return print_report(report, as_json=options.json)

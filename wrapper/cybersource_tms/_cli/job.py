@@ -34,11 +34,11 @@ class Job:
     def __init__(self, rows: RowsFile, signals: Signals, outcomes: OutcomesFile | None) -> None:
         self._rows, self._signals, self._outcomes = rows, signals, outcomes
         self._lines = bytearray()
-        self._same_id: dict[int, int] = {}
+        self._contradicting: dict[int, list[int]] = {}  # by the first line with the same id
         self._in_flight: dict[str, Row] = {}
         self._differences: dict[str, list[str]] = {}
         self._stopped = False
-        self._read()
+        self._find_customers()
         self._progress = Progress(self._lines.count(_TO_DO))
         if _TO_DO not in self._lines:
             say(f"{rows.path}: there is no customer in it", sys.stderr)
@@ -79,7 +79,7 @@ class Job:
             self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
         return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
 
-    def _read(self) -> None:
+    def _find_customers(self) -> None:
         """Read the file, so that what is wrong with all of it is said before anything is sent."""
         seen, repeated = set[int](), set[int]()
         for row in self._rows:
@@ -90,29 +90,24 @@ class Job:
                 key = hash(row.key) % _KEYS
                 (repeated if key in seen else seen).add(key)
         del seen
-        if repeated:
-            self._compare_repeated(repeated)
-
-    def _compare_repeated(self, keys: set[int]) -> None:
-        """Take out the lines that repeat another one, and find those that contradict another one."""
         first: dict[str, tuple[int, int]] = {}
-        for row in self._rows:
+        for row in self._rows if repeated else ():
             self._signals.check()
-            if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in keys:
+            if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in repeated:
                 values = hash(json.dumps([row.wanted, str(row.problem)], sort_keys=True))
                 line, other = first.setdefault(row.key, (row.line, values))
-                if values != other:
-                    self._same_id |= {row.line: line, line: self._same_id.get(line, row.line)}
-                elif line != row.line:
+                if line != row.line:  # one customer has one outcome
                     self._lines[row.line] = _NO_CUSTOMER
+                if values != other:
+                    self._contradicting.setdefault(line, []).append(row.line)
 
     def _pairs(self) -> Pairs:
         for row in self._rows:
             self._signals.check()
             if self._lines[row.line] == _TO_DO:
-                if other := self._same_id.get(row.line):
-                    text = f"the same id as line {other}" if other < row.line else f"line {other} has the same id"
-                    row = evolve(row, problem=InvalidRequest(f"{text}, with other values"))  # noqa: PLW2901
+                if others := self._contradicting.get(row.line):
+                    problem = InvalidRequest(f"the same id as line {others[0]}, with other values")
+                    row = evolve(row, problem=problem)  # noqa: PLW2901
                 # The client refuses what is no id and no change, so that all lines go one way.
                 name = f"line {row.line}" if row.problem else str(row.customer_id)
                 self._in_flight[name] = row
@@ -135,5 +130,6 @@ class Job:
         self._settle(line)
 
     def _settle(self, line: Line, *, earlier: bool = False) -> None:
-        self._lines[line["line"]] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
+        for number in (line["line"], *self._contradicting.get(line["line"], ())):
+            self._lines[number] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
         self._progress.add(line, earlier=earlier)

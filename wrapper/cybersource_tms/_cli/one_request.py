@@ -8,10 +8,8 @@ from urllib.request import getproxies
 
 from cybersource_tms._calls.responses import CLOCK_TOLERANCE, describe_seconds_ahead
 from cybersource_tms._clients import CustomersClient
-from cybersource_tms._credentials.arguments import naming
-from cybersource_tms.errors import InvalidRequest, Unauthorized
+from cybersource_tms.errors import Unauthorized
 
-from . import UsageError
 from .p12_contents import RESPONSE
 from .report import Report
 
@@ -22,22 +20,14 @@ _TOO_LATE = -115  # seconds; a token is dated 5 seconds back, and good for 120
 
 
 def retrieve(customer_id: str, settings: dict[str, Any], report: Report) -> None:
-    """Read a customer once, and add what came of it to the report.
-
-    Raises:
-        UsageError: It is no customer's id.
-        CybersourceError: Of any kind but `Unauthorized`.
-    """
+    """Read a customer once, and add what came of it to the report; raise errors other than `Unauthorized`."""
     with CustomersClient(**settings, retries=None) as customers:
         log, note = logging.getLogger("cybersource_tms"), partial(_note_response, report)
         level = log.level
         log.addFilter(note)
         log.setLevel(logging.DEBUG)
         try:
-            with naming(customer_id="--customer"):
-                customers.retrieve(customer_id)
-        except InvalidRequest as error:
-            raise UsageError(str(error)) from None
+            customers.retrieve(customer_id)
         except Unauthorized:
             report["causes"] = _describe_causes(settings, report)
             report["problems"].append("the credentials were not accepted; look for the cause in the order above")

@@ -25,13 +25,12 @@ _FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve
 
 def list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
     """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
-    publics = [key.public_key() for key in p12[0]]
-    certified = [certificates.public_key(each) for each in p12[1]]
-    alone = [key for key in publics if key not in certified]
-    kinds = ["key and certificate" if key in publics else "certificate" for key in certified]
-    entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in alone)]
-    for entry, public in zip(entries, [*certified, *alone], strict=True):
-        entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(publics) == 1)
+    keys = [key.public_key() for key in p12[0]]
+    publics = [certificates.public_key(each) for each in p12[1]]
+    kinds = ["key and certificate" if public in keys else "certificate" for public in publics]
+    entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in keys if key not in publics)]
+    for entry, public in zip(entries, [*publics, *(key for key in keys if key not in publics)], strict=True):
+        entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(keys) == 1)
         entry["likely"] = entry["likely"] if SIGNING in entry["can_serve_as"] else None
         entry["used_by"] = ", ".join(_users(entry["key_id"], public, given)) or None
     return entries

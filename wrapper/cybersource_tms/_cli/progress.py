@@ -14,6 +14,8 @@ from attrs import define, field
 
 _EVERY = 10.0  # seconds between two lines
 _MOST_REASONS, _MOST_LINES = 100, 5  # that are told apart, and whose numbers are named
+_TO_MEND, _EARLIER = "to mend in the file:", "to mend in the file, from an earlier run:"
+_NOT_FINAL = "not final:"
 _CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
 
 
@@ -45,13 +47,14 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total, self._started, self._next_line = total, time.monotonic(), 0.0
         self._earlier, self._now = Counter[str](), Counter[str]()
-        self._reasons: dict[tuple[bool, str], _Reason] = {}
+        self._reasons: dict[str, dict[str, _Reason]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
 
     def add(self, outcome: dict[str, Any], *, earlier: bool = False) -> None:
         """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
         (self._earlier if earlier else self._now)[outcome["status"]] += 1
         if outcome["error"]:
-            self._add_reason(outcome, outcome["message"] or outcome["error"])
+            title = _EARLIER if earlier else _TO_MEND if outcome["final"] else _NOT_FINAL
+            self._add_reason(self._reasons[title], outcome["line"], outcome["message"] or outcome["error"])
         if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
             rate = self._now.total() / max(time.monotonic() - self._started, 0.001)
@@ -64,23 +67,22 @@ class Progress:
         earlier = f"{self._earlier.total()} by earlier runs ({_describe(self._earlier)}); now: " * bool(self._earlier)
         left = f", not reached {not_reached}" * bool(not_reached)
         yield f"{self._total} customers: {earlier}{_describe(self._now)}{left}"
-        for final, title in ((True, "to mend in the file:"), (False, "not final:")):
-            reasons = [reason for (is_final, _), reason in self._reasons.items() if is_final == final]
+        for title, reasons in self._reasons.items():
             yield from [title] * bool(reasons)
-            for reason in sorted(reasons, key=lambda reason: -reason.count):
+            for reason in sorted(reasons.values(), key=lambda reason: -reason.count):
                 numbers = ", ".join(map(str, reason.lines)) + ", ..." * (reason.count > len(reason.lines))
                 yield f"  {reason.count} x {reason.text}\n      line{'s' * (reason.count > 1)} {numbers}"
 
-    def _add_reason(self, outcome: dict[str, Any], message: str) -> None:
+    def _add_reason(self, reasons: dict[str, _Reason], line: int, message: str) -> None:
         text = _CALL.sub("", message)
-        key = outcome["final"], re.sub("[0-9]+", "0", text)
-        if key not in self._reasons and len(self._reasons) >= _MOST_REASONS:
-            key, text = (outcome["final"], ""), "other reasons, which are in the file of outcomes"
-        reason = self._reasons.setdefault(key, _Reason(text))
+        key = re.sub("[0-9]+", "0", text)
+        if key not in reasons and len(reasons) >= _MOST_REASONS:
+            key, text = "", "other reasons, which are in the file of outcomes"
+        reason = reasons.setdefault(key, _Reason(text))
         reason.count += 1
-        reason.lines += [outcome["line"]] * (reason.count <= _MOST_LINES)
-        if reason.count == 1:
-            say(f"line {outcome['line']}: {message}", sys.stderr)
+        reason.lines += [line] * (reason.count <= _MOST_LINES)
+        if reason.count == 1 and reasons is not self._reasons[_EARLIER]:
+            say(f"line {line}: {message}", sys.stderr)
 
 
 def _describe(counts: Counter[str]) -> str:

@@ -39,18 +39,18 @@ def _lines(report: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Yield a line for each thing that is known, and more where it is long. A list has one thing per line."""
     for name, value in report.items():
         label = indent + name.replace("_", " ")
-        for part in _parts(value):
+        parts: list[Any] = [value] if not isinstance(value, list) else value or ["none"]
+        for part in parts:
             if isinstance(part, dict):
                 yield label
                 yield from _lines(cast("Report", part), indent + "  ")
             elif part is not None:
-                yield from _wrap(label, {True: "yes", False: "no"}[part] if isinstance(part, bool) else str(part))
+                text = {True: "yes", False: "no"}[part] if isinstance(part, bool) else str(part)
+                yield from textwrap.wrap(
+                    text,
+                    _WIDTH,
+                    initial_indent=f"{label} ".ljust(_LABEL),
+                    subsequent_indent=" " * _LABEL,
+                    break_on_hyphens=False,
+                )
                 label = ""
-
-
-def _parts(value: Any) -> list[Any]:
-    return value or ["none"] if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-
-
-def _wrap(label: str, text: str) -> list[str]:
-    return textwrap.TextWrapper(_WIDTH, f"{label} ".ljust(_LABEL), " " * _LABEL, break_on_hyphens=False).wrap(text)

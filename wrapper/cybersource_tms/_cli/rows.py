@@ -36,11 +36,14 @@ class Row:
 
 
 class RowsFile:
-    """The file. It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed."""
+    """The file, which is JSON Lines without a delimiter.
 
-    def __init__(self, path: Path, form: str, delimiter: str, ignored: Iterable[str]) -> None:
+    It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed.
+    """
+
+    def __init__(self, path: Path, delimiter: str | None, ignored: Iterable[str]) -> None:
         self.path, self.version = path, _version(path)
-        self._is_csv, self._delimiter, self._ignored = form == "csv", delimiter, frozenset(ignored) - {ID}
+        self._delimiter, self._ignored = delimiter, frozenset(ignored) - {ID}
         if not path.is_file():
             raise UsageError(f"{path}: it is not a regular file, and has to be read more than once")
 
@@ -67,12 +70,12 @@ class RowsFile:
         """Write some lines, chosen by their numbers, to another file, in the form of this one."""
         with target.open("w", encoding="utf-8", newline="") as copy:
             for number, row in enumerate(self):
-                copy.write(self._first * (self._is_csv and number == 0) + row.text * is_wanted(row.line))
+                copy.write(self._first * bool(self._delimiter and number == 0) + row.text * is_wanted(row.line))
 
     def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
         self._first = next(lines, "")
         first = self._first.removeprefix(_BOM)
-        if self._is_csv:
+        if self._delimiter:
             parse = csv_parser(first, self._delimiter, self._ignored)
             records = csv_records(lines)
         elif first.startswith("["):
@@ -81,7 +84,7 @@ class RowsFile:
             parse = partial(parse_json, ignored=self._ignored)
             records = enumerate(chain([first], lines), 1)
         for number, text in records:
-            if text.strip(f"{self._delimiter}\r\n "):
+            if text.strip(f"{self._delimiter or ''}\r\n "):
                 yield _row(number, text, parse)
 
 

@@ -41,15 +41,15 @@ from typing import Any
 from cybersource_tms._clients import CustomersClient
 from cybersource_tms._credentials import variables
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
 from .job import Job
+from .lines import DELIMITERS
 from .outcomes import OutcomesFile
 from .rows import RowsFile
 from .signals import Signals
 
-_SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_JSON_LINES = {".json", ".jsonl", ".ndjson"}  # suffixes; other files are CSV
 _PACE = {"concurrency": "--concurrency", "per_second": "--per-second", "max_failures": "--max-failures"}
 
 
@@ -63,8 +63,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add = parser.add_argument
     add("file", metavar="FILE", type=Path, help="CSV or JSON Lines")
-    add("--format", choices=("csv", "jsonl"), help="what FILE is (default: by its suffix)")
-    add("--delimiter", metavar="C", type=_delimiter, default=",", help="between cells of CSV (default: a comma)")
+    add("--delimiter", choices=(*DELIMITERS, r"\t"), default=",", help="between cells of CSV (default: a comma)")
     add("--ignore", metavar="NAME", action="append", default=[], help="leave out this column; can be repeated")
     add("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
     add("--failed", metavar="FILE", type=Path, help="write the lines that have failed, to mend and run them")
@@ -86,37 +85,26 @@ def run(options: argparse.Namespace) -> int:
     try:
         with signals.heeded():
             return _run(options, signals)
-    except InvalidRequest as error:
-        raise UsageError(str(error)) from None
     except KeyboardInterrupt:
         return 128 + (signals.received or signal.SIGINT)
 
 
 def _run(options: argparse.Namespace, signals: Signals) -> int:
-    form = options.format or _SUFFIXES.get(options.file.suffix.lower())
-    if form is None:
-        raise UsageError(f"{options.file}: say by --format whether it is csv or jsonl")
     path = options.outcomes or Path(f"{options.file}.outcomes.jsonl")
     paths = [each.resolve() for each in (options.file, path, options.failed) if each]
     if len(set(paths)) < len(paths):
         raise UsageError("FILE, --outcomes and --failed have to be different files")
-    rows = RowsFile(options.file, form, options.delimiter, options.ignore)
+    delimiter = None if options.file.suffix.lower() in _JSON_LINES else options.delimiter.replace(r"\t", "\t")
+    rows = RowsFile(options.file, delimiter, options.ignore)
     with (
         naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"),
         CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id) as customers,
     ):
         merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
         account = [customers.environment.value, customers.base_url, *merchant, options.profile_id]
-        about = [*rows.version[:2], *account, form, options.delimiter, *sorted(options.ignore)]
+        about = [*rows.version[:2], *account, delimiter, *sorted(options.ignore)]
         outcomes = None if options.dry_run else OutcomesFile(path, about)
         job = Job(rows, signals, outcomes)
         with outcomes or nullcontext():
             job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
         return job.finish(options.failed)
-
-
-def _delimiter(text: str) -> str:
-    delimiter = text.replace("\\t", "\t")
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise argparse.ArgumentTypeError("expected one character, or \\t")
-    return delimiter
