@@ -1,5 +1,7 @@
 """What a P12 file holds, and what each key and certificate in it can serve as."""
 
+import getpass
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -8,22 +10,67 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from cybersource_tms._calls.responses import printable
 from cybersource_tms._credentials import certificates, variables
+from cybersource_tms._credentials.arguments import naming, read_file
 from cybersource_tms._credentials.p12 import P12, read_p12
 from cybersource_tms.errors import InvalidRequest
 
-from .report import Report
+from . import UsageError
+from .report import Report, noting
 
-SIGNING, RESPONSE, REQUEST = "signing", "response", "request encryption"
-WHICH_KEY = (
+_SIGNING, RESPONSE, _REQUEST = "signing", "response", "request encryption"
+_WHICH_KEY = (
     "the file does not say whether a key signs or is for responses; what is likely follows from how long it is valid. "
     'The Business Center lists the key ids of the one kind as "REST - Certificate", of the other as '
     '"REST - API Response MLE"'
 )
+_PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
 _TWO_YEARS = 730  # days: signing keys are valid for about three years, response keys for about one
 _FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve_as", "used_by", "problem")
 
 
-def list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
+def check_p12(path: str, given: Mapping[str, str]) -> Report:
+    """Report what is in a file."""
+    report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
+    with noting(report):
+        report["entries"] = _list_contents(_open_p12(path, given), given)
+        report["problems"] += _find_problems(report["entries"])
+        if any(_SIGNING in entry["can_serve_as"] for entry in report["entries"]):
+            report["note"] = _WHICH_KEY
+    return report
+
+
+def _open_p12(path: str, given: Mapping[str, str]) -> P12:
+    """Open the file without a password, with the password of either variable, or with one that is asked for."""
+    names = [name for name in _PASSWORDS if name in given]
+    with naming(path="--p12", password=", ".join(names)):
+        content = read_file("path", path)
+        try:
+            return read_p12(content, None)
+        except InvalidRequest as error:
+            if not str(error).startswith("password"):
+                raise
+        if not names:
+            return read_p12(content, _ask_password())
+        with suppress(InvalidRequest):
+            return read_p12(content, given[names[0]])
+        return read_p12(content, given[names[-1]])
+
+
+def _ask_password() -> str:
+    with suppress(EOFError, KeyboardInterrupt):
+        if sys.stdin.isatty():
+            return getpass.getpass()
+    raise UsageError(f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password")
+
+
+def describe_validity(certificate: x509.Certificate) -> Report:
+    """Return the first and the last day of a certificate, and which kind of key is valid for so long."""
+    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    likely = RESPONSE if (ends - starts).days < _TWO_YEARS else _SIGNING
+    return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
+
+
+def _list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
     """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
     keys = [key.public_key() for key in p12[0]]
     publics = [certificates.public_key(each) for each in p12[1]]
@@ -31,12 +78,12 @@ def list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
     entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in keys if key not in publics)]
     for entry, public in zip(entries, [*publics, *(key for key in keys if key not in publics)], strict=True):
         entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(keys) == 1)
-        entry["likely"] = entry["likely"] if SIGNING in entry["can_serve_as"] else None
+        entry["likely"] = entry["likely"] if _SIGNING in entry["can_serve_as"] else None
         entry["used_by"] = ", ".join(_users(entry["key_id"], public, given)) or None
     return entries
 
 
-def find_problems(entries: Iterable[Report]) -> list[str]:
+def _find_problems(entries: Iterable[Report]) -> list[str]:
     """Say so if no key is of any use, or no certificate of the service's where there are some."""
     keys = [entry["can_serve_as"] for entry in entries if entry["holds"] != "certificate"]
     services = [entry["can_serve_as"] for entry in entries if _is_service(entry)]
@@ -44,13 +91,6 @@ def find_problems(entries: Iterable[Report]) -> list[str]:
     if services and not any(services):
         problems.append(f"no certificate of {certificates.SERVICE} in it can encrypt requests")
     return problems
-
-
-def describe_validity(certificate: x509.Certificate) -> Report:
-    """Return the first and the last day of a certificate, and which kind of key is valid for so long."""
-    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    likely = RESPONSE if (ends - starts).days < _TWO_YEARS else SIGNING
-    return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
 
 
 def _entry(holds: str, thing: x509.Certificate | RSAPublicKey) -> Report:
@@ -71,10 +111,10 @@ def _entry(holds: str, thing: x509.Certificate | RSAPublicKey) -> Report:
 
 def _uses(entry: Report, *, is_only_key: bool) -> list[str]:
     if entry["holds"] == "certificate":
-        return [REQUEST] if _is_service(entry) and entry["key_id"] else []
+        return [_REQUEST] if _is_service(entry) and entry["key_id"] else []
     if entry["holds"] == "key":
         return [RESPONSE] * is_only_key
-    return [SIGNING, RESPONSE] if entry["key_id"] else [RESPONSE]  # whose id can be given
+    return [_SIGNING, RESPONSE] if entry["key_id"] else [RESPONSE]  # whose id can be given
 
 
 def _users(key_id: str | None, public: object, given: Mapping[str, str]) -> Iterable[str]:
