@@ -1,6 +1,5 @@
 """`cybersource-tms update FILE`: an outcome for each line, whatever stops the job and however often."""
 
-import csv
 import errno
 import io
 import logging
@@ -342,6 +341,18 @@ def replace(file: Path, content: str) -> None:
     file.write_text(content)
 
 
+def while_checked(file: Path, action: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something when a file is looked at for the third time, before the first line is taken."""
+    real, left = os.stat, [1, 2, 3]
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if path == file and left and left.pop() == 1:
+            action()
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "overwritten": lambda file: file.write_text(NEW),
     "cut": lambda file: os.truncate(file, 100),
@@ -370,14 +381,7 @@ def test_a_file_that_changes_while_the_job_runs(
 def test_a_file_that_changes_while_it_is_checked(fleet: Fleet, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is the cause that is said, and not what is wrong with its half."""
     job.write("\n".join([f"id,{EMAIL}", *(f"{each},{LAST}" * 500 for each in IDS)]))
-    real = csv.reader
-
-    def read(lines: io.StringIO, **options: Any) -> Any:
-        if lines.getvalue().startswith("id"):
-            job.file.write_bytes(job.file.read_bytes()[:-3000] + b"\xff" * 3000)
-        return real(lines, **options)
-
-    monkeypatch.setattr("csv.reader", read)
+    while_checked(job.file, lambda: job.file.write_bytes(job.file.read_bytes()[:-3000] + b"\xff" * 3000), monkeypatch)
     assert job.run() == 75
     assert job.err == f"error: {job.file}: it has changed since this run began\n"
     assert fleet.received == []
@@ -536,15 +540,8 @@ def test_a_signal_while_an_outcome_is_recorded(fleet: Fleet, job: Job, monkeypat
 def test_a_signal_while_the_file_is_checked(fleet: Fleet, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends that, too."""
     job.write_emails(IDS)
-    with monkeypatch.context() as patch:
-
-        def read(*given: Any, **options: Any) -> Any:
-            patch.undo()
-            signal.raise_signal(signal.SIGTERM)
-            return csv.reader(*given, **options)
-
-        patch.setattr("csv.reader", read)
-        assert job.run() == 143
+    while_checked(job.file, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch)
+    assert job.run() == 143
     assert fleet.received == []
 
 

@@ -67,10 +67,10 @@ class RowsFile:
         raise RunAgain(f"{self.path}: it has changed since this run began")
 
     def copy(self, target: Path, is_wanted: Callable[[int], bool]) -> None:
-        """Write some lines, chosen by their numbers, to another file, in the form of this one."""
+        """Write some lines, by their numbers, to another file, in the form of this one, which was read before."""
         with target.open("w", encoding="utf-8", newline="") as copy:
-            for number, row in enumerate(self):
-                copy.write(self._first * bool(self._delimiter and number == 0) + row.text * is_wanted(row.line))
+            copy.write(self._first if self._delimiter else "")
+            copy.writelines(row.text for row in self if is_wanted(row.line))
 
     def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
         self._first = next(lines, "")
