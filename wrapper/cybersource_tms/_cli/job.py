@@ -83,7 +83,6 @@ class Job:
         """Read the file, so that what is wrong with all of it is said before anything is sent."""
         seen, repeated = set[int](), set[int]()
         for row in self._rows:
-            self._signals.check()
             self._lines += bytes(row.line + 1 - len(self._lines))
             if row.wanted or row.problem:
                 self._lines[row.line] = _TO_DO
@@ -92,7 +91,6 @@ class Job:
         del seen
         first: dict[str, tuple[int, int]] = {}
         for row in self._rows if repeated else ():
-            self._signals.check()
             if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in repeated:
                 values = hash(json.dumps([row.wanted, str(row.problem)], sort_keys=True))
                 line, other = first.setdefault(row.key, (row.line, values))
@@ -103,7 +101,6 @@ class Job:
 
     def _pairs(self) -> Pairs:
         for row in self._rows:
-            self._signals.check()
             if self._lines[row.line] == _TO_DO:
                 if others := self._contradicting.get(row.line):
                     problem = InvalidRequest(f"the same id as line {others[0]}, with other values")

@@ -4,6 +4,7 @@ import getpass
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -33,9 +34,12 @@ def check_p12(path: str, given: Mapping[str, str]) -> Report:
     report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
     with noting(report):
         report["entries"] = _list_contents(_open_p12(path, given), given)
-        report["problems"] += _find_problems(report["entries"])
-        if any(_SIGNING in entry["can_serve_as"] for entry in report["entries"]):
-            report["note"] = _WHICH_KEY
+        uses = {use for entry in report["entries"] for use in entry["can_serve_as"]}
+        if not uses & {_SIGNING, RESPONSE}:
+            report["problems"].append("no key in it can sign or decrypt")
+        if _REQUEST not in uses and any(map(_is_service, report["entries"])):
+            report["problems"].append(f"no certificate of {certificates.SERVICE} in it can encrypt requests")
+        report["note"] = _WHICH_KEY if _SIGNING in uses else None
     return report
 
 
@@ -49,11 +53,10 @@ def _open_p12(path: str, given: Mapping[str, str]) -> P12:
         except InvalidRequest as error:
             if not str(error).startswith("password"):
                 raise
-        if not names:
-            return read_p12(content, _ask_password())
+        passwords = [given[name] for name in names] or [_ask_password()]
         with suppress(InvalidRequest):
-            return read_p12(content, given[names[0]])
-        return read_p12(content, given[names[-1]])
+            return read_p12(content, passwords[0])
+        return read_p12(content, passwords[-1])
 
 
 def _ask_password() -> str:
@@ -73,48 +76,35 @@ def describe_validity(certificate: x509.Certificate) -> Report:
 def _list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
     """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
     keys = [key.public_key() for key in p12[0]]
-    publics = [certificates.public_key(each) for each in p12[1]]
-    kinds = ["key and certificate" if public in keys else "certificate" for public in publics]
-    entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in keys if key not in publics)]
-    for entry, public in zip(entries, [*publics, *(key for key in keys if key not in publics)], strict=True):
-        entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(keys) == 1)
-        entry["likely"] = entry["likely"] if _SIGNING in entry["can_serve_as"] else None
-        entry["used_by"] = ", ".join(_users(entry["key_id"], public, given)) or None
-    return entries
+    certified = [certificates.public_key(each) for each in p12[1]]
+    alone = [_entry(None, key, keys, given) for key in keys if key not in certified]
+    return [*(_entry(each, certificates.public_key(each), keys, given) for each in p12[1]), *alone]
 
 
-def _find_problems(entries: Iterable[Report]) -> list[str]:
-    """Say so if no key is of any use, or no certificate of the service's where there are some."""
-    keys = [entry["can_serve_as"] for entry in entries if entry["holds"] != "certificate"]
-    services = [entry["can_serve_as"] for entry in entries if _is_service(entry)]
-    problems = [] if any(keys) else ["no key in it can sign or decrypt"]
-    if services and not any(services):
-        problems.append(f"no certificate of {certificates.SERVICE} in it can encrypt requests")
-    return problems
-
-
-def _entry(holds: str, thing: x509.Certificate | RSAPublicKey) -> Report:
-    entry: Report = {"holds": holds, **dict.fromkeys(_FACTS)}
+def _entry(
+    certificate: x509.Certificate | None, public: Any, keys: list[RSAPublicKey], given: Mapping[str, str]
+) -> Report:
+    holds = "key" if certificate is None else "key and certificate" if public in keys else "certificate"
+    entry: Report = {"holds": holds, **dict.fromkeys(_FACTS), "can_serve_as": []}
     try:
-        if isinstance(thing, RSAPublicKey):
-            certificates.check_size("key", thing)
+        if certificate is None:
+            certificates.check_size("key", public)
         else:
-            entry |= {"common_name": certificates.name_of(thing) or "none", **describe_validity(thing)}
+            entry |= {"common_name": certificates.name_of(certificate) or "none", **describe_validity(certificate)}
             with suppress(InvalidRequest):
-                entry["key_id"] = printable(certificates.key_id_of("certificate", thing))
-            certificates.rsa_key_of("certificate", thing)
-            certificates.check_validity("certificate", thing, warns=True)
+                entry["key_id"] = printable(certificates.key_id_of("certificate", certificate))
+            certificates.rsa_key_of("certificate", certificate)
+            certificates.check_validity("certificate", certificate, warns=True)
+        entry["can_serve_as"] = {
+            "key": [RESPONSE] * (len(keys) == 1),  # whose id can be given
+            "certificate": [_REQUEST] * bool(_is_service(entry) and entry["key_id"]),
+            "key and certificate": [*[_SIGNING] * bool(entry["key_id"]), RESPONSE],
+        }[holds]
     except InvalidRequest as error:
         entry["problem"] = str(error).partition(": ")[2]
+    entry["likely"] = entry["likely"] if _SIGNING in entry["can_serve_as"] else None
+    entry["used_by"] = ", ".join(_users(entry["key_id"], public, given)) or None
     return entry
-
-
-def _uses(entry: Report, *, is_only_key: bool) -> list[str]:
-    if entry["holds"] == "certificate":
-        return [_REQUEST] if _is_service(entry) and entry["key_id"] else []
-    if entry["holds"] == "key":
-        return [RESPONSE] * is_only_key
-    return [_SIGNING, RESPONSE] if entry["key_id"] else [RESPONSE]  # whose id can be given
 
 
 def _users(key_id: str | None, public: object, given: Mapping[str, str]) -> Iterable[str]:
