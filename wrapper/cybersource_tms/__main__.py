@@ -10,8 +10,6 @@ from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
 from .errors import InvalidRequest
 
-USAGE = 2  # the command was called in a way in which it cannot work
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
@@ -28,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(end="", flush=True)
     except (RunAgain, UsageError, InvalidRequest) as error:
         say(f"error: {error}", sys.stderr)
-        return RunAgain.exit_code if isinstance(error, RunAgain) else USAGE
+        return RunAgain.exit_code if isinstance(error, RunAgain) else UsageError.exit_code
     except OSError as error:  # of a file, or because stdout is full, or not read any more, as after `| head`
         give_up(stdout)
         say(f"error: {error.filename or 'stdout'}: {error.strerror}", sys.stderr)
-        return USAGE if error.filename else 1
+        return UsageError.exit_code if error.filename else 1
     return exit_code
 
 

@@ -4,6 +4,8 @@
 class UsageError(Exception):
     """The command was called in a way in which it cannot work; the message is one line."""
 
+    exit_code = 2
+
 
 class RunAgain(Exception):
     """The command ends before it is done, and the same command goes on; the message is one line."""

@@ -109,22 +109,24 @@ def _describe_certificate(given: Mapping[str, str], names: tuple[str, str], labe
 
 def _retrieve(customer_id: str, settings: dict[str, Any], report: Report) -> None:
     """Read a customer once, and add what came of it to the report; raise errors other than `Unauthorized`."""
-    with CustomersClient(**settings, retries=None) as customers:
-        log, note = logging.getLogger("cybersource_tms"), partial(_note_response, report)
-        level = log.level
-        log.addFilter(note)
-        log.setLevel(logging.DEBUG)
-        try:
+    log, note, encryption = (
+        logging.getLogger("cybersource_tms"),
+        partial(_note_response, report),
+        settings["encryption"],
+    )
+    level = log.level
+    log.addFilter(note)
+    log.setLevel(logging.DEBUG)
+    try:
+        with CustomersClient(**settings, retries=None) as customers:
             customers.retrieve(customer_id)
-        except Unauthorized:
-            report["causes"] = _describe_causes(settings, report)
-            report["problems"].append("the credentials were not accepted; look for the cause in the order above")
-        else:
-            encryption = settings["encryption"]
-            report["response_encrypted"] = bool(encryption and encryption.response_key_id)
-        finally:
-            log.setLevel(level)
-            log.removeFilter(note)
+        report["response_encrypted"] = bool(encryption and encryption.response_key_id)
+    except Unauthorized:
+        report["causes"] = _describe_causes(settings, report)
+        report["problems"].append("the credentials were not accepted; look for the cause in the order above")
+    finally:
+        log.setLevel(level)
+        log.removeFilter(note)
 
 
 def _note_response(report: Report, record: logging.LogRecord) -> bool:

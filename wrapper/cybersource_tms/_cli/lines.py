@@ -49,8 +49,8 @@ def csv_parser(first: str, delimiter: str, ignored: Collection[str]) -> Parse:
         named = dict(zip(header, cells, strict=True))
         if _NUMBER.fullmatch(named[ID]):
             raise Mismatch("a spreadsheet has made a number of it; export the ids as text", ID)
-        given = ((name, named[name], schema) for name, schema in schemas.items() if named[name])
-        return named[ID], ((name, _parse_cell(name, cell, schema, delimiter)) for name, cell, schema in given)
+        given = (name for name in schemas if named[name])
+        return named[ID], ((name, _parse_cell(name, named[name], schemas[name], delimiter)) for name in given)
 
     return parse
 

@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -26,14 +26,14 @@ _WHICH_KEY = (
 )
 _PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
 _TWO_YEARS = 730  # days: signing keys are valid for about three years, response keys for about one
-_FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve_as", "used_by", "problem")
+_FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve_as", "problem")
 
 
 def check_p12(path: str, given: Mapping[str, str]) -> Report:
     """Report what is in a file."""
     report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
     with noting(report):
-        report["entries"] = _list_contents(_open_p12(path, given), given)
+        report["entries"] = _list_contents(_open_p12(path, given))
         uses = {use for entry in report["entries"] for use in entry["can_serve_as"]}
         if not uses & {_SIGNING, RESPONSE}:
             report["problems"].append("no key in it can sign or decrypt")
@@ -73,17 +73,15 @@ def describe_validity(certificate: x509.Certificate) -> Report:
     return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
 
 
-def _list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
+def _list_contents(p12: P12) -> list[Report]:
     """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
     keys = [key.public_key() for key in p12[0]]
     certified = [certificates.public_key(each) for each in p12[1]]
-    alone = [_entry(None, key, keys, given) for key in keys if key not in certified]
-    return [*(_entry(each, certificates.public_key(each), keys, given) for each in p12[1]), *alone]
+    pairs = [*zip(p12[1], certified, strict=True), *((None, key) for key in keys if key not in certified)]
+    return [_entry(certificate, public, keys) for certificate, public in pairs]
 
 
-def _entry(
-    certificate: x509.Certificate | None, public: Any, keys: list[RSAPublicKey], given: Mapping[str, str]
-) -> Report:
+def _entry(certificate: x509.Certificate | None, public: Any, keys: list[RSAPublicKey]) -> Report:
     holds = "key" if certificate is None else "key and certificate" if public in keys else "certificate"
     entry: Report = {"holds": holds, **dict.fromkeys(_FACTS), "can_serve_as": []}
     try:
@@ -103,18 +101,7 @@ def _entry(
     except InvalidRequest as error:
         entry["problem"] = str(error).partition(": ")[2]
     entry["likely"] = entry["likely"] if _SIGNING in entry["can_serve_as"] else None
-    entry["used_by"] = ", ".join(_users(entry["key_id"], public, given)) or None
     return entry
-
-
-def _users(key_id: str | None, public: object, given: Mapping[str, str]) -> Iterable[str]:
-    """Yield the variables that name this key: by a P12 that has it, too, or by its id."""
-    for path, password in (variables.SIGNING_P12, variables.RESPONSE_P12):
-        with suppress(InvalidRequest, KeyError):
-            if public in [key.public_key() for key in read_p12(given[path], given.get(password))[0]]:
-                yield path
-    if key_id and key_id == given.get(variables.RESPONSE_KEY_ID):
-        yield variables.RESPONSE_KEY_ID
 
 
 def _is_service(entry: Report) -> bool:
