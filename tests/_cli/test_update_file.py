@@ -99,7 +99,7 @@ def test_ways_to_write_a_file(fleet: Fleet, job: Job, name: str, content: str, o
     assert job.run(*options) == 0
     assert fleet.bodies() == [{GROUP: {"email": LAST}}]
     assert job.statuses() == {ID: "updated"}
-    assert job.out.startswith("1 customers: updated 1\n")
+    assert job.out.startswith("1 customers: 1 updated\n")
 
 
 def test_ids_are_case_insensitive(fleet: Fleet, job: Job) -> None:

@@ -72,7 +72,7 @@ def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Repor
         with naming(environment=variables.ENVIRONMENT, base_url=variables.BASE_URL):
             resolve_base_url(resolve_environment(settings["environment"]), settings["base_url"])
         report |= _describe_keys(given, **settings)
-        if not (settings["encryption"] and settings["encryption"].response_key_id):
+        if not _decrypts(settings):
             report["warnings"].append(_PLAIN)
         if customer_id is not None:
             _retrieve(customer_id, settings, report)
@@ -109,24 +109,24 @@ def _describe_certificate(given: Mapping[str, str], names: tuple[str, str], labe
 
 def _retrieve(customer_id: str, settings: dict[str, Any], report: Report) -> None:
     """Read a customer once, and add what came of it to the report; raise errors other than `Unauthorized`."""
-    log, note, encryption = (
-        logging.getLogger("cybersource_tms"),
-        partial(_note_response, report),
-        settings["encryption"],
-    )
+    log, note = logging.getLogger("cybersource_tms"), partial(_note_response, report)
     level = log.level
     log.addFilter(note)
     log.setLevel(logging.DEBUG)
     try:
         with CustomersClient(**settings, retries=None) as customers:
             customers.retrieve(customer_id)
-        report["response_encrypted"] = bool(encryption and encryption.response_key_id)
+        report["response_encrypted"] = _decrypts(settings)
     except Unauthorized:
         report["causes"] = _describe_causes(settings, report)
         report["problems"].append("the credentials were not accepted; look for the cause in the order above")
     finally:
         log.setLevel(level)
         log.removeFilter(note)
+
+
+def _decrypts(settings: dict[str, Any]) -> bool:
+    return bool(settings["encryption"] and settings["encryption"].response_key_id)
 
 
 def _note_response(report: Report, record: logging.LogRecord) -> bool:

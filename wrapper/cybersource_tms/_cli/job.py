@@ -26,13 +26,15 @@ _NO_CUSTOMER, _TO_DO, _DONE, _FAILED, _NOT_FINAL = range(5)  # what is known of 
 _KEYS = 2**60  # a number below takes 32 bytes
 
 Pairs = Iterator[tuple[str, JSON | Modify]]
+Start = Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]
 
 
 class Job:
-    """Updates the customers of a file that is good as a whole; without a file of outcomes it only compares them."""
+    """Updates the customers of a file. It is read as a whole at first, so that nothing is sent if that is wrong."""
 
-    def __init__(self, rows: RowsFile, signals: Signals, outcomes: OutcomesFile | None) -> None:
-        self._rows, self._signals, self._outcomes = rows, signals, outcomes
+    def __init__(self, rows: RowsFile, signals: Signals) -> None:
+        self._rows, self._signals = rows, signals
+        self._outcomes: OutcomesFile | None = None
         self._lines = bytearray()
         self._contradicting: dict[int, list[int]] = {}  # by the first line with the same id
         self._in_flight: dict[str, Row] = {}
@@ -43,19 +45,20 @@ class Job:
         if _TO_DO not in self._lines:
             say(f"{rows.path}: there is no customer in it", sys.stderr)
 
-    def run(self, start: Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]) -> None:
-        """Do what is left; what ends it early is said."""
-        for line in self._outcomes.earlier() if self._outcomes else ():
+    def run(self, start: Start, outcomes: OutcomesFile | None) -> None:
+        """Do what is left, or only compare without a file of outcomes. What ends it early is said."""
+        self._outcomes = outcomes
+        for line in outcomes.earlier() if outcomes else ():
             if line["final"] and _TO_DO in self._lines[line["line"] : line["line"] + 1]:
                 self._settle(line, earlier=True)
         job = start(self._pairs())  # which refuses wrong options
         try:
-            with job as outcomes:
-                while outcome := self._signals.wait_for(outcomes):
+            with job as finished:
+                while outcome := self._signals.wait_for(finished):
                     self._record(outcome)
             self._rows.check_unchanged()
-            if self._outcomes:
-                self._outcomes.check_place()
+            if outcomes:
+                outcomes.check_place()
         except KeyboardInterrupt:
             pass
         except (CybersourceError, RunAgain, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
@@ -65,7 +68,7 @@ class Job:
     def finish(self, failed: Path | None) -> int:
         """Print the report, write the lines that have failed to another file, and return the exit code."""
         left = self._lines.count(_TO_DO)
-        say("\n".join(self._progress.report(left)), sys.stdout)
+        say("\n".join(self._progress.report()), sys.stdout)
         if self._outcomes:
             say(f"outcomes are in {self._outcomes.path}", sys.stdout)
         if self._signals.received:
@@ -80,7 +83,6 @@ class Job:
         return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
 
     def _find_customers(self) -> None:
-        """Read the file, so that what is wrong with all of it is said before anything is sent."""
         seen, repeated = set[int](), set[int]()
         for row in self._rows:
             self._lines += bytes(row.line + 1 - len(self._lines))

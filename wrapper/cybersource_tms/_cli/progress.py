@@ -46,32 +46,34 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self._total, self._started, self._next_line = total, time.monotonic(), 0.0
-        self._earlier, self._now = Counter[str](), Counter[str]()
+        self._counts, self._of_this_run = Counter[str](), 0
         self._reasons: dict[str, dict[str, _Reason]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
 
     def add(self, outcome: dict[str, Any], *, earlier: bool = False) -> None:
         """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
-        (self._earlier if earlier else self._now)[outcome["status"]] += 1
+        self._counts[outcome["status"] + " by an earlier run" * earlier] += 1
+        self._of_this_run += not earlier
         if outcome["error"]:
             title = _EARLIER if earlier else _TO_MEND if outcome["final"] else _NOT_FINAL
             self._add_reason(self._reasons[title], outcome["line"], outcome["message"] or outcome["error"])
         if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
-            rate = self._now.total() / max(time.monotonic() - self._started, 0.001)
-            done = self._earlier.total() + self._now.total()
-            left = timedelta(seconds=round((self._total - done) / rate))
-            say(f"{done} of {self._total}, {rate:.1f}/s, {left} left: {_describe(self._now)}", sys.stderr)
+            rate = self._of_this_run / max(time.monotonic() - self._started, 0.001)
+            left = timedelta(seconds=round((self._total - self._counts.total()) / rate))
+            say(f"{self._counts.total()} of {self._total}, {rate:.1f}/s, {left} left: {self._describe()}", sys.stderr)
 
-    def report(self, not_reached: int) -> Iterator[str]:
+    def report(self) -> Iterator[str]:
         """Yield the lines of the report."""
-        earlier = f"{self._earlier.total()} by earlier runs ({_describe(self._earlier)}); now: " * bool(self._earlier)
-        left = f", not reached {not_reached}" * bool(not_reached)
-        yield f"{self._total} customers: {earlier}{_describe(self._now)}{left}"
+        self._counts["not reached"] = self._total - self._counts.total()
+        yield f"{self._total} customers: {self._describe()}"
         for title, reasons in self._reasons.items():
             yield from [title] * bool(reasons)
             for reason in sorted(reasons.values(), key=lambda reason: -reason.count):
                 numbers = ", ".join(map(str, reason.lines)) + ", ..." * (reason.count > len(reason.lines))
                 yield f"  {reason.count} x {reason.text}\n      line{'s' * (reason.count > 1)} {numbers}"
+
+    def _describe(self) -> str:
+        return ", ".join(f"{count} {status}" for status, count in self._counts.items() if count) or "none"
 
     def _add_reason(self, reasons: dict[str, _Reason], line: int, message: str) -> None:
         text = _CALL.sub("", message)
@@ -83,7 +85,3 @@ class Progress:
         reason.lines += [line] * (reason.count <= _MOST_LINES)
         if reason.count == 1 and reasons is not self._reasons[_EARLIER]:
             say(f"line {line}: {message}", sys.stderr)
-
-
-def _describe(counts: Counter[str]) -> str:
-    return ", ".join(f"{status} {number}" for status, number in counts.items()) or "none"

@@ -33,7 +33,7 @@ import argparse
 import logging
 import os
 import signal
-from contextlib import nullcontext
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -96,15 +96,13 @@ def _run(options: argparse.Namespace, signals: Signals) -> int:
         raise UsageError("FILE, --outcomes and --failed have to be different files")
     delimiter = None if options.file.suffix.lower() in _JSON_LINES else options.delimiter.replace(r"\t", "\t")
     rows = RowsFile(options.file, delimiter, options.ignore)
-    with (
-        naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"),
-        CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id) as customers,
-    ):
+    with ExitStack() as files, naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"):
+        client = CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id)
+        customers = files.enter_context(client)
+        job = Job(rows, signals)
         merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
-        account = [customers.environment.value, customers.base_url, *merchant, options.profile_id]
-        about = [*rows.version[:2], *account, delimiter, *sorted(options.ignore)]
-        outcomes = None if options.dry_run else OutcomesFile(path, about)
-        job = Job(rows, signals, outcomes)
-        with outcomes or nullcontext():
-            job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
+        about = [*rows.version[:2], customers.environment.value, customers.base_url, *merchant, options.profile_id]
+        about += [delimiter, *sorted(options.ignore)]
+        outcomes = None if options.dry_run else OutcomesFile(path, about, files)
+        job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}), outcomes)
         return job.finish(options.failed)
