@@ -144,14 +144,6 @@ def test_the_report(fleet: Fleet, job: Job) -> None:
     assert len([*job.folder.glob("failed.2*.csv")]) == 1  # the first one, which somebody may have mended
 
 
-def test_many_reasons(fleet: Fleet, job: Job) -> None:
-    """They are told apart up to a number."""
-    names = ["".join(chr(97 + int(digit)) for digit in str(number)) for number in range(150)]
-    job.write("".join(f'{{"id": "{name}", "{name}": 1}}\n' for name in names), "a.jsonl")
-    assert job.run() == 1
-    assert "  50 x other reasons, which are in the file of outcomes\n" in job.out
-
-
 def test_the_failed_lines(fleet: Fleet, job: Job) -> None:
     """They are written in the form of the file, mark, delimiter, line ends and quotes included; mended, they run."""
     bad = f'"{"y" * 40}";"a\nb"\r\n'

@@ -72,7 +72,7 @@ def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Repor
         with naming(environment=variables.ENVIRONMENT, base_url=variables.BASE_URL):
             resolve_base_url(resolve_environment(settings["environment"]), settings["base_url"])
         report |= _describe_keys(given, **settings)
-        if not _decrypts(settings):
+        if not report["response_key_id"]:
             report["warnings"].append(_PLAIN)
         if customer_id is not None:
             _retrieve(customer_id, settings, report)
@@ -116,17 +116,13 @@ def _retrieve(customer_id: str, settings: dict[str, Any], report: Report) -> Non
     try:
         with CustomersClient(**settings, retries=None) as customers:
             customers.retrieve(customer_id)
-        report["response_encrypted"] = _decrypts(settings)
+        report["response_encrypted"] = bool(report["response_key_id"])
     except Unauthorized:
         report["causes"] = _describe_causes(settings, report)
         report["problems"].append("the credentials were not accepted; look for the cause in the order above")
     finally:
         log.setLevel(level)
         log.removeFilter(note)
-
-
-def _decrypts(settings: dict[str, Any]) -> bool:
-    return bool(settings["encryption"] and settings["encryption"].response_key_id)
 
 
 def _note_response(report: Report, record: logging.LogRecord) -> bool:

@@ -38,7 +38,6 @@ class Job:
         self._lines = bytearray()
         self._contradicting: dict[int, list[int]] = {}  # by the first line with the same id
         self._in_flight: dict[str, Row] = {}
-        self._differences: dict[str, list[str]] = {}
         self._stopped = False
         self._find_customers()
         self._progress = Progress(self._lines.count(_TO_DO))
@@ -110,20 +109,16 @@ class Job:
                 # The client refuses what is no id and no change, so that all lines go one way.
                 name = f"line {row.line}" if row.problem else str(row.customer_id)
                 self._in_flight[name] = row
-                yield name, row.wanted if self._outcomes or row.problem else partial(self._compare, name, row.wanted)
-
-    def _compare(self, name: str, wanted: JSON, customer: Customer) -> None:
-        if changes := changed_fields(customer, wanted):
-            self._differences[name] = field_paths(changes.to_dict())
+                yield name, row.wanted if self._outcomes or row.problem else partial(_compare, row)
 
     def _record(self, outcome: UpdateOutcome) -> None:
         row, error = self._in_flight.pop(outcome.customer_id), outcome.error
         if isinstance(error, Unauthorized | Forbidden) and is_from_service(error):
             return  # it ends the job, which says it once for all that were in flight
         line = describe(row, outcome)
-        if changed := self._differences.pop(outcome.customer_id, None):
+        if row.differences:
             line["status"] = "would change"
-            say(f"{row.customer_id}: {', '.join(changed)}", sys.stdout)
+            say(f"{row.customer_id}: {', '.join(row.differences)}", sys.stdout)
         if self._outcomes:
             self._outcomes.append(line)
         self._settle(line)
@@ -132,3 +127,8 @@ class Job:
         for number in (line["line"], *self._contradicting.get(line["line"], ())):
             self._lines[number] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
         self._progress.add(line, earlier=earlier)
+
+
+def _compare(row: Row, customer: Customer) -> None:
+    if changes := changed_fields(customer, row.wanted):
+        row.differences.extend(field_paths(changes.to_dict()))

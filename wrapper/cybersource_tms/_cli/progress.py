@@ -4,18 +4,18 @@ import os
 import re
 import sys
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from attrs import define, field
-
 _EVERY = 10.0  # seconds between two lines
-_MOST_REASONS, _MOST_LINES = 100, 5  # that are told apart, and whose numbers are named
+_MOST_LINES = 5  # whose numbers are named
 _TO_MEND, _EARLIER = "to mend in the file:", "to mend in the file, from an earlier run:"
 _NOT_FINAL = "not final:"
+_Reason = tuple[str, "array[int]"]  # a message, and the numbers of the lines
 _CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
 
 
@@ -32,13 +32,6 @@ def give_up(stream: Any) -> None:
     """Let what is written to a stream vanish, also what it still holds, which the interpreter writes at its end."""
     with suppress(OSError, ValueError):  # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-@define
-class _Reason:
-    text: str
-    count: int = 0
-    lines: list[int] = field(factory=list[int])
 
 
 class Progress:
@@ -68,20 +61,16 @@ class Progress:
         yield f"{self._total} customers: {self._describe()}"
         for title, reasons in self._reasons.items():
             yield from [title] * bool(reasons)
-            for reason in sorted(reasons.values(), key=lambda reason: -reason.count):
-                numbers = ", ".join(map(str, reason.lines)) + ", ..." * (reason.count > len(reason.lines))
-                yield f"  {reason.count} x {reason.text}\n      line{'s' * (reason.count > 1)} {numbers}"
+            for text, lines in sorted(reasons.values(), key=lambda reason: -len(reason[1])):
+                numbers = ", ".join(map(str, lines[:_MOST_LINES])) + ", ..." * (len(lines) > _MOST_LINES)
+                yield f"  {len(lines)} x {text}\n      line{'s' * (len(lines) > 1)} {numbers}"
 
     def _describe(self) -> str:
         return ", ".join(f"{count} {status}" for status, count in self._counts.items() if count) or "none"
 
     def _add_reason(self, reasons: dict[str, _Reason], line: int, message: str) -> None:
         text = _CALL.sub("", message)
-        key = re.sub("[0-9]+", "0", text)
-        if key not in reasons and len(reasons) >= _MOST_REASONS:
-            key, text = "", "other reasons, which are in the file of outcomes"
-        reason = reasons.setdefault(key, _Reason(text))
-        reason.count += 1
-        reason.lines += [line] * (reason.count <= _MOST_LINES)
-        if reason.count == 1 and reasons is not self._reasons[_EARLIER]:
+        lines = reasons.setdefault(re.sub("[0-9]+", "0", text), (text, array("Q")))[1]
+        lines.append(line)
+        if len(lines) == 1 and reasons is not self._reasons[_EARLIER]:
             say(f"line {line}: {message}", sys.stderr)

@@ -33,6 +33,7 @@ class Row:
     customer_id: str | None = None
     wanted: JSON = field(factory=dict[str, Any], repr=False)
     problem: InvalidRequest | None = None
+    differences: list[str] = field(factory=list[str])  # from the customer, found by a dry run
 
 
 class RowsFile:

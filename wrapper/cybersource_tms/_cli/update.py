@@ -22,11 +22,11 @@ FILE, account and options are the same. Otherwise it moves the old outcomes
 aside, under a name with the date, and compares all customers. To keep 30 days:
   find . -name '*.outcomes.2*.jsonl' -mtime +30 -delete
 
-SIGTERM or Ctrl-C: it ends within 5 seconds, and nothing new is sent.
-Exit code: 0 every customer is as wanted (--dry-run: can be), 1 lines have to
-be mended, 2 the command or FILE as a whole is wrong, 75 run it again: not all
-is final, FILE has changed, or the credentials were refused, 130 and 143 it was
-stopped. Credentials come from the variables CYBERSOURCE_..., see the README.
+SIGTERM or Ctrl-C ends it within 5 seconds. Exit code: 0 every customer is as
+wanted (--dry-run: can be), 1 lines have to be mended, 2 the command or FILE as
+a whole is wrong, 75 run it again (not all is final, FILE has changed, or the
+credentials were refused), 130 and 143 it was stopped. Credentials come from the
+variables CYBERSOURCE_..., see the README.
 """
 
 import argparse
@@ -63,7 +63,8 @@ def add_parser(subparsers: Any) -> None:
     )
     add = parser.add_argument
     add("file", metavar="FILE", type=Path, help="CSV or JSON Lines")
-    add("--delimiter", choices=(*DELIMITERS, r"\t"), default=",", help="between cells of CSV (default: a comma)")
+    delimiters = (*DELIMITERS, r"\t")
+    add("--delimiter", metavar="C", choices=delimiters, default=",", help=r"of CSV: ; | or \t (default: a comma)")
     add("--ignore", metavar="NAME", action="append", default=[], help="leave out this column; can be repeated")
     add("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
     add("--failed", metavar="FILE", type=Path, help="write the lines that have failed, to mend and run them")
