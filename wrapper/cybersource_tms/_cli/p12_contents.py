@@ -21,7 +21,7 @@ from .report import Report, noting
 _SIGNING, RESPONSE, _REQUEST = "signing", "response", "request encryption"
 _WHICH_KEY = (
     "the file does not say whether a key signs or is for responses; how long it is valid makes one likely. The "
-    'Business Center lists ids of signing keys as "REST - Certificate", and of response keys as "REST - API Response MLE"'
+    'Business Center lists ids of signing keys as "REST - Certificate", of response keys as "REST - API Response MLE"'
 )
 _PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
 _TWO_YEARS = 730  # days: signing keys are valid for about three years, response keys for about one
