@@ -355,15 +355,15 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("moment", [2, 21], ids=["early", "late"])
+@pytest.mark.parametrize(("moment", "concurrency"), [(2, 1), (21, 1), (22, 16)], ids=["early", "late", "last"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_file_that_changes_while_the_job_runs(
-    fleet: Fleet, job: Job, change: Callable[[Path], object], moment: int
+    fleet: Fleet, job: Job, change: Callable[[Path], object], moment: int, concurrency: int
 ) -> None:
     """It is said, and nothing of the new content is sent under the old one, even while lines are torn."""
     job.write_emails(IDS[:11])
     fleet.watch = lambda number: number == moment and change(job.file)
-    assert job.run("--concurrency", "1") == 75
+    assert job.run("--concurrency", str(concurrency)) == 75
     assert f"stopped: {job.file}: it has changed since this run began" in job.err
     assert all(body == {"buyerInformation": {"email": LAST}} for body in fleet.bodies())
     assert f"{PRIVATE} new" not in fleet.emails()

@@ -10,13 +10,18 @@ from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
 from .errors import InvalidRequest
 
+_Formatter = argparse.RawDescriptionHelpFormatter
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
     parser = argparse.ArgumentParser(prog="cybersource-tms", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, update):
-        command.add_parser(subparsers)
+    for name, command in {"check": check, "update": update}.items():
+        summary = str(command.__doc__).partition("\n")[0]
+        subparser = subparsers.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     options = parser.parse_args(arguments)
     stdout: Any = sys.stdout
     with suppress(AttributeError):  # there may be none

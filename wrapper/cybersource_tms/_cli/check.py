@@ -1,4 +1,7 @@
-"""What your keys, P12 files and environment variables amount to; with --customer, whether the service accepts them."""
+"""Show what your keys, P12 files and environment variables amount to.
+
+With --customer, it also shows whether the service accepts them.
+"""
 
 import argparse
 import logging
@@ -37,14 +40,12 @@ _OWN_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _TOO_LATE = -115  # seconds; a token is dated 5 seconds back, and good for 120
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser("check", help="what your keys and variables amount to", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes to its parser."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--p12", metavar="FILE", help="list what is in this file, instead of reading the variables")
     what.add_argument("--customer", metavar="ID", help="also read this customer, once")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

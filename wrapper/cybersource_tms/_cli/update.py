@@ -36,7 +36,6 @@ import signal
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cybersource_tms._clients import CustomersClient
 from cybersource_tms._credentials import variables
@@ -53,14 +52,8 @@ _JSON_LINES = {".json", ".jsonl", ".ndjson"}  # suffixes; other files are CSV
 _PACE = {"concurrency": "--concurrency", "per_second": "--per-second", "max_failures": "--max-failures"}
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add the command to the parser."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "update",
-        help="update the customers of a file",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes to its parser."""
     add = parser.add_argument
     add("file", metavar="FILE", type=Path, help="CSV or JSON Lines")
     delimiters = (*DELIMITERS, r"\t")
@@ -74,7 +67,6 @@ def add_parser(subparsers: Any) -> None:
     add("--max-failures", metavar="N", type=int, default=20, help="in a row, as without network (default: 20)")
     add("--profile-id", metavar="ID", help="the token profile, if the merchant has more than one")
     add("--verbose", action="store_true", help="show retries and waits, with times")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
