@@ -34,7 +34,7 @@ _NAMES = (
     *("environment", "host", "base_url", "merchant", "portfolio", "credential", "key_id", "algorithm"),
     *("key_valid_from", "key_expires", "key_likely", "encryption", "request_key_id", "request_key_expires"),
     *("response_key_id", "response_key_valid_from", "response_key_expires", "response_key_likely", "status"),
-    *("correlation_id", "clock_seconds_ahead", "response_encrypted", "causes", "note"),
+    *("correlation_id", "clock_seconds_ahead", "response_encrypted", "causes"),
 )
 _OWN_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _TOO_LATE = -115  # seconds; a token is dated 5 seconds back, and good for 120
@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Report:
-    report: Report = {**dict.fromkeys(_NAMES), "warnings": [], "problems": []}
-    report["note"] = _NOT_ASKED if customer_id is None else None
+    report: Report = dict.fromkeys(_NAMES)
+    report |= {"note": None if customer_id else _NOT_ASKED, "warnings": [], "problems": []}
     # What is known even where the variables do not fit together.
     report |= {name: show(given[variable]) for name, variable in _IDS.items() if variable in given}
     with suppress(ValueError):

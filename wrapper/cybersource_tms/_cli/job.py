@@ -66,13 +66,12 @@ class Job:
 
     def finish(self, failed: Path | None) -> int:
         """Print the report, write the lines that have failed to another file, and return the exit code."""
-        left = self._lines.count(_TO_DO)
         say("\n".join(self._progress.report()), sys.stdout)
         if self._outcomes:
             say(f"outcomes are in {self._outcomes.path}", sys.stdout)
         if self._signals.received:
             return 128 + self._signals.received
-        is_unfinished = self._stopped or left or _NOT_FINAL in self._lines
+        is_unfinished = self._stopped or _TO_DO in self._lines or _NOT_FINAL in self._lines
         if is_unfinished:
             say("run the same command again: it goes on with what is left", sys.stdout)
         if failed:

@@ -13,8 +13,7 @@ from typing import Any
 
 _EVERY = 10.0  # seconds between two lines
 _MOST_LINES = 5  # whose numbers are named
-_TO_MEND, _EARLIER = "to mend in the file:", "to mend in the file, from an earlier run:"
-_NOT_FINAL = "not final:"
+_TO_MEND, _EARLIER, _NOT_FINAL = "to mend in the file:", "to mend in the file, from an earlier run:", "not final:"
 _Reason = tuple[str, "array[int]"]  # a message, and the numbers of the lines
 _CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
 

@@ -77,13 +77,11 @@ class RowsFile:
         self._first = next(lines, "")
         first = self._first.removeprefix(_BOM)
         if self._delimiter:
-            parse = csv_parser(first, self._delimiter, self._ignored)
-            records = csv_records(lines)
+            parse, records = csv_parser(first, self._delimiter, self._ignored), csv_records(lines)
         elif first.startswith("["):
             raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
         else:
-            parse = partial(parse_json, ignored=self._ignored)
-            records = enumerate(chain([first], lines), 1)
+            parse, records = partial(parse_json, ignored=self._ignored), enumerate(chain([first], lines), 1)
         for number, text in records:
             if text.strip(f"{self._delimiter or ''}\r\n "):
                 yield _row(number, text, parse)
@@ -122,5 +120,4 @@ def _row(line: int, text: str, parse: Parse) -> Row:
     except (InvalidRequest, Mismatch) as error:
         more = text.rstrip("\r\n").count("\n")
         place = f" (lines {line} to {line + more})" if more else ""
-        problem = InvalidRequest(f"{error}{place}", path=getattr(error, "path", None))
-        return Row(line, text, key, checked, problem=problem)
+        return Row(line, text, key, checked, problem=InvalidRequest(f"{error}{place}"))

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import FrameType
-from typing import TypeVar, cast
+from typing import cast
 
-_Item = TypeVar("_Item")
+from cybersource_tms._calls.records import UpdateOutcome
 
 _GRACE = 4.0  # seconds
 _NOTE = b"stopping: it takes some seconds at most; once more, and the process ends at once\n"
@@ -38,14 +38,14 @@ class Signals:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-    def wait_for(self, items: Iterator[_Item]) -> _Item | None:
-        """Return the next item, or None if there is none, and raise `KeyboardInterrupt` within `items` once."""
+    def wait_for(self, outcomes: Iterator[UpdateOutcome]) -> UpdateOutcome | None:
+        """Return the next outcome, or None if there is none, and raise `KeyboardInterrupt` within the job once."""
         self._may_interrupt = True
         try:
-            if self.received and not self._has_interrupted:  # since the last item
+            if self.received and not self._has_interrupted:  # since the last one
                 self._has_interrupted = True
-                return cast("Generator[_Item]", items).throw(KeyboardInterrupt)
-            return next(items, None)
+                return cast("Generator[UpdateOutcome]", outcomes).throw(KeyboardInterrupt)
+            return next(outcomes, None)
         finally:
             self._may_interrupt = False
 
