@@ -288,12 +288,12 @@ def test_a_file_that_holds_no_outcomes(fleet: Fleet, job: Job, content: bytes, l
     assert (job.outcomes_file.read_bytes(), fleet.received) == (before, [])
 
 
-@pytest.mark.parametrize("room", [0, 100])
-def test_a_disk_that_is_full(fleet: Fleet, job: Job, room: int) -> None:
+@pytest.mark.parametrize(("lines", "room"), [(2, 0), (2, 100), (0, 10)])
+def test_a_disk_that_is_full(fleet: Fleet, job: Job, lines: int, room: int) -> None:
     """The command ends with one line that says so, and goes on when there is room."""
     job.write_emails(IDS)
     assert job.run() == 0
-    size = job.outcomes_file.write_bytes(b"".join(job.outcomes_file.read_bytes().splitlines(keepends=True)[:2]))
+    size = job.outcomes_file.write_bytes(b"".join(job.outcomes_file.read_bytes().splitlines(keepends=True)[:lines]))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, limits[1]))
     try:
@@ -520,13 +520,14 @@ class Alarm(io.StringIO):
 
 
 def test_a_signal_while_an_outcome_is_recorded(fleet: Fleet, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No outcome gets lost."""
+    """No outcome gets lost, and nothing else begins."""
     job.write_emails(IDS)
     fleet.fail(*[Fault(delay=0.2)] * 12)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", Alarm())
         assert job.run("--concurrency", "6") == 143
     assert sorted(fleet.sent()) == sorted(each for each, status in job.statuses().items() if status == "updated")
+    assert len(fleet.sent("GET")) <= 6
 
 
 def test_a_signal_while_the_file_is_checked(fleet: Fleet, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
