@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from cybersource_tms_sandbox import Sandbox, page_customer
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-LONGEST = 5.0  # seconds that a process may live on
 COMMAND = [sys.executable, "-m", "cybersource_tms", "update", "--concurrency", "8", "--max-failures", "1000"]
 
 
@@ -57,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--signals", type=int, default=1000, help="default: %(default)s")
     parser.add_argument("--customers", type=int, default=2000, help="in each round (default: %(default)s)")
+    parser.add_argument("--longest", type=float, default=5, help="seconds a process may live on (default: %(default)s)")
     options = parser.parse_args()
     ids = [f"{number:032d}" for number in range(options.customers)]
     sandbox, sent, problems, rounds = Sandbox(), Counter[str](), list[str](), 0
@@ -73,7 +73,7 @@ def main() -> None:
             while code and not problems:
                 code, number, seconds = run_until_signal(file)
                 sent.update([number.name] if number else [])
-                if seconds > LONGEST:
+                if seconds > options.longest:
                     problems.append(f"{number}: it lived on for {seconds:.1f} s")
                 if not number and code:
                     problems.append(f"exit code {code} without a signal")

@@ -1,5 +1,6 @@
 """The fixtures for the update command: `fleet`, a sandbox with many customers, and `job`, a file of customers."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def fleet(_fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Job:
-    """Return a job without a file."""
+def job(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Job:
+    """Return a job without a file. However slow it is after a signal, it does not end the tests' own process."""
+    monkeypatch.setattr(os, "_exit", lambda code: None)
     return Job(tmp_path, capsys)

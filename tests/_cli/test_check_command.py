@@ -277,7 +277,6 @@ def entry(**differences: Any) -> dict[str, Any]:
         "expires": UNTIL,
         "likely": None if "can_serve_as" in differences else "response",
         "can_serve_as": ["signing", "response"],
-        "used_by": None,
         "problem": None,
         **differences,
     }
@@ -349,20 +348,6 @@ def test_contents(report: Report, tmp_path: Path, content: Callable[[], bytes], 
     assert sorted(found["entries"], key=str) == sorted(expected, key=str)
     assert (found["ok"], found["warnings"]) == (True, [])
     assert bool(found["note"]) is any("signing" in each["can_serve_as"] for each in expected)
-
-
-def test_which_variables_use_a_key(report: Report, tmp_path: Path) -> None:
-    """A key that the variables name already is told by them, whichever file it is in."""
-    variables = p12_variables(tmp_path) | {"CYBERSOURCE_MLE_RESPONSE_KEY_ID": "9"}
-    keys = [rsa_key(), rsa_key("response"), rsa_key("other")]
-    several = [certificate(MERCHANT_ID), certificate("x", rsa_key("response"), "8"), certificate("y", keys[2], "9")]
-    path = written(tmp_path, write_p12(keys, [*several, service_certificate()]), "copy.p12")
-    assert {each["key_id"]: each["used_by"] for each in report("--p12", str(path), **variables)["entries"]} == {
-        SERIAL: "CYBERSOURCE_P12_PATH",
-        "8": "CYBERSOURCE_MLE_RESPONSE_P12_PATH",
-        "9": "CYBERSOURCE_MLE_RESPONSE_KEY_ID",
-        "service-key": None,
-    }
 
 
 NO_KEY, NO_SERVICE = (

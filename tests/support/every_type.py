@@ -245,7 +245,7 @@ def test_a_cell(column: str, cell: str, expected: Any, tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([["id", column], [ID, cell]])
-    [row] = RowsFile(path, "csv", ",", ())
+    [row] = RowsFile(path, ",", ())
     if row.problem:
         assert str(row.problem).endswith(f"{column}{expected}")
     else:

@@ -8,14 +8,20 @@ from typing import Any
 
 from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
+from .errors import InvalidRequest
+
+_Formatter = argparse.RawDescriptionHelpFormatter
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
     parser = argparse.ArgumentParser(prog="cybersource-tms", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, update):
-        command.add_parser(subparsers)
+    for name, command in {"check": check, "update": update}.items():
+        summary = str(command.__doc__).partition("\n")[0]
+        subparser = subparsers.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     options = parser.parse_args(arguments)
     stdout: Any = sys.stdout
     with suppress(AttributeError):  # there may be none
@@ -23,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         exit_code: int = options.run(options)
         print(end="", flush=True)
-    except (UsageError, RunAgain) as error:
+    except (RunAgain, UsageError, InvalidRequest) as error:
         say(f"error: {error}", sys.stderr)
-        return error.exit_code
+        return RunAgain.exit_code if isinstance(error, RunAgain) else UsageError.exit_code
     except OSError as error:  # of a file, or because stdout is full, or not read any more, as after `| head`
         give_up(stdout)
         say(f"error: {error.filename or 'stdout'}: {error.strerror}", sys.stderr)

@@ -1,4 +1,4 @@
-"""What `cybersource-tms` runs: a module for each command, with its `add_parser`."""
+"""What `cybersource-tms` runs: a module for each command, whose docstring is its help."""
 
 
 class UsageError(Exception):

@@ -1,92 +1,71 @@
-"""What your keys, P12 files and environment variables amount to; with --customer, whether the service accepts them."""
+"""Show what your keys, P12 files and environment variables amount to.
+
+With --customer, it also shows whether the service accepts them.
+"""
 
 import argparse
-import getpass
+import logging
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
 from cybersource_tms._calls.environment import Environment, resolve_base_url, resolve_environment
+from cybersource_tms._calls.requests import parse_customer_id
+from cybersource_tms._calls.responses import CLOCK_TOLERANCE, describe_seconds_ahead
+from cybersource_tms._clients import CustomersClient
 from cybersource_tms._credentials import variables
-from cybersource_tms._credentials.arguments import naming, read_file, show
+from cybersource_tms._credentials.arguments import naming, show
 from cybersource_tms._credentials.certificates import key_and_certificate, key_id_of
-from cybersource_tms._credentials.p12 import P12, read_p12
-from cybersource_tms.errors import InvalidRequest
+from cybersource_tms._credentials.p12 import read_p12
+from cybersource_tms.errors import InvalidRequest, Unauthorized
 
-from . import UsageError
-from .one_request import FINDINGS, retrieve
-from .p12_contents import SIGNING, WHICH_KEY, describe_validity, find_problems, list_contents
+from .p12_contents import RESPONSE, check_p12, describe_validity
 from .report import Report, noting, print_report
 
-_PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
+_IDS = {"merchant": variables.MERCHANT, "portfolio": variables.PORTFOLIO}
 _NOT_ASKED = "the service was not asked; --customer ID reads a customer"
 _PLAIN = f"from March 2027 the service sends no response that is not encrypted: set {variables.MLE} to both or response"
 _NAMES = (
     *("environment", "host", "base_url", "merchant", "portfolio", "credential", "key_id", "algorithm"),
     *("key_valid_from", "key_expires", "key_likely", "encryption", "request_key_id", "request_key_expires"),
-    *("response_key_id", "response_key_valid_from", "response_key_expires", "response_key_likely"),
+    *("response_key_id", "response_key_valid_from", "response_key_expires", "response_key_likely", "status"),
+    *("correlation_id", "clock_seconds_ahead", "response_encrypted", "causes"),
 )
+_OWN_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_TOO_LATE = -115  # seconds; a token is dated 5 seconds back, and good for 120
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser("check", help="what your keys and variables amount to", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes to its parser."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--p12", metavar="FILE", help="list what is in this file, instead of reading the variables")
     what.add_argument("--customer", metavar="ID", help="also read this customer, once")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found, and return the exit code. An empty variable counts as unset."""
+    if options.customer is not None:
+        with naming(customer_id="--customer"):
+            parse_customer_id(options.customer)
     given = {name: value for name, value in os.environ.items() if value}
-    report = _check_variables(given, options.customer) if options.p12 is None else _check_p12(options.p12, given)
+    report = _check_variables(given, options.customer) if options.p12 is None else check_p12(options.p12, given)
     return print_report(report, as_json=options.json)
 
 
-def _check_p12(path: str, given: Mapping[str, str]) -> Report:
-    report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
-    with noting(report):
-        report["entries"] = list_contents(_open_p12(path, given), given)
-        report["problems"] += find_problems(report["entries"])
-        if any(SIGNING in entry["can_serve_as"] for entry in report["entries"]):
-            report["note"] = WHICH_KEY
-    return report
-
-
-def _open_p12(path: str, given: Mapping[str, str]) -> P12:
-    """Open the file without a password, with the password of either variable, or with one that is asked for."""
-    names = [name for name in _PASSWORDS if name in given]
-    with naming(path="--p12", password=", ".join(names)):
-        content = read_file("path", path)
-        try:
-            return read_p12(content, None)
-        except InvalidRequest as error:
-            if not str(error).startswith("password"):
-                raise
-        if not names:
-            return read_p12(content, _ask_password())
-        with suppress(InvalidRequest):
-            return read_p12(content, given[names[0]])
-        return read_p12(content, given[names[-1]])
-
-
-def _ask_password() -> str:
-    with suppress(EOFError, KeyboardInterrupt):
-        if sys.stdin.isatty():
-            return getpass.getpass()
-    raise UsageError(f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password")
-
-
 def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Report:
-    report: Report = {**dict.fromkeys((*_NAMES, *FINDINGS, "note")), "warnings": [], "problems": []}
-    report["note"] = _NOT_ASKED if customer_id is None else None
-    report |= _describe_account(given)
+    report: Report = dict.fromkeys(_NAMES)
+    report |= {"note": None if customer_id else _NOT_ASKED, "warnings": [], "problems": []}
+    # What is known even where the variables do not fit together.
+    report |= {name: show(given[variable]) for name, variable in _IDS.items() if variable in given}
+    with suppress(ValueError):
+        environment = Environment(given.get(variables.ENVIRONMENT, Environment.TEST.value))
+        report |= {"environment": environment.value, "host": environment.host}
     for name, meant in variables.unknown(given).items():
         report["warnings"].append(f"{name} is not known" + (f"; is it {meant}?" if meant else ""))
     with noting(report):
@@ -94,21 +73,11 @@ def _check_variables(given: Mapping[str, str], customer_id: str | None) -> Repor
         with naming(environment=variables.ENVIRONMENT, base_url=variables.BASE_URL):
             resolve_base_url(resolve_environment(settings["environment"]), settings["base_url"])
         report |= _describe_keys(given, **settings)
-        if not (settings["encryption"] and settings["encryption"].response_key_id):
+        if not report["response_key_id"]:
             report["warnings"].append(_PLAIN)
         if customer_id is not None:
-            retrieve(customer_id, settings, report)
+            _retrieve(customer_id, settings, report)
     return report
-
-
-def _describe_account(given: Mapping[str, str]) -> Report:
-    """Return what is known even where the variables do not fit together."""
-    ids = {"merchant": given.get(variables.MERCHANT), "portfolio": given.get(variables.PORTFOLIO)}
-    account: Report = {name: value and show(value) for name, value in ids.items()}
-    with suppress(ValueError):
-        environment = Environment(given.get(variables.ENVIRONMENT, Environment.TEST.value))
-        account |= {"environment": environment.value, "host": environment.host}
-    return account
 
 
 def _describe_keys(given: Mapping[str, str], **settings: Any) -> Report:
@@ -130,10 +99,57 @@ def _describe_keys(given: Mapping[str, str], **settings: Any) -> Report:
 
 def _describe_certificate(given: Mapping[str, str], names: tuple[str, str], label: str) -> Report:
     """Return what the certificate of a P12's key says and confirms. A response key of one's own making has none."""
-    whose = ("portfolio", variables.PORTFOLIO) if variables.PORTFOLIO in given else ("merchant", variables.MERCHANT)
+    whose = "portfolio" if variables.PORTFOLIO in given else "merchant"
     with suppress(InvalidRequest, KeyError):
-        p12 = read_p12(given[names[0]], given.get(names[1]))
-        certificate = key_and_certificate(given[whose[1]], *p12)[1]
+        owner, p12 = given[_IDS[whose]], read_p12(given[names[0]], given.get(names[1]))
+        certificate = key_and_certificate(owner, *p12)[1]
         found = {f"{label}_{name}": value for name, value in describe_validity(certificate).items()}
-        return found | {whose[0]: given[whose[1]], f"{label}_id": key_id_of("certificate", certificate)}
+        return found | {whose: owner, f"{label}_id": key_id_of("certificate", certificate)}
     return {}
+
+
+def _retrieve(customer_id: str, settings: dict[str, Any], report: Report) -> None:
+    """Read a customer once, and add what came of it to the report; raise errors other than `Unauthorized`."""
+    log, note = logging.getLogger("cybersource_tms"), partial(_note_response, report)
+    level = log.level
+    log.addFilter(note)
+    log.setLevel(logging.DEBUG)
+    try:
+        with CustomersClient(**settings, retries=None) as customers:
+            customers.retrieve(customer_id)
+        report["response_encrypted"] = bool(report["response_key_id"])
+    except Unauthorized:
+        report["causes"] = _describe_causes(settings, report)
+        report["problems"].append("the credentials were not accepted; look for the cause in the order above")
+    finally:
+        log.setLevel(level)
+        log.removeFilter(note)
+
+
+def _note_response(report: Report, record: logging.LogRecord) -> bool:
+    """Take what there is to know of a response from the client's log."""
+    facts = vars(record)
+    if "status" in facts:
+        ahead, correlation_id = facts["clock_seconds_ahead"], facts["correlation_id"]
+        report |= {"status": facts["status"], "correlation_id": None if correlation_id == "none" else correlation_id}
+        report["clock_seconds_ahead"] = None if ahead is None else int(ahead)
+    return True
+
+
+def _describe_causes(settings: dict[str, Any], report: Report) -> dict[str, str]:
+    """Return the usual causes of a 401, each with whether it can be ruled out; a clock that is wrong comes first."""
+    causes = {name: f"possible: {cause}" for name, cause in Unauthorized.causes.items()}
+    if report["key_likely"] == RESPONSE:
+        causes["key"] += "; it is valid for about one year, as response keys are"
+    if report["key_expires"]:
+        causes["key"] += "; its certificate has the right name and is valid"
+    between = [settings["base_url"], *map(getproxies().get, ("https", "all")), *map(os.environ.get, _OWN_AUTHORITIES)]
+    if not any(between):
+        causes["proxy"] = "ruled out: the request went straight to the service"
+    if (ahead := report["clock_seconds_ahead"]) is None:
+        return causes
+    is_likely = ahead > CLOCK_TOLERANCE or ahead < _TOO_LATE
+    clock = {"clock": f"{'likely' if is_likely else 'possible'}: it is {describe_seconds_ahead(ahead)} the service's"}
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        clock["clock"] = f"ruled out: it is within {CLOCK_TOLERANCE} s of the service's"
+    return (clock if is_likely else {}) | causes | clock

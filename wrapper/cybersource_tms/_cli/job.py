@@ -25,36 +25,38 @@ _NO_CUSTOMER, _TO_DO, _DONE, _FAILED, _NOT_FINAL = range(5)  # what is known of 
 _KEYS = 2**60  # a number below takes 32 bytes
 
 Pairs = Iterator[tuple[str, JSON | Modify]]
+Start = Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]
 
 
 class Job:
-    """Updates the customers of a file that is good as a whole; without a file of outcomes it only compares them."""
+    """Updates the customers of a file. It is read as a whole at first, so that nothing is sent if that is wrong."""
 
-    def __init__(self, rows: RowsFile, signals: Signals, outcomes: OutcomesFile | None) -> None:
-        self._rows, self._signals, self._outcomes = rows, signals, outcomes
+    def __init__(self, rows: RowsFile, signals: Signals) -> None:
+        self._rows, self._signals = rows, signals
+        self._outcomes: OutcomesFile | None = None
         self._lines = bytearray()
-        self._same_id: dict[int, int] = {}
+        self._contradicting: dict[int, list[int]] = {}  # by the first line with the same id
         self._in_flight: dict[str, Row] = {}
-        self._differences: dict[str, list[str]] = {}
         self._stopped = False
-        self._read()
+        self._find_customers()
         self._progress = Progress(self._lines.count(_TO_DO))
         if _TO_DO not in self._lines:
             say(f"{rows.path}: there is no customer in it", sys.stderr)
 
-    def run(self, start: Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]) -> None:
-        """Do what is left; what ends it early is said."""
-        for line in self._outcomes.earlier() if self._outcomes else ():
+    def run(self, start: Start, outcomes: OutcomesFile | None) -> None:
+        """Do what is left, or only compare without a file of outcomes. What ends it early is said."""
+        self._outcomes = outcomes
+        for line in outcomes.earlier() if outcomes else ():
             if line["final"] and _TO_DO in self._lines[line["line"] : line["line"] + 1]:
                 self._settle(line, earlier=True)
         job = start(self._pairs())  # which refuses wrong options
         try:
-            with job as outcomes:
-                while outcome := self._signals.wait_for(outcomes):
+            with job as finished:
+                while outcome := self._signals.wait_for(finished):
                     self._record(outcome)
             self._rows.check_unchanged()
-            if self._outcomes:
-                self._outcomes.check_place()
+            if outcomes:
+                outcomes.check_place()
         except KeyboardInterrupt:
             pass
         except (CybersourceError, RunAgain, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
@@ -63,13 +65,12 @@ class Job:
 
     def finish(self, failed: Path | None) -> int:
         """Print the report, write the lines that have failed to another file, and return the exit code."""
-        left = self._lines.count(_TO_DO)
-        say("\n".join(self._progress.report(left)), sys.stdout)
+        say("\n".join(self._progress.report()), sys.stdout)
         if self._outcomes:
             say(f"outcomes are in {self._outcomes.path}", sys.stdout)
         if self._signals.received:
             return 128 + self._signals.received
-        is_unfinished = self._stopped or left or _NOT_FINAL in self._lines
+        is_unfinished = self._stopped or _TO_DO in self._lines or _NOT_FINAL in self._lines
         if is_unfinished:
             say("run the same command again: it goes on with what is left", sys.stdout)
         if failed:
@@ -78,61 +79,54 @@ class Job:
             self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
         return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
 
-    def _read(self) -> None:
-        """Read the file, so that what is wrong with all of it is said before anything is sent."""
+    def _find_customers(self) -> None:
         seen, repeated = set[int](), set[int]()
         for row in self._rows:
-            self._signals.check()
             self._lines += bytes(row.line + 1 - len(self._lines))
             if row.wanted or row.problem:
                 self._lines[row.line] = _TO_DO
                 key = hash(row.key) % _KEYS
                 (repeated if key in seen else seen).add(key)
         del seen
-        if repeated:
-            self._compare_repeated(repeated)
-
-    def _compare_repeated(self, keys: set[int]) -> None:
-        """Take out the lines that repeat another one, and find those that contradict another one."""
         first: dict[str, tuple[int, int]] = {}
-        for row in self._rows:
-            self._signals.check()
-            if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in keys:
+        for row in self._rows if repeated else ():
+            if self._lines[row.line] == _TO_DO and hash(row.key) % _KEYS in repeated:
                 values = hash(json.dumps([row.wanted, str(row.problem)], sort_keys=True))
                 line, other = first.setdefault(row.key, (row.line, values))
-                if values != other:
-                    self._same_id |= {row.line: line, line: self._same_id.get(line, row.line)}
-                elif line != row.line:
+                if line != row.line:  # one customer has one outcome
                     self._lines[row.line] = _NO_CUSTOMER
+                if values != other:
+                    self._contradicting.setdefault(line, []).append(row.line)
 
     def _pairs(self) -> Pairs:
         for row in self._rows:
-            self._signals.check()
             if self._lines[row.line] == _TO_DO:
-                if other := self._same_id.get(row.line):
-                    text = f"the same id as line {other}" if other < row.line else f"line {other} has the same id"
-                    row = evolve(row, problem=InvalidRequest(f"{text}, with other values"))  # noqa: PLW2901
+                if others := self._contradicting.get(row.line):
+                    problem = InvalidRequest(f"the same id as line {others[0]}, with other values")
+                    row = evolve(row, problem=problem)  # noqa: PLW2901
                 # The client refuses what is no id and no change, so that all lines go one way.
                 name = f"line {row.line}" if row.problem else str(row.customer_id)
                 self._in_flight[name] = row
-                yield name, row.wanted if self._outcomes or row.problem else partial(self._compare, name, row.wanted)
-
-    def _compare(self, name: str, wanted: JSON, customer: Customer) -> None:
-        if changes := changed_fields(customer, wanted):
-            self._differences[name] = field_paths(changes.to_dict())
+                yield name, row.wanted if self._outcomes or row.problem else partial(_compare, row)
 
     def _record(self, outcome: UpdateOutcome) -> None:
         row, error = self._in_flight.pop(outcome.customer_id), outcome.error
         if isinstance(error, Unauthorized | Forbidden) and is_from_service(error):
             return  # it ends the job, which says it once for all that were in flight
         line = describe(row, outcome)
-        if changed := self._differences.pop(outcome.customer_id, None):
+        if row.differences:
             line["status"] = "would change"
-            say(f"{row.customer_id}: {', '.join(changed)}", sys.stdout)
+            say(f"{row.customer_id}: {', '.join(row.differences)}", sys.stdout)
         if self._outcomes:
             self._outcomes.append(line)
         self._settle(line)
 
     def _settle(self, line: Line, *, earlier: bool = False) -> None:
-        self._lines[line["line"]] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
+        for number in (line["line"], *self._contradicting.get(line["line"], ())):
+            self._lines[number] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
         self._progress.add(line, earlier=earlier)
+
+
+def _compare(row: Row, customer: Customer) -> None:
+    if changes := changed_fields(customer, row.wanted):
+        row.differences.extend(field_paths(changes.to_dict()))

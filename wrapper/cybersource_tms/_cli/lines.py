@@ -1,19 +1,22 @@
 """What a line of CSV (RFC 4180) or of JSON Lines asks for. A line that is wrong spoils no other one."""
 
-import csv
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from io import StringIO
+from functools import partial
 from itertools import chain, islice
 from typing import Any, cast
 
 from cybersource_tms._diff.spec import ANYTHING, Mismatch, Schema, field_schema
 
 ID = "id"
+DELIMITERS = ",;|\t"
 REMOVED = "<null>"  # the cell that removes a field; JSON has null
 _LOOKS_REMOVED = re.compile(r"\W*null\W*|\\N", re.IGNORECASE)  # \N is MySQL's
+_LIKE_ID = re.compile("((customer)?[ _-]?token)?[ _-]?id|(customer[ _-]?)?token", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+([.,]\d+(E\+\d+)?|E\+\d+)", re.IGNORECASE)  # as Excel and pandas write long ones
+_NOT_JSON = (ValueError, RecursionError)
 _MOST_LINES = 1000  # of one record; a quote that is not closed until then is a stray one
 
 Values = Iterable[tuple[str, Any]]  # by paths such as `buyerInformation.email`
@@ -24,10 +27,10 @@ def csv_records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Yield what follows the first line: the number of a line, and all lines up to where its quotes are closed."""
     number = 2
     while taken := list(islice(lines, 1)):
-        if _is_odd(taken[0]):
+        if taken[0].count('"') % 2:
             for line in islice(lines, _MOST_LINES):
                 taken.append(line)
-                if _is_odd(line):
+                if line.count('"') % 2:
                     break
             else:  # it would take all lines after it
                 lines, taken = chain(taken[1:], lines), taken[:1]
@@ -37,20 +40,17 @@ def csv_records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
 
 def csv_parser(first: str, delimiter: str, ignored: Collection[str]) -> Parse:
     """Return what parses a record, or raise `Mismatch`: the first line has no good names of columns."""
-    separators = [each for each in (delimiter, *";\t|,") if ID in first.replace('"', "").rstrip().split(each)]
-    if delimiter not in separators:  # then the line may be a customer's, so it is not shown
-        hint = f"is it --delimiter {separators[0]!r}?" if separators else "it should have the names of the columns"
-        raise Mismatch(f"no column id; {hint}", "line 1")
-    header = _cells(first, delimiter)
-    schemas = _schemas([name for name in header if name not in ignored])
+    header, schemas = _read_header(first, delimiter, ignored)
 
     def parse(text: str) -> tuple[object, Values]:
         cells = _cells(text, delimiter)
         if len(cells) != len(header):
             raise Mismatch(f"it has {len(cells)} cells, and the first line {len(header)}")
         named = dict(zip(header, cells, strict=True))
-        given = ((name, named[name], schema) for name, schema in schemas.items() if named[name])
-        return named[ID], ((name, _parse_cell(name, cell, schema, delimiter)) for name, cell, schema in given)
+        if _NUMBER.fullmatch(named[ID]):
+            raise Mismatch("a spreadsheet has made a number of it; export the ids as text", ID)
+        given = (name for name in schemas if named[name])
+        return named[ID], ((name, _parse_cell(name, named[name], schemas[name], delimiter)) for name in given)
 
     return parse
 
@@ -59,7 +59,7 @@ def parse_json(text: str, ignored: Collection[str]) -> tuple[object, Values]:
     """Parse a line of JSON, or raise `Mismatch`."""
     try:
         given = dict(_load_json(text).items())
-    except ValueError:
+    except _NOT_JSON:
         raise Mismatch("not JSON, or a name is there twice") from None
     except AttributeError:
         raise Mismatch("expected a JSON object") from None
@@ -85,34 +85,36 @@ def nest(values: Values) -> dict[str, Any]:
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
-    cell = f'(?:"(?:[^"]|"")*"|[^"\n{re.escape(delimiter)}]*)'
-    if not re.fullmatch(f"{cell}(?:{re.escape(delimiter)}{cell})*\n?", text.removesuffix("\r\n")):
-        raise Mismatch("not CSV: check the quotes")
-    try:
-        return next(csv.reader(StringIO(text, newline="\n"), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise Mismatch(f"not CSV: {str(error).partition(' - ')[0]}") from None
+    cell, text = f'"[^"]*(?:""[^"]*)*"|[^"\r\n{delimiter}]*', text.removesuffix("\n").removesuffix("\r")
+    if not re.fullmatch(f"(?:{cell})(?:[{delimiter}](?:{cell}))*", text):
+        raise Mismatch("not CSV: check the quotes and the line ends")
+    cells: list[str] = re.findall(f"(?:^|[{delimiter}])({cell})", text)
+    return [each[1:-1].replace('""', '"') if each.startswith('"') else each for each in cells]
 
 
-def _is_odd(text: str) -> bool:
-    return text.count('"') % 2 == 1
-
-
-def _schemas(names: Sequence[str]) -> dict[str, Schema]:
-    """Return what the columns other than `id` hold."""
-    schemas: dict[str, Schema] = {}
-    problems: list[str] = []
-    for name in names:
+def _read_header(first: str, delimiter: str, ignored: Collection[str]) -> tuple[list[str], dict[str, Schema]]:
+    """Return the columns, and what those other than `id` hold, or raise `Mismatch` with all that is wrong."""
+    for separator in (delimiter, *DELIMITERS):
+        columns = first.replace('"', "").rstrip().split(separator)
+        if ids := sorted(filter(_LIKE_ID.fullmatch, columns), key=ID.__ne__):
+            break
+    else:  # then the line may be a customer's, so it is not shown
+        raise Mismatch("no column id; it should have the names of the columns", "line 1")
+    problems = [f"is it --delimiter {separator!r}?"] * (separator != delimiter)
+    problems += [f"no column id; rename {ids[0]}, if it has the token ids"] * (ids[0] != ID)
+    header, schemas, unknown = _cells(first, separator), dict[str, Schema](), list[str]()
+    for name in header:
         try:
-            schemas |= {} if name == ID else {name: field_schema(name, sent=True)}
+            schemas |= {} if name in {ids[0], *ignored} else {name: field_schema(name, sent=True)}
         except Mismatch as mismatch:
-            problems.append(str(mismatch) if name else "a column without a name")
-    if problems:
-        raise Mismatch(f"{'; '.join(problems)}. Leave out what is no field: --ignore NAME, once for each column")
-    nest(zip(names, names, strict=True))
+            unknown.append(str(mismatch) if name else "a column without a name")
+    unknown += ["leave out what is no field: --ignore NAME, once for each column"] * bool(unknown)
+    if problems or unknown:
+        raise Mismatch("; ".join(problems + unknown), "line 1")
+    nest((name, name) for name in header if name not in ignored)
     if not schemas:
         raise Mismatch("no column but id, so there is nothing to update", "line 1")
-    return schemas
+    return header, schemas
 
 
 def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
@@ -123,19 +125,11 @@ def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
         how = f"to leave the field alone, leave the cell empty; to remove it, write {REMOVED}"
         raise Mismatch(f"{how}; to send such a text, use JSON Lines", column)
     if schema is ANYTHING or str not in schema.types:
-        with suppress(ValueError):  # the check says that it is text
+        with suppress(*_NOT_JSON):  # the check says that it is text
             return _load_json(cell.lower() if bool in schema.types else cell)  # Excel writes TRUE
     if any(delimiter in line for line in re.split("\r\n?|\n", cell)[1:]):
         raise Mismatch("it seems to hold lines of the file; check the quotes, or use JSON Lines", column)
     return cell
-
-
-def _load_json(text: str) -> Any:
-    """Return a JSON value, or raise `ValueError`: it is not JSON, too deep, or an object has a name twice."""
-    try:
-        return json.loads(text, object_pairs_hook=_refuse_twice)
-    except RecursionError as error:
-        raise ValueError from error
 
 
 def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -143,3 +137,6 @@ def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) != len(pairs):
         raise ValueError
     return values
+
+
+_load_json = partial(json.loads, object_pairs_hook=_refuse_twice)

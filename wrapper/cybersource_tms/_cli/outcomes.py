@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from cybersource_tms._calls.records import UpdateOutcome
 from cybersource_tms._calls.responses import printable
@@ -58,25 +57,16 @@ def is_from_service(error: BaseException | None) -> bool:
 class OutcomesFile:
     """The file. Its first line says what it is `about`; one that is about something else is moved aside."""
 
-    def __init__(self, path: Path, about: list[Any]) -> None:
-        self.path = path.resolve()
-        self._about = about
-
-    def __enter__(self) -> Self:
+    def __init__(self, path: Path, about: list[Any], files: ExitStack) -> None:
+        self.path, self._about, self._files = path.resolve(), about, files
         if self.path.exists() and not self.path.is_file():
             raise UsageError(f"{self.path}: it is not a regular file")
-        with ExitStack() as opened:
-            opened.enter_context(self._open())
-            with self.path.open("rb") as file:
-                first = file.readline(_LONGEST)
-            if first and self._parse(1, first)[_ABOUT] != self._about:
-                move_aside(self.path)
-                opened.enter_context(self._open())
-            self._opened = opened.pop_all()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._opened.close()
+        self._open()
+        with self.path.open("rb") as file:
+            first = file.readline(_LONGEST)
+        if first and self._parse(1, first)[_ABOUT] != about:
+            move_aside(self.path)
+            self._open()
 
     def earlier(self) -> Iterator[Line]:
         """Yield the outcomes of earlier runs, and then cut off a line that was torn at the end."""
@@ -109,18 +99,16 @@ class OutcomesFile:
                 return
         raise RunAgain(f"{self.path}: it was removed or changed while this run wrote to it")
 
-    def _open(self) -> FileIO:
-        self._file, self._size = self.path.open("ab", buffering=0), 0
+    def _open(self) -> None:
+        self._file, self._size = self._files.enter_context(self.path.open("ab", buffering=0)), 0
         try:
             import fcntl  # noqa: PLC0415 - Windows has none
 
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it does
         except BlockingIOError:
-            self._file.close()
             raise RunAgain(f"{self.path}: another run is writing to it; wait until that has ended") from None
         except (ImportError, OSError):
             say(f"{self.path}: cannot be locked here, so take care that no other run writes to it", sys.stderr)
-        return self._file
 
     def _parse(self, number: int, line: bytes) -> Line:
         """Return a line, or an empty one if it was torn at the end."""

@@ -1,91 +1,106 @@
 """What a P12 file holds, and what each key and certificate in it can serve as."""
 
-from collections.abc import Iterable, Mapping
+import getpass
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from cybersource_tms._calls.responses import printable
 from cybersource_tms._credentials import certificates, variables
+from cybersource_tms._credentials.arguments import naming, read_file
 from cybersource_tms._credentials.p12 import P12, read_p12
 from cybersource_tms.errors import InvalidRequest
 
-from .report import Report
+from . import UsageError
+from .report import Report, noting
 
-SIGNING, RESPONSE, REQUEST = "signing", "response", "request encryption"
-WHICH_KEY = (
-    "the file does not say whether a key signs or is for responses; what is likely follows from how long it is valid. "
-    'The Business Center lists the key ids of the one kind as "REST - Certificate", of the other as '
-    '"REST - API Response MLE"'
+_SIGNING, RESPONSE, _REQUEST = "signing", "response", "request encryption"
+_WHICH_KEY = (
+    "the file does not say whether a key signs or is for responses; how long it is valid makes one likely. The "
+    'Business Center lists ids of signing keys as "REST - Certificate", of response keys as "REST - API Response MLE"'
 )
+_PASSWORDS = (variables.SIGNING_P12[1], variables.RESPONSE_P12[1])
 _TWO_YEARS = 730  # days: signing keys are valid for about three years, response keys for about one
-_FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve_as", "used_by", "problem")
+_FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve_as", "problem")
 
 
-def list_contents(p12: P12, given: Mapping[str, str]) -> list[Report]:
-    """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
-    publics = [key.public_key() for key in p12[0]]
-    certified = [certificates.public_key(each) for each in p12[1]]
-    alone = [key for key in publics if key not in certified]
-    kinds = ["key and certificate" if key in publics else "certificate" for key in certified]
-    entries = [*map(_entry, kinds, p12[1]), *(_entry("key", key) for key in alone)]
-    for entry, public in zip(entries, [*certified, *alone], strict=True):
-        entry["can_serve_as"] = [] if entry["problem"] else _uses(entry, is_only_key=len(publics) == 1)
-        entry["likely"] = entry["likely"] if SIGNING in entry["can_serve_as"] else None
-        entry["used_by"] = ", ".join(_users(entry["key_id"], public, given)) or None
-    return entries
+def check_p12(path: str, given: Mapping[str, str]) -> Report:
+    """Report what is in a file."""
+    report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
+    with noting(report):
+        report["entries"] = _list_contents(_open_p12(path, given))
+        uses = {use for entry in report["entries"] for use in entry["can_serve_as"]}
+        if not uses & {_SIGNING, RESPONSE}:
+            report["problems"].append("no key in it can sign or decrypt")
+        if _REQUEST not in uses and any(map(_is_service, report["entries"])):
+            report["problems"].append(f"no certificate of {certificates.SERVICE} in it can encrypt requests")
+        report["note"] = _WHICH_KEY if _SIGNING in uses else None
+    return report
 
 
-def find_problems(entries: Iterable[Report]) -> list[str]:
-    """Say so if no key is of any use, or no certificate of the service's where there are some."""
-    keys = [entry["can_serve_as"] for entry in entries if entry["holds"] != "certificate"]
-    services = [entry["can_serve_as"] for entry in entries if _is_service(entry)]
-    problems = [] if any(keys) else ["no key in it can sign or decrypt"]
-    if services and not any(services):
-        problems.append(f"no certificate of {certificates.SERVICE} in it can encrypt requests")
-    return problems
+def _open_p12(path: str, given: Mapping[str, str]) -> P12:
+    """Open the file without a password, with the password of either variable, or with one that is asked for."""
+    names = [name for name in _PASSWORDS if name in given]
+    with naming(path="--p12", password=", ".join(names)):
+        content = read_file("path", path)
+        try:
+            return read_p12(content, None)
+        except InvalidRequest as error:
+            if not str(error).startswith("password"):
+                raise
+        passwords = [given[name] for name in names] or [_ask_password()]
+        with suppress(InvalidRequest):
+            return read_p12(content, passwords[0])
+        return read_p12(content, passwords[-1])
+
+
+def _ask_password() -> str:
+    with suppress(EOFError, KeyboardInterrupt):
+        if sys.stdin.isatty():
+            return getpass.getpass()
+    raise UsageError(f"--p12 needs {_PASSWORDS[0]}, or a terminal for the password")
 
 
 def describe_validity(certificate: x509.Certificate) -> Report:
     """Return the first and the last day of a certificate, and which kind of key is valid for so long."""
     starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    likely = RESPONSE if (ends - starts).days < _TWO_YEARS else SIGNING
+    likely = RESPONSE if (ends - starts).days < _TWO_YEARS else _SIGNING
     return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
 
 
-def _entry(holds: str, thing: x509.Certificate | RSAPublicKey) -> Report:
-    entry: Report = {"holds": holds, **dict.fromkeys(_FACTS)}
+def _list_contents(p12: P12) -> list[Report]:
+    """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
+    keys = [key.public_key() for key in p12[0]]
+    certified = [certificates.public_key(each) for each in p12[1]]
+    pairs = [*zip(p12[1], certified, strict=True), *((None, key) for key in keys if key not in certified)]
+    return [_entry(certificate, public, keys) for certificate, public in pairs]
+
+
+def _entry(certificate: x509.Certificate | None, public: Any, keys: list[RSAPublicKey]) -> Report:
+    holds = "key" if certificate is None else "key and certificate" if public in keys else "certificate"
+    entry: Report = {"holds": holds, **dict.fromkeys(_FACTS), "can_serve_as": []}
     try:
-        if isinstance(thing, RSAPublicKey):
-            certificates.check_size("key", thing)
+        if certificate is None:
+            certificates.check_size("key", public)
         else:
-            entry |= {"common_name": certificates.name_of(thing) or "none", **describe_validity(thing)}
+            entry |= {"common_name": certificates.name_of(certificate) or "none", **describe_validity(certificate)}
             with suppress(InvalidRequest):
-                entry["key_id"] = printable(certificates.key_id_of("certificate", thing))
-            certificates.rsa_key_of("certificate", thing)
-            certificates.check_validity("certificate", thing, warns=True)
+                entry["key_id"] = printable(certificates.key_id_of("certificate", certificate))
+            certificates.rsa_key_of("certificate", certificate)
+            certificates.check_validity("certificate", certificate, warns=True)
+        entry["can_serve_as"] = {
+            "key": [RESPONSE] * (len(keys) == 1),  # whose id can be given
+            "certificate": [_REQUEST] * bool(_is_service(entry) and entry["key_id"]),
+            "key and certificate": [*[_SIGNING] * bool(entry["key_id"]), RESPONSE],
+        }[holds]
     except InvalidRequest as error:
         entry["problem"] = str(error).partition(": ")[2]
+    entry["likely"] = entry["likely"] if _SIGNING in entry["can_serve_as"] else None
     return entry
-
-
-def _uses(entry: Report, *, is_only_key: bool) -> list[str]:
-    if entry["holds"] == "certificate":
-        return [REQUEST] if _is_service(entry) and entry["key_id"] else []
-    if entry["holds"] == "key":
-        return [RESPONSE] * is_only_key
-    return [SIGNING, RESPONSE] if entry["key_id"] else [RESPONSE]  # whose id can be given
-
-
-def _users(key_id: str | None, public: object, given: Mapping[str, str]) -> Iterable[str]:
-    """Yield the variables that name this key: by a P12 that has it, too, or by its id."""
-    for path, password in (variables.SIGNING_P12, variables.RESPONSE_P12):
-        with suppress(InvalidRequest, KeyError):
-            if public in [key.public_key() for key in read_p12(given[path], given.get(password))[0]]:
-                yield path
-    if key_id and key_id == given.get(variables.RESPONSE_KEY_ID):
-        yield variables.RESPONSE_KEY_ID
 
 
 def _is_service(entry: Report) -> bool:

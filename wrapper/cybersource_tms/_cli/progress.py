@@ -4,16 +4,17 @@ import os
 import re
 import sys
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from attrs import define, field
-
 _EVERY = 10.0  # seconds between two lines
-_MOST_REASONS, _MOST_LINES = 100, 5  # that are told apart, and whose numbers are named
+_MOST_LINES = 5  # whose numbers are named
+_TO_MEND, _EARLIER, _NOT_FINAL = "to mend in the file:", "to mend in the file, from an earlier run:", "not final:"
+_Reason = tuple[str, "array[int]"]  # a message, and the numbers of the lines
 _CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
 
 
@@ -32,56 +33,43 @@ def give_up(stream: Any) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-@define
-class _Reason:
-    text: str
-    count: int = 0
-    lines: list[int] = field(factory=list[int])
-
-
 class Progress:
     """Counts outcomes, and groups those that have failed by reason: by what is the same in their messages."""
 
     def __init__(self, total: int) -> None:
         self._total, self._started, self._next_line = total, time.monotonic(), 0.0
-        self._earlier, self._now = Counter[str](), Counter[str]()
-        self._reasons: dict[tuple[bool, str], _Reason] = {}
+        self._counts, self._of_this_run = Counter[str](), 0
+        self._reasons: dict[str, dict[str, _Reason]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
 
     def add(self, outcome: dict[str, Any], *, earlier: bool = False) -> None:
         """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
-        (self._earlier if earlier else self._now)[outcome["status"]] += 1
+        self._counts[outcome["status"] + " by an earlier run" * earlier] += 1
+        self._of_this_run += not earlier
         if outcome["error"]:
-            self._add_reason(outcome, outcome["message"] or outcome["error"])
+            title = _EARLIER if earlier else _TO_MEND if outcome["final"] else _NOT_FINAL
+            self._add_reason(self._reasons[title], outcome["line"], outcome["message"] or outcome["error"])
         if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
-            rate = self._now.total() / max(time.monotonic() - self._started, 0.001)
-            done = self._earlier.total() + self._now.total()
-            left = timedelta(seconds=round((self._total - done) / rate))
-            say(f"{done} of {self._total}, {rate:.1f}/s, {left} left: {_describe(self._now)}", sys.stderr)
+            rate = self._of_this_run / max(time.monotonic() - self._started, 0.001)
+            left = timedelta(seconds=round((self._total - self._counts.total()) / rate))
+            say(f"{self._counts.total()} of {self._total}, {rate:.1f}/s, {left} left: {self._describe()}", sys.stderr)
 
-    def report(self, not_reached: int) -> Iterator[str]:
+    def report(self) -> Iterator[str]:
         """Yield the lines of the report."""
-        earlier = f"{self._earlier.total()} by earlier runs ({_describe(self._earlier)}); now: " * bool(self._earlier)
-        left = f", not reached {not_reached}" * bool(not_reached)
-        yield f"{self._total} customers: {earlier}{_describe(self._now)}{left}"
-        for final, title in ((True, "to mend in the file:"), (False, "not final:")):
-            reasons = [reason for (is_final, _), reason in self._reasons.items() if is_final == final]
+        self._counts["not reached"] = self._total - self._counts.total()
+        yield f"{self._total} customers: {self._describe()}"
+        for title, reasons in self._reasons.items():
             yield from [title] * bool(reasons)
-            for reason in sorted(reasons, key=lambda reason: -reason.count):
-                numbers = ", ".join(map(str, reason.lines)) + ", ..." * (reason.count > len(reason.lines))
-                yield f"  {reason.count} x {reason.text}\n      line{'s' * (reason.count > 1)} {numbers}"
+            for text, lines in sorted(reasons.values(), key=lambda reason: -len(reason[1])):
+                numbers = ", ".join(map(str, lines[:_MOST_LINES])) + ", ..." * (len(lines) > _MOST_LINES)
+                yield f"  {len(lines)} x {text}\n      line{'s' * (len(lines) > 1)} {numbers}"
 
-    def _add_reason(self, outcome: dict[str, Any], message: str) -> None:
+    def _describe(self) -> str:
+        return ", ".join(f"{count} {status}" for status, count in self._counts.items() if count) or "none"
+
+    def _add_reason(self, reasons: dict[str, _Reason], line: int, message: str) -> None:
         text = _CALL.sub("", message)
-        key = outcome["final"], re.sub("[0-9]+", "0", text)
-        if key not in self._reasons and len(self._reasons) >= _MOST_REASONS:
-            key, text = (outcome["final"], ""), "other reasons, which are in the file of outcomes"
-        reason = self._reasons.setdefault(key, _Reason(text))
-        reason.count += 1
-        reason.lines += [outcome["line"]] * (reason.count <= _MOST_LINES)
-        if reason.count == 1:
-            say(f"line {outcome['line']}: {message}", sys.stderr)
-
-
-def _describe(counts: Counter[str]) -> str:
-    return ", ".join(f"{status} {number}" for status, number in counts.items()) or "none"
+        lines = reasons.setdefault(re.sub("[0-9]+", "0", text), (text, array("Q")))[1]
+        lines.append(line)
+        if len(lines) == 1 and reasons is not self._reasons[_EARLIER]:
+            say(f"line {line}: {message}", sys.stderr)

@@ -6,14 +6,15 @@ import textwrap
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from cybersource_tms.errors import CybersourceError
 
 Report = dict[str, Any]
 
-_WIDTH = 80
 _LABEL = 22  # the width of the left column
+_wrap = partial(textwrap.wrap, width=80, subsequent_indent=" " * _LABEL, break_on_hyphens=False)
 
 
 def print_report(report: Report, *, as_json: bool) -> int:
@@ -39,18 +40,12 @@ def _lines(report: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Yield a line for each thing that is known, and more where it is long. A list has one thing per line."""
     for name, value in report.items():
         label = indent + name.replace("_", " ")
-        for part in _parts(value):
+        parts: list[Any] = value or ["none"] if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+        for part in parts:
             if isinstance(part, dict):
                 yield label
                 yield from _lines(cast("Report", part), indent + "  ")
             elif part is not None:
-                yield from _wrap(label, {True: "yes", False: "no"}[part] if isinstance(part, bool) else str(part))
+                text = {True: "yes", False: "no"}[part] if isinstance(part, bool) else str(part)
+                yield from _wrap(text, initial_indent=f"{label} ".ljust(_LABEL))
                 label = ""
-
-
-def _parts(value: Any) -> list[Any]:
-    return value or ["none"] if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-
-
-def _wrap(label: str, text: str) -> list[str]:
-    return textwrap.TextWrapper(_WIDTH, f"{label} ".ljust(_LABEL), " " * _LABEL, break_on_hyphens=False).wrap(text)

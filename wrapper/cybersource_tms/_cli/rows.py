@@ -33,14 +33,18 @@ class Row:
     customer_id: str | None = None
     wanted: JSON = field(factory=dict[str, Any], repr=False)
     problem: InvalidRequest | None = None
+    differences: list[str] = field(factory=list[str])  # from the customer, found by a dry run
 
 
 class RowsFile:
-    """The file. It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed."""
+    """The file, which is JSON Lines without a delimiter.
 
-    def __init__(self, path: Path, form: str, delimiter: str, ignored: Iterable[str]) -> None:
+    It raises `UsageError` if it is wrong as a whole, and `RunAgain` instead of a row if it has changed.
+    """
+
+    def __init__(self, path: Path, delimiter: str | None, ignored: Iterable[str]) -> None:
         self.path, self.version = path, _version(path)
-        self._is_csv, self._delimiter, self._ignored = form == "csv", delimiter, frozenset(ignored) - {ID}
+        self._delimiter, self._ignored = delimiter, frozenset(ignored) - {ID}
         if not path.is_file():
             raise UsageError(f"{path}: it is not a regular file, and has to be read more than once")
 
@@ -64,24 +68,22 @@ class RowsFile:
         raise RunAgain(f"{self.path}: it has changed since this run began")
 
     def copy(self, target: Path, is_wanted: Callable[[int], bool]) -> None:
-        """Write some lines, chosen by their numbers, to another file, in the form of this one."""
+        """Write some lines, by their numbers, to another file, in the form of this one, which was read before."""
         with target.open("w", encoding="utf-8", newline="") as copy:
-            for number, row in enumerate(self):
-                copy.write(self._first * (self._is_csv and number == 0) + row.text * is_wanted(row.line))
+            copy.write(self._first if self._delimiter else "")
+            copy.writelines(row.text for row in self if is_wanted(row.line))
 
     def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
         self._first = next(lines, "")
         first = self._first.removeprefix(_BOM)
-        if self._is_csv:
-            parse = csv_parser(first, self._delimiter, self._ignored)
-            records = csv_records(lines)
+        if self._delimiter:
+            parse, records = csv_parser(first, self._delimiter, self._ignored), csv_records(lines)
         elif first.startswith("["):
             raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
         else:
-            parse = partial(parse_json, ignored=self._ignored)
-            records = enumerate(chain([first], lines), 1)
+            parse, records = partial(parse_json, ignored=self._ignored), enumerate(chain([first], lines), 1)
         for number, text in records:
-            if text.strip(f"{self._delimiter}\r\n "):
+            if text.strip(f"{self._delimiter or ''}\r\n "):
                 yield _row(number, text, parse)
 
 
@@ -118,5 +120,4 @@ def _row(line: int, text: str, parse: Parse) -> Row:
     except (InvalidRequest, Mismatch) as error:
         more = text.rstrip("\r\n").count("\n")
         place = f" (lines {line} to {line + more})" if more else ""
-        problem = InvalidRequest(f"{error}{place}", path=getattr(error, "path", None))
-        return Row(line, text, key, checked, problem=problem)
+        return Row(line, text, key, checked, problem=InvalidRequest(f"{error}{place}"))

@@ -8,20 +8,20 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import FrameType
-from typing import TypeVar, cast
+from typing import cast
 
-_Item = TypeVar("_Item")
+from cybersource_tms._calls.records import UpdateOutcome
 
 _GRACE = 4.0  # seconds
 _NOTE = b"stopping: it takes some seconds at most; once more, and the process ends at once\n"
 
 
 class Signals:
-    """Receives them, and interrupts only where nothing gets lost: while a job waits for an outcome."""
+    """Receives them, and interrupts only where nothing gets lost: not between two outcomes of a job, nor after it."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._is_waiting = self._has_interrupted = False
+        self._may_interrupt, self._has_interrupted = True, False
         self._news: SimpleQueue[int] = SimpleQueue()  # a lock could be held by what the handler interrupts
 
     @contextmanager
@@ -29,8 +29,8 @@ class Signals:
         """Receive them in a block, but for those that the process was started to ignore, as by nohup."""
         with suppress(RuntimeError):  # no thread can be started
             Thread(target=self._end_late, daemon=True).start()
-        numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
-        before = {each: signal.signal(each, self._receive) for each in numbers}
+        heeded = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+        before = {each: signal.signal(each, self._receive) for each in heeded}
         try:
             yield
         finally:
@@ -38,21 +38,16 @@ class Signals:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-    def check(self) -> None:
-        """Raise `KeyboardInterrupt` if there was a signal."""
-        if self.received:
-            raise KeyboardInterrupt
-
-    def wait_for(self, items: Iterator[_Item]) -> _Item | None:
-        """Return the next item, or None if there is none, and raise `KeyboardInterrupt` within `items` once."""
-        self._is_waiting = True
+    def wait_for(self, outcomes: Iterator[UpdateOutcome]) -> UpdateOutcome | None:
+        """Return the next outcome, or None if there is none, and raise `KeyboardInterrupt` within the job once."""
+        self._may_interrupt = True
         try:
-            if self.received and not self._has_interrupted:  # since the last item
+            if self.received and not self._has_interrupted:  # since the last one
                 self._has_interrupted = True
-                return cast("Generator[_Item]", items).throw(KeyboardInterrupt)
-            return next(items, None)
+                return cast("Generator[UpdateOutcome]", outcomes).throw(KeyboardInterrupt)
+            return next(outcomes, None)
         finally:
-            self._is_waiting = False
+            self._may_interrupt = False
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -61,7 +56,7 @@ class Signals:
         self._news.put(number)
         with suppress(OSError):  # not by print, which a signal can interrupt
             os.write(2, _NOTE * bool(sys.stderr))  # without it, 2 can be any file
-        if self._is_waiting:
+        if self._may_interrupt:
             self._has_interrupted = True
             raise KeyboardInterrupt
 

@@ -22,49 +22,42 @@ FILE, account and options are the same. Otherwise it moves the old outcomes
 aside, under a name with the date, and compares all customers. To keep 30 days:
   find . -name '*.outcomes.2*.jsonl' -mtime +30 -delete
 
-SIGTERM or Ctrl-C: it ends within 5 seconds, and nothing new is sent.
-Exit code: 0 every customer is as wanted (--dry-run: can be), 1 lines have to
-be mended, 2 the command or FILE as a whole is wrong, 75 run it again: not all
-is final, FILE has changed, or the credentials were refused, 130 and 143 it was
-stopped. Credentials come from the variables CYBERSOURCE_..., see the README.
+SIGTERM or Ctrl-C ends it within 5 seconds. Exit code: 0 every customer is as
+wanted (--dry-run: can be), 1 lines have to be mended, 2 the command or FILE as
+a whole is wrong, 75 run it again (not all is final, FILE has changed, or the
+credentials were refused), 130 and 143 it was stopped. Credentials come from the
+variables CYBERSOURCE_..., see the README.
 """
 
 import argparse
 import logging
 import os
 import signal
-from contextlib import nullcontext
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cybersource_tms._clients import CustomersClient
 from cybersource_tms._credentials import variables
 from cybersource_tms._credentials.arguments import naming
-from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
 from .job import Job
+from .lines import DELIMITERS
 from .outcomes import OutcomesFile
 from .rows import RowsFile
 from .signals import Signals
 
-_SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_JSON_LINES = {".json", ".jsonl", ".ndjson"}  # suffixes; other files are CSV
 _PACE = {"concurrency": "--concurrency", "per_second": "--per-second", "max_failures": "--max-failures"}
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add the command to the parser."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "update",
-        help="update the customers of a file",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes to its parser."""
     add = parser.add_argument
     add("file", metavar="FILE", type=Path, help="CSV or JSON Lines")
-    add("--format", choices=("csv", "jsonl"), help="what FILE is (default: by its suffix)")
-    add("--delimiter", metavar="C", type=_delimiter, default=",", help="between cells of CSV (default: a comma)")
+    delimiters = (*DELIMITERS, r"\t")
+    add("--delimiter", metavar="C", choices=delimiters, default=",", help=r"of CSV: ; | or \t (default: a comma)")
     add("--ignore", metavar="NAME", action="append", default=[], help="leave out this column; can be repeated")
     add("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
     add("--failed", metavar="FILE", type=Path, help="write the lines that have failed, to mend and run them")
@@ -74,7 +67,6 @@ def add_parser(subparsers: Any) -> None:
     add("--max-failures", metavar="N", type=int, default=20, help="in a row, as without network (default: 20)")
     add("--profile-id", metavar="ID", help="the token profile, if the merchant has more than one")
     add("--verbose", action="store_true", help="show retries and waits, with times")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -86,37 +78,24 @@ def run(options: argparse.Namespace) -> int:
     try:
         with signals.heeded():
             return _run(options, signals)
-    except InvalidRequest as error:
-        raise UsageError(str(error)) from None
     except KeyboardInterrupt:
         return 128 + (signals.received or signal.SIGINT)
 
 
 def _run(options: argparse.Namespace, signals: Signals) -> int:
-    form = options.format or _SUFFIXES.get(options.file.suffix.lower())
-    if form is None:
-        raise UsageError(f"{options.file}: say by --format whether it is csv or jsonl")
     path = options.outcomes or Path(f"{options.file}.outcomes.jsonl")
     paths = [each.resolve() for each in (options.file, path, options.failed) if each]
     if len(set(paths)) < len(paths):
         raise UsageError("FILE, --outcomes and --failed have to be different files")
-    rows = RowsFile(options.file, form, options.delimiter, options.ignore)
-    with (
-        naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"),
-        CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id) as customers,
-    ):
+    delimiter = None if options.file.suffix.lower() in _JSON_LINES else options.delimiter.replace(r"\t", "\t")
+    rows = RowsFile(options.file, delimiter, options.ignore)
+    with ExitStack() as files, naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"):
+        client = CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id)
+        customers = files.enter_context(client)
+        job = Job(rows, signals)
         merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
-        account = [customers.environment.value, customers.base_url, *merchant, options.profile_id]
-        about = [*rows.version[:2], *account, form, options.delimiter, *sorted(options.ignore)]
-        outcomes = None if options.dry_run else OutcomesFile(path, about)
-        job = Job(rows, signals, outcomes)
-        with outcomes or nullcontext():
-            job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}))
+        about = [*rows.version[:2], customers.environment.value, customers.base_url, *merchant, options.profile_id]
+        about += [delimiter, *sorted(options.ignore)]
+        outcomes = None if options.dry_run else OutcomesFile(path, about, files)
+        job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}), outcomes)
         return job.finish(options.failed)
-
-
-def _delimiter(text: str) -> str:
-    delimiter = text.replace("\\t", "\t")
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise argparse.ArgumentTypeError("expected one character, or \\t")
-    return delimiter
