@@ -91,9 +91,7 @@ def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str
     """Without an ETag that can be sent back, nothing is written."""
     transport = FixedResponse(headers={"v-c-correlation-id": "id"} | ({} if etag is None else {"ETag": etag}))
     problem = "no ETag," if etag is None else "an ETag that cannot be sent"
-    with pytest.raises(
-        errors.UnreadableResponse, match=f"id id.: the response has {problem}.*nothing was sent"
-    ) as caught:
+    with pytest.raises(errors.UnreadableResponse, match=f"response has {problem}.*nothing was sent") as caught:
         way(clients.open(transport=transport))
     assert (caught.value.correlation_id, caught.value.may_have_been_applied) == ("id", False)
     assert [request.method for request in transport.requests] == ["GET"]

@@ -191,6 +191,11 @@ FAILURES: dict[str, Row] = {
     "modifies a surrogate": modifies(EMAIL + "\ud800"),
     "difference": ({}, False, lambda _: changed_fields(STORED, STORED | {"_links": EMAIL, "id": VALUE})),
     "guards": ({}, False, lambda client: client.update(PAGE_CUSTOMER_ID, CHANGE, if_match=f"{EMAIL}, {VALUE}")),
+    "gets a field of another type": (
+        {"body": json.dumps(STORED).encode()},
+        False,
+        lambda client: client.retrieve(PAGE_CUSTOMER_ID).get("buyerInformation.email", kind=int),
+    ),
     "gets a field": ({}, False, lambda client: client.retrieve(PAGE_CUSTOMER_ID).get(EMAIL[:4] + ".x")),
 }
 
