@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from cybersource_tms_sandbox import Fault, Sandbox
-from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, over_http, resolve, signed_patch
+from support.caller import CHANGED, DOCUMENTED, GROUP, HOST, PAGE, PATH, Caller, over_http, signed_patch
 from support.waiting import HANGS, LIMIT, eventually
 
 READ_TIMEOUT = httpx.Timeout(LIMIT, read=0.05)  # only the wait for a response that does not come is short
@@ -24,14 +24,6 @@ def caller(request: pytest.FixtureRequest, sandbox: Sandbox, url: str) -> Iterat
     within = httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}")
     with over_http(url) if request.param == "over HTTP" else within as http:
         yield Caller(http)
-
-
-DOCUMENTED = {
-    int(status): next(iter(resolve(response)["content"].items()))
-    for operation in ("get", "patch")
-    for status, response in OPERATIONS[operation]["responses"].items()
-    if status != "200"
-}
 
 
 @pytest.mark.parametrize("status", DOCUMENTED)
