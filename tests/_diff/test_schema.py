@@ -12,17 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
+from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, Unset
 from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import MODELS, Mismatch, Schema, api_names, customer_schema, field_schema, load
 from cybersource_tms_api import models
-from cybersource_tms_api.models import (
-    BuyerInformation,
-    ClientReferenceInformation,
-    Customer,
-    CustomerUpdate,
-    MerchantDefinedInformation,
-)
-from cybersource_tms_api.types import UNSET, Unset
 from resolve_schema import resolved
 from support.customers import GROUP, JSON, LIST, NAME, RESPONSES, SPEC, A, Spec, Wire, spec_with_every_type
 
@@ -334,7 +327,7 @@ def with_extra(model: Any, name: Any, value: Any) -> Any:
     return model
 
 
-ENTRY = MerchantDefinedInformation(name="data1", value="a")
+ENTRY = models.MerchantDefinedInformation(name="data1", value="a")
 BUYER = {"buyerInformation": {"email": "a"}}
 ENTRY_JSON = {"merchantDefinedInformation": [{"name": "data1", "value": "a"}]}
 MIXED: dict[str, tuple[Any, Wire | str]] = {
@@ -352,7 +345,7 @@ MIXED: dict[str, tuple[Any, Wire | str]] = {
     ),
     "null": (CustomerUpdate(buyer_information=None), {"buyerInformation": None}),
     "another model": (
-        CustomerUpdate(buyer_information=ClientReferenceInformation()),  # type: ignore[arg-type]
+        CustomerUpdate(buyer_information=models.ClientReferenceInformation()),  # type: ignore[arg-type]
         "buyerInformation: expected a BuyerInformation, not a ClientReferenceInformation",
     ),
     "a field in brackets": (

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cybersource_tms import AsyncCustomersClient, Customer, CustomersClient, MerchantData, Retries, errors
+from cybersource_tms import AsyncCustomersClient, Customer, CustomersClient, MerchantData, Retries
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, Fault, Sandbox, page_customer
 from support.clients import AUTH, NEW_EMAIL
 from support.recording import RecordingTransport
@@ -148,30 +148,6 @@ def test_cancelled_while_finding_out(sandbox: Sandbox, url: str) -> None:
             await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
     asyncio.run(cancel())
-
-
-def test_a_time_out_of_the_caller(sandbox: Sandbox, url: str) -> None:
-    """`asyncio.timeout` around a call ends it as a time-out of the caller's, with retries on."""
-
-    async def end(limit: asyncio.Timeout) -> None:
-        await arrived(sandbox)
-        limit.reschedule(0)
-
-    async def call(customers: AsyncCustomersClient) -> None:
-        async with asyncio.timeout(None) as limit:
-            ending = asyncio.ensure_future(end(limit))
-            await customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-        await ending
-
-    async def wait() -> None:
-        sandbox.fail(*[Fault(status=503)] * 9)
-        async with client(url, retries=PATIENT) as customers:
-            with pytest.raises(TimeoutError) as caught:
-                await call(customers)
-            assert not isinstance(caught.value, errors.CybersourceError)
-            assert len(sandbox.received) == 1
-
-    asyncio.run(wait())
 
 
 # Ctrl-C

@@ -112,9 +112,9 @@ IMPOSSIBLE: dict[str, tuple[Callable[[Sandbox], object], str]] = {
     "an ETag that if-match cannot hold": (lambda _: Sandbox(etag_format='weak W/"{}"'), "etag_format"),
     "a credential": (lambda _: Sandbox(credential="pem"), "credential is 'pem', not one of secret, p12$"),  # type: ignore[arg-type]
     "encryption": (
-        lambda _: Sandbox(encryption="pem"),
+        lambda _: Sandbox(encryption="pem"),  # type: ignore[arg-type]
         "encryption is 'pem', not one of off, request, response, both$",
-    ),  # type: ignore[arg-type]
+    ),
     "each address": (lambda it: it.running(host="0.0.0.0").__enter__(), "on loopback only, not on 0.0.0.0"),
     "another machine": (lambda it: it.running(host="example.com").__enter__(), "on loopback only, not on example.com"),
 }

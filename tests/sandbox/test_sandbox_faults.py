@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -145,11 +146,6 @@ def test_threads_share_a_sandbox(sandbox: Sandbox, caller: Caller) -> None:
     assert len(sandbox.received) == 40
 
 
-def with_headers(headers: Any) -> Callable[[], Fault]:
-    """Return what makes a fault with headers."""
-    return lambda: Fault(status=500, headers=headers)
-
-
 IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "status 199": (lambda: Fault(status=199), "status is 199, not a number from 200 to 599"),
     "status 600": (lambda: Fault(status=600), "status is 600"),
@@ -162,7 +158,7 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "body as text": (lambda: Fault(status=500, body="x"), "body is bytes"),  # type: ignore[arg-type]
     "applied as a number": (lambda: Fault(status=500, applied=1), "applied is a bool"),  # type: ignore[arg-type]
     **{
-        f"headers {headers!r}": (with_headers(headers), "headers is a mapping")
+        f"headers {headers!r}": (partial(Fault, status=500, headers=headers), "headers is a mapping")  # type: ignore[arg-type]
         for headers in [
             *([], {"a": 1}, {1: "a"}, {"": "a"}, {"a b": "c"}, {"a\n": "b"}, {"\u00e9": "a"}),
             *({"a": "b\r\nc: d"}, {"a": "b\x7fc"}, {"a": " b"}, {"a": "b\t"}, {"a": "\u03b1"}),
