@@ -9,9 +9,7 @@ import yaml
 from cybersource_tms import Environment
 from cybersource_tms._calls.environment import resolve_base_url, resolve_environment
 from cybersource_tms.errors import InvalidRequest
-from cybersource_tms_sandbox import PAGE_CUSTOMER_ID
-from support.clients import NEW_EMAIL, Clients
-from support.fixed_response import FixedResponse
+from support.clients import Clients
 
 SPEC = Path(__file__).parents[2] / "spec" / "customers.yaml"
 
@@ -62,16 +60,6 @@ def test_good_base_url(base_url: str, address: str) -> None:
     assert resolve_base_url(Environment.TEST, base_url) == address
 
 
-def test_requests_go_there(clients: Clients) -> None:
-    """The operation's path follows the environment's address, or the `base_url`."""
-    transport = FixedResponse()
-    for base_url in (None, "https://proxy.example/a/"):
-        clients.open("production", base_url=base_url, transport=transport).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
-    path = f"/tms/v2/customers/{PAGE_CUSTOMER_ID}"
-    urls = [str(request.url) for request in transport.requests]
-    assert urls == [f"https://api.cybersource.com{path}", f"https://proxy.example/a{path}"]
-
-
 NOT_LOOPBACK = "localhost.evil.example evil.localhost.example:8080 127.0.0.1.evil.example 10.0.0.1 0.0.0.0 2130706433 "
 NOT_LOOPBACK += "126.255.255.255 128.0.0.1 [::2] [::] apitest.cybersource.com"
 
@@ -86,12 +74,8 @@ def test_plain_http_is_for_loopback(host: str) -> None:
 NO_URLS: list[Any] = ["https://a.example:secretport", "https://[::secret]", "https://xn--a", "https://a..b.invalid"]
 NO_URLS += ["https://a.example/\nsecret", "https://a.example/\0", "https://\ud800", "https://a.example/\ud800"]
 NO_URLS += [f"https://{'a' * 64}.invalid", "https://a.example/" + "a" * 70_000, b"https://a.example", 42, ["https://a"]]
-NOT_ABSOLUTE = [
-    "",
-    " ",
-    *["secret", "/secret", "//secret.example", "secret.example:8443", "https:secret", "https://", "https:///a"],
-]
-NOT_ABSOLUTE += ["https://:8443", "ftp://127.0.0.1/secret", "file:///secret", "https://1.2.3.4:65536"]
+NOT_ABSOLUTE = ["", " ", "secret", "/secret", "//secret.example", "secret.example:8443", "https:secret", "https://"]
+NOT_ABSOLUTE += ["https:///a", "https://:8443", "ftp://127.0.0.1/secret", "file:///secret", "https://1.2.3.4:65536"]
 TOO_MUCH = "https://secret@a.example https://u:secret@a.example https://:secret@a.example http://127.0.0.1@a.example "
 TOO_MUCH += "http://u:secret@127.0.0.1 https://a.example?q=secret https://a.example/? https://a.example#secret"
 BAD: list[tuple[Any, str]] = [

@@ -9,16 +9,7 @@ from typing import Any
 import pytest
 
 from cybersource_tms import errors
-from cybersource_tms.errors import (
-    ConnectionFailed,
-    CybersourceError,
-    ErrorDetail,
-    ErrorEntry,
-    InvalidRequest,
-    StatusError,
-    TimedOut,
-    UnreadableResponse,
-)
+from cybersource_tms.errors import CybersourceError, ErrorDetail, ErrorEntry, InvalidRequest, StatusError
 from support.clients import EMAIL
 from support.customers import COPIES
 
@@ -55,9 +46,9 @@ def full(name: str) -> CybersourceError:
         ids = {"correlation_id": "c", "unique_transaction_id": "t"}
         return kind("m", status_code=503, errors=ENTRIES, **ids, retry_after=1.5)  # type: ignore[no-any-return]
     options: dict[type[CybersourceError], dict[str, Any]] = {
-        ConnectionFailed: {"may_have_been_applied": False, "is_transient": False},
-        TimedOut: {"may_have_been_applied": False, "is_transient": False},
-        UnreadableResponse: {"status_code": 200, "correlation_id": "c", "is_transient": True},
+        errors.ConnectionFailed: {"may_have_been_applied": False, "is_transient": False},
+        errors.TimedOut: {"may_have_been_applied": False, "is_transient": False},
+        errors.UnreadableResponse: {"status_code": 200, "correlation_id": "c", "is_transient": True},
         InvalidRequest: {"argument": "changes", "path": "buyerInformation.email"},
     }
     error: CybersourceError = kind("m", **options.get(kind, {}))
@@ -118,8 +109,8 @@ def test_what_a_message_ends_with(attempts: int, *, applied: bool) -> None:
 
 def test_what_is_assumed() -> None:
     """If nothing else is known, an update may have been applied, unless it was refused before it was sent."""
-    unreadable = UnreadableResponse("m", status_code=200, correlation_id=None)
-    made = [CybersourceError("m"), InvalidRequest("m"), ConnectionFailed("m"), TimedOut("m"), unreadable]
+    unreadable = errors.UnreadableResponse("m", status_code=200, correlation_id=None)
+    made = [CybersourceError("m"), InvalidRequest("m"), errors.ConnectionFailed("m"), errors.TimedOut("m"), unreadable]
     assert [error.may_have_been_applied for error in made] == [True, False, True, True, True]
     assert [error.is_transient for error in made] == [False, False, True, True, False]
     assert {error.attempts for error in made} == {1}

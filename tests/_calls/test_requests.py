@@ -152,13 +152,18 @@ def test_what_cannot_guard() -> None:
 def test_operations() -> None:
     """A read and an update go to the customer, with the profile and the guard if there are any."""
     read, guarded = retrieve_request("A", PROFILE_ID), update_request("A", {"buyerInformation": None}, "E", PROFILE_ID)
-    plain = update_request("A", {"buyerInformation": {"email": EMAIL}}, None, None)
+    body = {"buyerInformation": {"email": EMAIL, "merchantCustomerID": None}, "merchantDefinedInformation": []}
+    plain = update_request("A", body, None, None)
     assert {each.path for each in (read, guarded, plain)} == {"/tms/v2/customers/A"}
     assert [each.method for each in (read, guarded, plain)] == ["GET", "PATCH", "PATCH"]
     assert read.headers == {"profile-id": PROFILE_ID}
     assert guarded.headers.keys() - plain.headers.keys() == {"if-match", "profile-id"}
-    assert [each.body for each in (read, plain)] == [None, {"buyerInformation": {"email": EMAIL}}]
-    assert [each.fields for each in (read, guarded, plain)] == [(), ("buyerInformation",), ("buyerInformation.email",)]
+    assert [each.body for each in (read, plain)] == [None, body]
+    assert (read.fields, guarded.fields) == ((), ("buyerInformation",))
+    assert plain.fields == (
+        *(f"buyerInformation.{name}" for name in body["buyerInformation"]),
+        "merchantDefinedInformation",
+    )
 
 
 def test_nothing_is_sent_that_was_refused(clients: Clients) -> None:

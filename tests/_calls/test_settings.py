@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cybersource_tms import MessageEncryption, Retries, SharedSecretAuth, __version__
+from cybersource_tms import MessageEncryption, Retries, SharedSecretAuth
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_sandbox import MERCHANT_ID, PAGE_CUSTOMER_ID, PROFILE_ID, SECRET
 from support.clients import NEW_EMAIL, Clients
@@ -81,18 +81,6 @@ def test_auth_and_encryption(clients: Clients) -> None:
     assert refusal_of(clients, encryption=both, auth=httpx.BasicAuth("a", "b")) == (
         "encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth"
     )
-
-
-def test_the_headers_of_every_request(clients: Clients) -> None:
-    """It says who calls and what it sends and wants; what was not given is not there."""
-    headers = sent(clients).headers
-    assert headers["User-Agent"] == f"cybersource-tms/{__version__}"
-    assert headers.get_list("Content-Type") == headers.get_list("Accept") == ["application/json;charset=utf-8"]
-    assert headers["Authorization"].startswith("Bearer ")
-    assert not {"if-match", "profile-id", "cookie", "v-c-merchant-id", "date", "digest"} & set(headers)
-    more = sent(clients, profile_id=PROFILE_ID, headers={"X-Gateway-Key": "a b", "x": "~"}).headers
-    assert (more.get_list("profile-id"), more["X-Gateway-Key"], more["x"]) == ([PROFILE_ID], "a b", "~")
-    assert headers.keys() | {"profile-id", "x-gateway-key", "x"} == more.keys()
 
 
 RESERVED = "Accept ACCEPT-ENCODING content-type User-Agent Authorization If-Match profile-id Host Cookie Connection "

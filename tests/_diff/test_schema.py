@@ -12,26 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
+from cybersource_tms import UNSET, BuyerInformation, Customer, CustomerUpdate, Unset
 from cybersource_tms._diff.schema import to_json
-from cybersource_tms._diff.spec import (
-    MODELS,
-    Mismatch,
-    Schema,
-    api_names,
-    customer_schema,
-    field_schema,
-    load,
-    unknown_field,
-)
+from cybersource_tms._diff.spec import MODELS, Mismatch, Schema, api_names, customer_schema, field_schema, load
 from cybersource_tms_api import models
-from cybersource_tms_api.models import (
-    BuyerInformation,
-    ClientReferenceInformation,
-    Customer,
-    CustomerUpdate,
-    MerchantDefinedInformation,
-)
-from cybersource_tms_api.types import UNSET, Unset
 from resolve_schema import resolved
 from support.customers import GROUP, JSON, LIST, NAME, RESPONSES, SPEC, A, Spec, Wire, spec_with_every_type
 
@@ -105,11 +89,6 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
         [[], ["a", ""], Entries("ab")],
         [(["a", 1], f"[1]: expected text, not {INT}"), (("a",), f": expected {ARRAY}, not a value of the type tuple")],
     ),
-    "texts or nulls": (
-        {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
-        [None, [None, "a"]],
-        [([None, 1], f"[1]: expected text or null, not {INT}"), ("a", f": expected {ARRAY} or null, not {TEXT}")],
-    ),
     "lists of lists": (
         {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
         [[], [[]], [[1], [2, 3]]],
@@ -129,11 +108,6 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
             ([], f": expected {OBJECT} or null, not {ARRAY}"),
             ({7: 1}, ".7: no such field"),
         ],
-    ),
-    "objects": (
-        {"type": "array", "items": ref("Nested")},
-        [[], [{}, {"link": {}}]],
-        [([{}, {"link": {"href": 1}}], f"[1].link.href: expected text, not {INT}"), ({}, f": expected {ARRAY}, not ")],
     ),
     "object in parts": (
         {"allOf": [ref("Link"), {"type": "object", "properties": {"size": {"type": "integer"}}}]},
@@ -159,20 +133,10 @@ KINDS: dict[str, tuple[Wire, list[Any], list[tuple[Any, str]]]] = {
         [str(uuid.NAMESPACE_DNS), uuid.NAMESPACE_DNS],
         [("1", f": expected a UUID, not {TEXT}")],
     ),
-    "dates": (
-        {"type": "array", "items": {"type": "string", "format": "date"}},
-        [[], ["2026-11-30", dt.date.max]],
-        [(["2026-11-30", "no"], f"[1]: expected {DATE}, not {TEXT}")],
-    ),
     "map": (
         {"type": "object", "additionalProperties": {"type": ["integer", "null"]}},
         [{}, {"a": 1, "b c": None}],
         [({"a": 1, "b": "1"}, f".b: expected {INT} or null, not {TEXT}"), ([], f": expected {OBJECT}, not {ARRAY}")],
-    ),
-    "map of objects": (
-        {"type": "object", "additionalProperties": ref("Link")},
-        [{"a": {"href": "a"}}],
-        [({"a": {"href": 1}}, ".a.href: expected text, not "), ({7: {}}, ".7: no such field")],
     ),
     "anything with names": (
         {"type": "object"},
@@ -223,7 +187,7 @@ def test_what_may_be_received_and_not_sent(schema: Wire, value: Any, problem: st
     """A service may send what is new, null or odd, and it is kept; none of it is sent."""
     a_field = made(schema)
     assert mismatch({"aField": value}, a_field, sent=False) == ""
-    assert mismatch({"aField": value}, a_field).endswith(f": {problem}")
+    assert mismatch({"aField": value}, a_field).endswith(problem)
 
 
 @BOTH
@@ -363,14 +327,13 @@ def with_extra(model: Any, name: Any, value: Any) -> Any:
     return model
 
 
-ENTRY = MerchantDefinedInformation(name="data1", value="a")
-BUYER, ENTRY_JSON = (
-    {"buyerInformation": {"email": "a"}},
-    {"merchantDefinedInformation": [{"name": "data1", "value": "a"}]},
-)
+ENTRY = models.MerchantDefinedInformation(name="data1", value="a")
+BUYER = {"buyerInformation": {"email": "a"}}
+ENTRY_JSON = {"merchantDefinedInformation": [{"name": "data1", "value": "a"}]}
 MIXED: dict[str, tuple[Any, Wire | str]] = {
     "a model in a model": (CustomerUpdate(buyer_information=BuyerInformation(email="a")), BUYER),
     "a model in a mapping": ({"buyerInformation": BuyerInformation(email="a")}, BUYER),
+    "a subclass of a model": ({"buyerInformation": type("Own", (BuyerInformation,), {})(email="a")}, BUYER),
     "a mapping in a model": (CustomerUpdate(buyer_information={"email": "a"}), BUYER),  # type: ignore[arg-type]
     "models in a list": (CustomerUpdate(merchant_defined_information=[ENTRY]), ENTRY_JSON),
     "a model in a list in a mapping": ({"merchantDefinedInformation": [ENTRY]}, ENTRY_JSON),
@@ -382,7 +345,7 @@ MIXED: dict[str, tuple[Any, Wire | str]] = {
     ),
     "null": (CustomerUpdate(buyer_information=None), {"buyerInformation": None}),
     "another model": (
-        CustomerUpdate(buyer_information=ClientReferenceInformation()),  # type: ignore[arg-type]
+        CustomerUpdate(buyer_information=models.ClientReferenceInformation()),  # type: ignore[arg-type]
         "buyerInformation: expected a BuyerInformation, not a ClientReferenceInformation",
     ),
     "a field in brackets": (
@@ -405,15 +368,6 @@ def test_models_and_mappings_may_be_in_one_another(value: Any, expected: Wire | 
         assert mismatch(value) == expected
     else:
         assert to_json(value, customer_schema(), sent=True) == to_json(value, customer_schema(), sent=False) == expected
-
-
-def test_a_subclass_of_a_model_is_one() -> None:
-    """As in Python everywhere."""
-
-    class Own(BuyerInformation):
-        pass
-
-    assert to_json({"buyerInformation": Own(email="a")}, customer_schema(), sent=True) == BUYER
 
 
 @settings(max_examples=100)
@@ -489,7 +443,6 @@ NEAREST = {
 @pytest.mark.parametrize(("name", "problem"), NEAREST.items(), ids=["attribute", "empty", "long", "read-only"])
 def test_an_unknown_name_brings_the_nearest(name: str, problem: str) -> None:
     """Python's attribute brings the field; nothing is said where nothing is near. Rule 7 of changed fields has more."""
-    assert unknown_field(name, customer_schema()) == problem
     assert mismatch({name: 1}).endswith(problem)
 
 
@@ -513,11 +466,6 @@ def test_a_field_is_found_by_its_path() -> None:
         assert str(raised.value) == problem
 
 
-def test_a_name_can_be_looked_up() -> None:
-    """At any depth."""
-    assert {GROUP, A, "href", "id"} <= api_names()
-
-
 def test_a_path_grows_from_the_inside() -> None:
     """Names are joined by dots, indices stand in brackets, and a mismatch that is nowhere has no path."""
     assert str(Mismatch("is wrong")) == "is wrong"
@@ -528,18 +476,12 @@ def test_a_path_grows_from_the_inside() -> None:
 # The same as another implementation of JSON Schema, https://python-jsonschema.readthedocs.io
 
 FORMATS = FormatChecker([])
-FORMATS.checks("date", raises=ValueError)(
-    lambda value: not isinstance(value, str) or bool(dt.date.fromisoformat(value))
-)
-FORMATS.checks("date-time", raises=ValueError)(
-    lambda value: not isinstance(value, str) or bool(dt.datetime.fromisoformat(value))
-)
-FORMATS.checks("uuid", raises=ValueError)(lambda value: not isinstance(value, str) or bool(uuid.UUID(value)))
+PARSERS: dict[str, Any] = {"date": dt.date.fromisoformat, "date-time": dt.datetime.fromisoformat, "uuid": uuid.UUID}
+for form, parser in PARSERS.items():
+    FORMATS.checks(form, raises=ValueError)(lambda value, parse=parser: type(value) is not str or bool(parse(value)))
 # JSON Schema takes 1.0 for a whole number, and the library does not.
 TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-Validator: Any = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, type_checker=TYPES
-)
+Validator: Any = validators.extend(Draft202012Validator, type_checker=TYPES)  # type: ignore[no-untyped-call]
 WAYS: dict[str, dict[str, Any]] = {
     "received": {"sent": False},
     "update": {"sent": True},

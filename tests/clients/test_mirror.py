@@ -30,13 +30,11 @@ class _ToSync(ast.NodeTransformer):
         fields = {name: getattr(node, name) for name in ast.FunctionDef._fields}
         return self.visit_FunctionDef(ast.copy_location(ast.FunctionDef(**fields), node))
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
         node.name = NAMES.get(node.name, node.name)
         return self.generic_visit(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.name = NAMES.get(node.name, node.name)
-        return self.generic_visit(node)
+    visit_ClassDef = visit_FunctionDef  # noqa: N815 - a class has a name, too
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
         return self.generic_visit(ast.copy_location(ast.With(items=node.items, body=node.body), node))

@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,10 @@ def run_page(page: Path, given: Mapping[str, Any], fixtures: Mapping[str, Any]) 
     for line, code in blocks(page, "python"):
         names |= given
         run(str(page), line, code, names)
-        for test in tests_in(code):
+        for test in re.findall(r"^def (test_\w+)", code, re.MULTILINE):
             arguments = {name: fixtures[name] for name in inspect.signature(names[test]).parameters}
             names[test](**arguments)
     return names
-
-
-def tests_in(code: str) -> Iterator[str]:
-    """Yield the names of the tests that a block defines."""
-    return (each for each in re.findall(r"^def (\w+)", code, re.MULTILINE) if each.startswith("test_"))
 
 
 class Variables:

@@ -14,22 +14,7 @@ from hypothesis import strategies as st
 
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, PROFILE_ID, Sandbox
 from cybersource_tms_sandbox._customers import merge
-from support.caller import (
-    ARRAY,
-    CHANGE,
-    CHANGED,
-    FIELD,
-    FIELDS,
-    GROUP,
-    OPERATIONS,
-    PAGE,
-    PATH,
-    TEXTS,
-    Caller,
-    Steps,
-    nested,
-    resolve,
-)
+from support.caller import ARRAY, CHANGE, CHANGED, DOCUMENTED, FIELD, FIELDS, GROUP, PAGE, PATH, TEXTS, Caller, nested
 from support.merge import merge as rfc_7396
 
 
@@ -266,8 +251,7 @@ def test_refused(sandbox: Sandbox, caller: Caller, request_: dict[str, Any], sta
         assert error["details"] == [{"name": name} for name in request_["headers"]]
     assert (response.status_code, error["type"]) == (status, kind)
     if kind not in ("methodNotAllowed", "invalidParameters", "invalidHeaders"):  # which have no example
-        [media_type] = resolve(OPERATIONS["patch"]["responses"][str(status)])["content"].values()
-        [example] = media_type["example"]["errors"]
+        [example] = DOCUMENTED[status][1]["example"]["errors"]
         assert error == {"type": example["type"], "message": example["message"]}
     assert sandbox.customer() == PAGE
     assert (sandbox.received[0].status, sandbox.received[0].reason != "") == (status, True)
@@ -307,7 +291,7 @@ def test_wrong_fields(sandbox: Sandbox, caller: Caller, body: dict[str, Any], fi
 
 
 @pytest.mark.parametrize("steps", [each for each in TEXTS if "maxLength" in TEXTS[each]], ids=str)
-def test_limits(caller: Caller, steps: Steps) -> None:
+def test_limits(caller: Caller, steps: tuple[Any, ...]) -> None:
     """A value of the limit's length in characters is taken, one more is not; a line break is a character."""
     location, limit = "".join(f"/{step}" for step in steps), TEXTS[steps]["maxLength"]
     assert location not in caller.send(body=nested(steps, "é" * (limit - 1) + "\n")).text

@@ -15,18 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET, Sandbox
-from support.caller import (
-    ABSENT,
-    PAGE,
-    PATH,
-    SHARED_SECRET,
-    SPEC,
-    Caller,
-    Signer,
-    digest,
-    encode_part,
-    with_secret,
-)
+from support.caller import ABSENT, PAGE, PATH, SHARED_SECRET, SPEC, Caller, Signer, digest, encode_part, with_secret
 from support.keys import X509_SERIAL, X509_TEXT, certificate, ec_key, pem, public_pem, rsa_key
 
 SHOP, STORE, PORTFOLIO = "shop", "store", "portfolio"
@@ -49,11 +38,10 @@ def with_pss(message: bytes, mask: hashes.HashAlgorithm, salt: Any) -> bytes:
 
 
 CERTIFICATE = Signer(SHOP_SERIAL, "RS256", with_key, SHOP, SHOP)
-PS256 = Signer(SHOP_SERIAL, "PS256", partial(with_key, algorithm="PS256"), SHOP, SHOP)
 META_SHARED_SECRET = Signer(META_ID, "HS256", partial(with_secret, secret=META_SECRET), PORTFOLIO, SHOP)
 META_CERTIFICATE = Signer(META_SERIAL, "RS256", with_key, PORTFOLIO, SHOP)
 WITHOUT_SERIAL = Signer(X509_TEXT, "RS256", with_key, STORE, STORE)
-SIGNERS = [SHARED_SECRET, CERTIFICATE, PS256, META_SHARED_SECRET, META_CERTIFICATE, WITHOUT_SERIAL]
+SIGNERS = [SHARED_SECRET, CERTIFICATE, META_SHARED_SECRET, META_CERTIFICATE, WITHOUT_SERIAL]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from cybersource_tms_sandbox import Fault, Sandbox
-from support.caller import CHANGED, GROUP, HOST, OPERATIONS, PAGE, PATH, Caller, over_http, resolve, signed_patch
+from support.caller import CHANGED, DOCUMENTED, GROUP, HOST, PAGE, PATH, Caller, over_http, signed_patch
 from support.waiting import HANGS, LIMIT, eventually
 
 READ_TIMEOUT = httpx.Timeout(LIMIT, read=0.05)  # only the wait for a response that does not come is short
@@ -24,14 +25,6 @@ def caller(request: pytest.FixtureRequest, sandbox: Sandbox, url: str) -> Iterat
     within = httpx.Client(transport=sandbox.transport, base_url=f"http://{HOST}")
     with over_http(url) if request.param == "over HTTP" else within as http:
         yield Caller(http)
-
-
-DOCUMENTED = {
-    int(status): next(iter(resolve(response)["content"].items()))
-    for operation in ("get", "patch")
-    for status, response in OPERATIONS[operation]["responses"].items()
-    if status != "200"
-}
 
 
 @pytest.mark.parametrize("status", DOCUMENTED)
@@ -153,11 +146,6 @@ def test_threads_share_a_sandbox(sandbox: Sandbox, caller: Caller) -> None:
     assert len(sandbox.received) == 40
 
 
-def with_headers(headers: Any) -> Callable[[], Fault]:
-    """Return what makes a fault with headers."""
-    return lambda: Fault(status=500, headers=headers)
-
-
 IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "status 199": (lambda: Fault(status=199), "status is 199, not a number from 200 to 599"),
     "status 600": (lambda: Fault(status=600), "status is 600"),
@@ -170,7 +158,7 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "body as text": (lambda: Fault(status=500, body="x"), "body is bytes"),  # type: ignore[arg-type]
     "applied as a number": (lambda: Fault(status=500, applied=1), "applied is a bool"),  # type: ignore[arg-type]
     **{
-        f"headers {headers!r}": (with_headers(headers), "headers is a mapping")
+        f"headers {headers!r}": (partial(Fault, status=500, headers=headers), "headers is a mapping")  # type: ignore[arg-type]
         for headers in [
             *([], {"a": 1}, {1: "a"}, {"": "a"}, {"a b": "c"}, {"a\n": "b"}, {"\u00e9": "a"}),
             *({"a": "b\r\nc: d"}, {"a": "b\x7fc"}, {"a": " b"}, {"a": "b\t"}, {"a": "\u03b1"}),

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -117,11 +118,8 @@ def test_help(repository: Path, run: Run, script: str) -> None:
     before = sorted(repository.rglob("*"))
     result = run(f"mkdir -p elsewhere && cd elsewhere && ../scripts/{script} --help && cd .. && rmdir elsewhere")
     comment = re.findall(r"\A#!.*\n((?:# .*\n)+)", Path("scripts", script).read_text())
-    assert (result.returncode, result.stderr, "".join(f"# {line}\n" for line in result.stdout.splitlines())) == (
-        0,
-        "",
-        *comment,
-    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ["".join(f"# {line}\n" for line in result.stdout.splitlines())] == comment
     assert {path for path in repository.rglob("*") if not path.name.startswith("python-")} == {*before}
 
 
@@ -137,10 +135,6 @@ def test_the_lock_has_all_requirements() -> None:
     locked = re.findall(r"^([\w-]+)==(\S+)(?: ;.*)? \\\n    --hash=sha256:", text, re.MULTILINE)
     pyproject = tomllib.loads(Path("pyproject.toml").read_text())
     project = pyproject["project"]
-    groups = [
-        project["dependencies"],
-        *project["optional-dependencies"].values(),
-        *pyproject["dependency-groups"].values(),
-    ]
-    for requirement in (Requirement(each) for group in groups for each in group):
+    extras = [*project["optional-dependencies"].values(), *pyproject["dependency-groups"].values()]
+    for requirement in map(Requirement, chain(project["dependencies"], *extras)):
         assert [version for name, version in locked if name == requirement.name and version in requirement.specifier]

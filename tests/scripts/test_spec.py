@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from cybersource_tms import AsyncCustomersClient, Customer, CustomerRecord, CustomersClient, Environment
+from cybersource_tms import AsyncCustomersClient, Customer, CustomerRecord, CustomersClient
 from cybersource_tms.errors import StatusError
 from cybersource_tms_api.api import customers
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
@@ -107,15 +107,6 @@ def test_an_error_example_has_the_services_words(response: str) -> None:
 def test_an_etag_goes_back_as_it_came(etag: str) -> None:
     """A quoted or weak ETag (RFC 9110 section 8.8.3) is a value of if-match, though longer than 32 characters."""
     assert validator(SPEC["components"]["parameters"]["IfMatch"]["schema"]).is_valid(etag)
-
-
-def test_environments_are_the_servers() -> None:
-    """The wrapper's environments and the spec's servers are the same, in the same order and by the same names."""
-    servers = [
-        (server["url"], server["description"].lower().replace(" in ", "-").replace(" ", "-"))
-        for server in SPEC["servers"]
-    ]
-    assert servers == [(environment.base_url, environment.value) for environment in Environment]
 
 
 STATUSES = {status for operation in OPERATIONS.values() for status in operation["responses"]}

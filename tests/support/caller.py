@@ -54,6 +54,12 @@ def nested(steps: Steps, value: object) -> Any:
 
 OPERATIONS = SPEC["paths"]["/tms/v2/customers/{customerTokenId}"]
 [_UPDATE] = OPERATIONS["patch"]["requestBody"]["content"].values()
+DOCUMENTED = {  # the media type and content of each documented failure
+    int(status): next(iter(resolve(response)["content"].items()))
+    for operation in ("get", "patch")
+    for status, response in OPERATIONS[operation]["responses"].items()
+    if status != "200"
+}
 [_PAGE] = resolve(OPERATIONS["get"]["responses"]["200"])["content"].values()
 PAGE: dict[str, Any] = _PAGE["examples"]["page"]["value"]
 FIELDS = dict(fields(_UPDATE["schema"]))

@@ -15,7 +15,7 @@ import pytest
 
 import cybersource_tms
 from cybersource_tms import Customer, CustomerRecord, CustomerUpdate, changed_fields
-from cybersource_tms.errors import InvalidRequest, UnreadableResponse
+from cybersource_tms.errors import InvalidRequest
 from support.clients import Clients
 from support.merge import REMOVED, merge
 
@@ -276,21 +276,6 @@ def test_read(customer: dict[str, Any], clients: Clients) -> None:
         assert changed_fields(read, same) is None
     customers.apply(ID, {"vip": False})
     assert service.patches == [{"vip": False}]
-
-
-@pytest.mark.parametrize(
-    ("customer", "missing"),
-    [
-        ({"id": ID}, "createdAt"),
-        (CREATED | {"everyType": {}}, "everyType.tier"),
-        (whole(cards=[{}]), "cards[0].number"),
-    ],
-    ids=["customer", "group", "entry"],
-)
-def test_a_required_field_is_missed(customer: dict[str, Any], missing: str, clients: Clients) -> None:
-    """A response without a field that the spec requires is unreadable, and the field is named."""
-    with pytest.raises(UnreadableResponse, match=f"{missing.replace('[', '.').replace(']', '.')}: is missing"):
-        clients.open(transport=Service(customer)).retrieve(ID)
 
 
 def test_what_is_new_is_public() -> None:
