@@ -5,7 +5,7 @@ import re
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -221,3 +221,16 @@ def test_outcomes_of_many(clients: Clients) -> None:
     with pytest.raises(Unauthorized) as caught:
         [*clients.open(transport=FixedResponse(401)).update_many(pairs)]
     check(caught.value)
+
+
+def test_what_pairs_raise(clients: Clients) -> None:
+    """It comes out of a job with the frames of the caller's iterable, and none of ours that hold a pair."""
+
+    def pairs() -> Iterator[tuple[str, Any]]:
+        yield PAGE_CUSTOMER_ID, NEW_EMAIL
+        raise_it()
+
+    with pytest.raises(Foreign) as caught:
+        [*clients.open(transport=FixedResponse()).update_many(pairs())]
+    assert functions(caught.value)[-2:] == ["pairs", "raise_it"]
+    assert {"_begin_all", "_read"}.isdisjoint(functions(caught.value))
