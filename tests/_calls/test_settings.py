@@ -79,7 +79,7 @@ def test_auth_and_encryption(clients: Clients) -> None:
     both = MessageEncryption(pem(service_certificate()), key_pem(rsa_key("response")), "id")
     clients.open(encryption=both)
     assert refusal_of(clients, encryption=both, auth=httpx.BasicAuth("a", "b")) == (
-        "encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth"
+        "encryption: it needs an auth that signs tokens, such as SharedSecretAuth"
     )
 
 
