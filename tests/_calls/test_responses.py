@@ -347,7 +347,7 @@ def test_errors_after_a_412() -> None:
     refused.attempts, refused.may_have_been_applied = 2, True
     lost, changed = responses.unconfirmed_error(refused, ("a.b", "c")), responses.conflict_error(refused, 4)
     assert "; read back, these fields do not have the requested values: a.b, c; the update may" in str(lost)
-    assert "; others changed it in each of the 4 rounds of this call; the" in str(changed)
+    assert "; others changed it in every round of this call, of which there were 4; the" in str(changed)
     assert vars(lost) == vars(refused) | {"not_applied": ("a.b", "c")}
     assert vars(changed) == vars(refused)
 

@@ -40,10 +40,9 @@ CLOCK_TOLERANCE = 5  # seconds; tokens are dated that far back
 def decrypt_response(
     operation: Operation[Any], response: httpx.Response, content: bytes, encryption: MessageEncryption | None
 ) -> bytes:
-    """Return the body of a response in plain text. A success that has no body, as the spec says, is not encrypted.
+    """Return the body of a response in plain text.
 
-    An error in plain text is passed through: a gateway, or a service that rejects the token, cannot encrypt, and such a
-    response holds no customer. An error response that cannot be decrypted still raises the error for its status.
+    An error may be in plain text: a gateway, or a service that rejects the token, cannot encrypt.
     """
     is_success = operation.is_success(response)
     has_body = not is_success or operation.success_models[response.status_code]
@@ -106,10 +105,9 @@ def guarding_etag(read: CustomerRecord) -> str:
     """Return the ETag that guards an update of what was read, or raise `UnreadableResponse` if none can."""
     if is_usable_etag(read.etag):
         return read.etag
-    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
+    exchange = f"GET, correlation id {printable(read.correlation_id)}"
     raise errors.UnreadableResponse(
-        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
-        "so the update cannot be guarded; nothing was sent",
+        f"200 ({exchange}): the response has no ETag that can guard an update; nothing was sent",
         status_code=200,
         correlation_id=read.correlation_id,
         may_have_been_applied=False,
@@ -141,8 +139,7 @@ def unconfirmed_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]
 
 def conflict_error(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    which = "the only round" if rounds == 1 else f"each of the {rounds} rounds"
-    return _and(refused, f"others changed it in {which} of this call")
+    return _and(refused, f"others changed it in every round of this call, of which there were {rounds}")
 
 
 def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
