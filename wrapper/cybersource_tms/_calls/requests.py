@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from inspect import isawaitable
+from types import SimpleNamespace
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import httpx
@@ -97,16 +98,6 @@ class Operation(Generic[Result]):
         return self.method in _IDEMPOTENT or is_merge_patch or "if-match" in self.headers
 
 
-@frozen(repr=False)
-class _Body:
-    """The body for the generated code, which only asks for its JSON: what was checked is what is sent."""
-
-    json: JSON
-
-    def to_dict(self) -> JSON:
-        return self.json
-
-
 def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[CustomerRecord]:
     """Return a read of a customer, or raise `InvalidRequest` if the id is none."""
     checked = parse_customer_id(customer_id)
@@ -119,7 +110,9 @@ def update_request(
 ) -> Operation[CustomerRecord]:
     """Return an update with changes that were checked, or raise `InvalidRequest`."""
     checked = parse_customer_id(customer_id)
-    etag, body = parse_if_match(if_match, checked), cast("CustomerUpdate", _Body(changes))
+    etag = parse_if_match(if_match, checked)
+    # The generated code only asks for the JSON. What was checked is what is sent.
+    body = cast("CustomerUpdate", SimpleNamespace(to_dict=lambda: changes))
     request = customers.update_customer_request(
         checked, body=body, if_match=etag or UNSET, profile_id=profile_id or UNSET
     )

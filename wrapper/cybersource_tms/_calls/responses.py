@@ -152,12 +152,18 @@ def status_error(
     operation: Operation[Any], response: httpx.Response, content: bytes, key_expires: datetime | None = None
 ) -> errors.StatusError:
     """Return the error for a status that is not success, whatever the body is."""
-    status = response.status_code
-    entries = tuple(_error_entries(content))
+    status, entries = response.status_code, tuple(_error_entries(content))
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     retry_after = _retry_after(response.headers.get("retry-after", ""))
     error_class = _CLASSES.get(status, errors.StatusError)
-    advice = [error_class.advice, *_more_advice(operation, response, entries, key_expires)]
+    advice = [error_class.advice]
+    paths = (field_path(detail) for entry in entries for detail in entry.details)
+    if fields := list(dict.fromkeys(filter(None, paths)))[:_MOST_FIELDS]:
+        advice.append(f"fields: {', '.join(fields)}")
+    if status == HTTPStatus.PRECONDITION_FAILED and '"' in operation.headers.get("if-match", ""):
+        advice.append("the ETag that was sent has quotes: send it as record.etag has it")
+    if status == HTTPStatus.UNAUTHORIZED:
+        advice += _likely_causes(response, key_expires)
     if retry_after is not None:
         advice.append(f"the service asks to wait {retry_after:.0f} s")
     return error_class(
@@ -170,21 +176,9 @@ def status_error(
     )
 
 
-def _more_advice(
-    operation: Operation[Any],
-    response: httpx.Response,
-    entries: tuple[errors.ErrorEntry, ...],
-    key_expires: datetime | None,
-) -> Iterator[str]:
-    """Yield what is known of this error beside what its status says."""
-    status, ahead = response.status_code, seconds_ahead(response.headers)
-    details = [detail for entry in entries for detail in entry.details]
-    if fields := list(dict.fromkeys(filter(None, map(field_path, details))))[:_MOST_FIELDS]:
-        yield f"fields: {', '.join(fields)}"
-    if status == HTTPStatus.PRECONDITION_FAILED and '"' in operation.headers.get("if-match", ""):
-        yield "the ETag that was sent has quotes: send it as record.etag has it"
-    if status != HTTPStatus.UNAUTHORIZED:
-        return
+def _likely_causes(response: httpx.Response, key_expires: datetime | None) -> Iterator[str]:
+    """Yield why the service is likely to have refused the credentials."""
+    ahead = seconds_ahead(response.headers)
     if key_expires and key_expires <= datetime.now(UTC):
         yield f"the certificate of the signing key expired on {key_expires:%Y-%m-%d}"
     if ahead is not None and abs(ahead) > CLOCK_TOLERANCE:

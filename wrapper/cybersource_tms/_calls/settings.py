@@ -39,7 +39,7 @@ _RESERVED = {
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
-_PROFILE_LENGTH = 36
+_PROFILE = re.compile(r"[!-~][ -~]{34}[!-~]")
 _EXPECTED: dict[str, tuple[Any, str]] = {
     "retries": (Retries, "a Retries, or None"),
     "auth": (httpx.Auth, "credentials such as SharedSecretAuth, or another httpx.Auth"),
@@ -69,11 +69,9 @@ def parse_count(argument: str, value: object) -> int:
 
 
 def _parse_profile(profile: object) -> str | None:
-    if profile is None:
-        return None
-    if isinstance(profile, str) and len(profile) == _PROFILE_LENGTH and _HEADER_VALUE.fullmatch(profile):
+    if profile is None or (isinstance(profile, str) and _PROFILE.fullmatch(profile)):
         return profile
-    raise InvalidRequest(f"profile_id: expected {_PROFILE_LENGTH} characters of visible ASCII, without a line break")
+    raise InvalidRequest("profile_id: expected 36 characters of visible ASCII, without a line break")
 
 
 def _parse_headers(headers: object) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -66,10 +66,9 @@ class _Connections(Generic[Transport]):
             raise InvalidRequest("this client is closed: make a new one")
         if owner in self._pools:
             return self._pools[owner]
-        others = [each for each in list(self._pools) if each != owner]
-        if others and self._shared is not None:
+        if self._shared is not None and self._pools.keys() - {owner}:
             raise InvalidRequest("transport: it belongs to another process or event loop, so make a client in this one")
-        self._abandon(filter(_has_ended, others))
+        self._abandon()
         # Threads that come here at the same time get the same pool.
         return self._pools.setdefault(owner, _Pool(anyio.Semaphore(self._settings.max_connections)))
 
@@ -109,20 +108,21 @@ class _Connections(Generic[Transport]):
         )
         return cast("Transport", http._transport_for_url(httpx.URL(self._settings.base_url)))  # noqa: SLF001 - see above
 
-    def _abandon(self, owners: Iterable[_Owner]) -> None:
-        """Close what event loops that have ended left open: nobody can wait for them to do it."""
-        for owner in owners:
-            pool = self._pools.pop(owner, None)
-            for connection in pool.idle if pool else ():
-                sock: Any = connection.stream.get_extra_info("socket")
-                with suppress(OSError):
-                    getattr(sock, "_sock", sock).close()
+    def _abandon(self) -> None:
+        """Close what event loops of asyncio that have ended left open: nobody can wait for them. Trio does not tell."""
+        for process, loop in list(self._pools):
+            if process == os.getpid() and isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed():
+                pool = self._pools.pop((process, loop), None)  # another thread may have been here
+                for connection in pool.idle if pool else ():
+                    sock: Any = connection.stream.get_extra_info("socket")
+                    with suppress(OSError):
+                        getattr(sock, "_sock", sock).close()
 
     def _end(self, owner: _Owner) -> list[Any]:
         """Take no more calls, and return what to close: the caller's transport, or the streams of what is idle."""
         to_close = [self._shared] if self._shared is not None and not self.is_closed else list[Any]()
         self.is_closed = True
-        self._abandon(filter(_has_ended, list(self._pools)))
+        self._abandon()
         pool = self._pools.pop(owner, None)
         return to_close + [connection.stream for connection in (pool.idle if pool else ())]
 
@@ -193,11 +193,6 @@ class AsyncConnections(_Connections[httpx.AsyncBaseTransport]):
 
 def _this_loop() -> _Owner:
     return os.getpid(), anyio.lowlevel.current_token().native_token
-
-
-def _has_ended(owner: _Owner) -> bool:
-    """Return whether an owner is a closed event loop of asyncio of this process: trio does not tell."""
-    return owner[0] == os.getpid() and isinstance(owner[1], asyncio.AbstractEventLoop) and owner[1].is_closed()
 
 
 def _tls_context() -> ssl.SSLContext:
