@@ -111,12 +111,15 @@ def update_request(
     """Return an update with changes that were checked, or raise `InvalidRequest`."""
     checked = parse_customer_id(customer_id)
     etag = parse_if_match(if_match, checked)
-    # The generated code only asks for the JSON. What was checked is what is sent.
-    body = cast("CustomerUpdate", SimpleNamespace(to_dict=lambda: changes))
     request = customers.update_customer_request(
-        checked, body=body, if_match=etag or UNSET, profile_id=profile_id or UNSET
+        checked, body=_body(changes), if_match=etag or UNSET, profile_id=profile_id or UNSET
     )
     return Operation(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
+
+
+def _body(changes: JSON) -> CustomerUpdate:
+    """Return the body for the generated code, which only asks for its JSON: what was checked is what is sent."""
+    return cast("CustomerUpdate", SimpleNamespace(to_dict=lambda: changes))
 
 
 def parse_customer_id(customer_id: object) -> str:
