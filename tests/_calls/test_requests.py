@@ -158,6 +158,7 @@ def test_operations() -> None:
     assert read.headers == {"profile-id": PROFILE_ID}
     assert guarded.headers.keys() - plain.headers.keys() == {"if-match", "profile-id"}
     assert [each.body for each in (read, plain)] == [None, {"buyerInformation": {"email": EMAIL}}]
+    assert EMAIL not in f"{plain!r} {plain}"
     assert [each.fields for each in (read, guarded, plain)] == [(), ("buyerInformation",), ("buyerInformation.email",)]
 
 
