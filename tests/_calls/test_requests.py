@@ -164,6 +164,7 @@ def test_operations() -> None:
         *(f"buyerInformation.{name}" for name in body["buyerInformation"]),
         "merchantDefinedInformation",
     )
+    assert str(body) not in f"{plain!r} {plain}"
 
 
 def test_nothing_is_sent_that_was_refused(clients: Clients) -> None:

@@ -15,11 +15,11 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import RSAKey
 
-from cybersource_tms import Customer, CustomerRecord, MessageEncryption, errors
+from cybersource_tms import Customer, CustomerRecord, MessageEncryption, SharedSecretAuth, errors
 from cybersource_tms._calls import responses
 from cybersource_tms._calls.requests import Operation, retrieve_request, update_request
 from cybersource_tms.errors import ErrorDetail, ErrorEntry, NotFound, StatusError, UnreadableResponse
-from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import CORRELATION_ID, HEADERS, PAGE, TRANSACTION_ID, FixedResponse
 from support.keys import key_pem, rsa_key
@@ -217,6 +217,14 @@ def test_the_cause_of_a_401(
     assert str(refusal(status, b"", expires, **headers)).endswith(said)
 
 
+def test_a_certificate_that_has_expired_since(clients: Clients) -> None:
+    """A 401 tells it of the client's own credentials (case H4)."""
+    auth = SharedSecretAuth(MERCHANT_ID, KEY_ID, SECRET)
+    auth.expires = EXPIRED
+    with pytest.raises(errors.Unauthorized, match="the certificate of the signing key expired on"):
+        clients.open(auth=auth, transport=FixedResponse(401)).retrieve(PAGE_CUSTOMER_ID)
+
+
 def test_an_etag_with_quotes() -> None:
     """After a 412, an ETag that was sent with quotes is told: the service's have none."""
     for etag, end in (('"E1"', "has quotes: send it as record.etag has it"), ("E1", errors.PreconditionFailed.advice)):
@@ -340,7 +348,7 @@ def test_errors_after_a_412() -> None:
     refused.attempts, refused.may_have_been_applied = 2, True
     lost, changed = responses.unconfirmed_error(refused, ("a.b", "c")), responses.conflict_error(refused, 4)
     assert "; read back, these fields do not have the requested values: a.b, c; the update may" in str(lost)
-    assert "; others changed it in each of the 4 rounds of this call; the" in str(changed)
+    assert "; others changed it in every round of this call, of which there were 4; the" in str(changed)
     assert vars(lost) == vars(refused) | {"not_applied": ("a.b", "c")}
     assert vars(changed) == vars(refused)
 

@@ -237,10 +237,12 @@ def test_a_note_on_the_fate(operation: Operation[Any], before: list[Any], fate: 
     """An exception that is not ours gets a note on the update's fate over all attempts; an error of ours says it."""
     attempts = Attempts(operation, Retries(), Call(Retries()))
     for what in before:
+        attempts.request_sent = True
         attempts.record(make(what))
+    attempts.request_sent |= sent
     foreign, ours = RuntimeError("m"), make("lost")
     for error in (foreign, ours):
-        note_fate(error, operation, may_have_been_applied=attempts.in_doubt or sent)
+        note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
     said = [f"cybersource_tms: the update of customer {PAGE_CUSTOMER_ID} {fate}"] if fate else []
     assert (getattr(foreign, "__notes__", []), getattr(ours, "__notes__", [])) == (said, [])
 

@@ -60,6 +60,7 @@ TIMEOUTS: dict[str, tuple[dict[str, Any], Any]] = {
     "seconds": ({"timeout": 0.5}, dict.fromkeys(STEPS, 0.5)),
     "a day": ({"timeout": 86_400}, dict.fromkeys(STEPS, 86_400)),
     "each step": ({"timeout": httpx.Timeout(**STEPS)}, STEPS),
+    "no longer than the call": ({"timeout": 9, "retries": Retries(total_timeout=2)}, dict.fromkeys(STEPS, 2)),
     "one of its own": ({"timeout": httpx.Timeout(9, connect=1)}, dict.fromkeys(STEPS, 9) | {"connect": 1}),
 }
 
@@ -79,7 +80,7 @@ def test_auth_and_encryption(clients: Clients) -> None:
     both = MessageEncryption(pem(service_certificate()), key_pem(rsa_key("response")), "id")
     clients.open(encryption=both)
     assert refusal_of(clients, encryption=both, auth=httpx.BasicAuth("a", "b")) == (
-        "encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth"
+        "encryption: it needs an auth that signs tokens, such as SharedSecretAuth"
     )
 
 

@@ -90,8 +90,7 @@ def test_no_etag_is_needed_to_send_nothing(clients: Clients) -> None:
 def test_an_update_that_cannot_be_guarded(clients: Clients, way: Call, etag: str | None) -> None:
     """Without an ETag that can be sent back, nothing is written."""
     transport = FixedResponse(headers={"v-c-correlation-id": "id"} | ({} if etag is None else {"ETag": etag}))
-    problem = "no ETag," if etag is None else "an ETag that cannot be sent"
-    with pytest.raises(errors.UnreadableResponse, match=f"response has {problem}.*nothing was sent") as caught:
+    with pytest.raises(errors.UnreadableResponse, match="response has no ETag that can guard an update; not") as caught:
         way(clients.open(transport=transport))
     assert (caught.value.correlation_id, caught.value.may_have_been_applied) == ("id", False)
     assert [request.method for request in transport.requests] == ["GET"]
@@ -113,9 +112,7 @@ def test_a_conflict(clients: Clients, sandbox: Sandbox, times: int) -> None:
 def test_conflicts_in_all_rounds(clients: Clients, sandbox: Sandbox, retries: Retries | None, rounds: int) -> None:
     """There are as many rounds as the client's retries have attempts; the error says how many, and nothing changed."""
     asked = Asked(sandbox, times=99)
-    with pytest.raises(
-        errors.PreconditionFailed, match=f"{rounds} rounds of" if rounds > 1 else "the only round of"
-    ) as caught:
+    with pytest.raises(errors.PreconditionFailed, match=f"round of this call, of which there were {rounds}") as caught:
         clients.open(transport=sandbox.transport, retries=retries).modify(ID, asked)
     assert len(asked.customers) == rounds
     assert not caught.value.may_have_been_applied

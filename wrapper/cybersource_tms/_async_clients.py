@@ -69,8 +69,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
     ) -> CustomerRecord:
         """Merge `changes` into a customer, as `CustomersClient.update` does."""
         body = requests.parse_changes("changes", changes, limits=True)
-        etag = requests.parse_if_match(if_match, requests.parse_customer_id(customer_id))
-        operation = requests.update_request(customer_id, body, etag, self._settings.profile_id)
+        operation = requests.update_request(customer_id, body, if_match, self._settings.profile_id)
         return await self._send_update(operation, Call(self._settings.retries))
 
     @raise_without_frames
@@ -177,17 +176,13 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
         try:
             async with self._connections.acquire() as connection:
                 call.postpone(connection.waited)
-                return await self._make_attempts(connection, operation, attempts, call)
+                return await self._make_attempts(connection, attempts)
         except BaseException as error:
             note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
             raise
 
     async def _make_attempts(
-        self,
-        connection: Connection[httpx.AsyncBaseTransport],
-        operation: Operation[Result],
-        attempts: Attempts,
-        call: Call,
+        self, connection: Connection[httpx.AsyncBaseTransport], attempts: Attempts[Result]
     ) -> Result:
         """Make attempts until one succeeds, none is left, or the time is over."""
         delay = 0.0
@@ -195,10 +190,10 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
             waited = await self._wait_for_turn(delay)
             if waited is None:
                 raise attempts.last_error or JobEnded("the job has ended")
-            call.postpone(waited)
-            call.requests += 1
+            attempts.call.postpone(waited)
+            attempts.call.requests += 1
             try:
-                return await async_attempt(connection, operation, attempts, self._settings, call)
+                return await async_attempt(connection, attempts, self._settings)
             except CybersourceError as error:
                 attempts.record(error)
                 if self._job:

@@ -143,8 +143,7 @@ class BaseClient(Generic[_Transport]):
     @property
     def is_closed(self) -> bool:
         """Whether the client was closed."""
-        closed: bool = self._connections.is_closed
-        return closed
+        return bool(self._connections.is_closed)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.base_url!r})"

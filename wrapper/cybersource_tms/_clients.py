@@ -4,7 +4,7 @@ The path of an update:
 
 update                  one PATCH with what it is given
 apply, modify           read, find what has to change, update guarded by the ETag; again on a conflict
-  update_request        check the customer id; the generated code's request                          _calls.requests
+  update_request        check the id and `if_match`; the generated code's request                    _calls.requests
   _send_update
     _retry              all attempts, on one connection
       acquire           a connection for this read or update alone                                   _http.connections
@@ -129,8 +129,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             UnreadableResponse: The response cannot be understood; the update may have been applied.
         """
         body = requests.parse_changes("changes", changes, limits=True)
-        etag = requests.parse_if_match(if_match, requests.parse_customer_id(customer_id))
-        operation = requests.update_request(customer_id, body, etag, self._settings.profile_id)
+        operation = requests.update_request(customer_id, body, if_match, self._settings.profile_id)
         return self._send_update(operation, Call(self._settings.retries))
 
     @raise_without_frames
@@ -299,24 +298,22 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         try:
             with self._connections.acquire() as connection:
                 call.postpone(connection.waited)
-                return self._make_attempts(connection, operation, attempts, call)
+                return self._make_attempts(connection, attempts)
         except BaseException as error:
             note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
             raise
 
-    def _make_attempts(
-        self, connection: Connection[httpx.BaseTransport], operation: Operation[Result], attempts: Attempts, call: Call
-    ) -> Result:
+    def _make_attempts(self, connection: Connection[httpx.BaseTransport], attempts: Attempts[Result]) -> Result:
         """Make attempts until one succeeds, none is left, or the time is over."""
         delay = 0.0
         while True:
             waited = self._wait_for_turn(delay)
             if waited is None:
                 raise attempts.last_error or JobEnded("the job has ended")
-            call.postpone(waited)
-            call.requests += 1
+            attempts.call.postpone(waited)
+            attempts.call.requests += 1
             try:
-                return attempt(connection, operation, attempts, self._settings, call)
+                return attempt(connection, attempts, self._settings)
             except CybersourceError as error:
                 attempts.record(error)
                 if self._job:

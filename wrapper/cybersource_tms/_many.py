@@ -8,22 +8,14 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Generator,
-    Iterable,
-    Iterator,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from contextvars import Context, copy_context
 from functools import partial
 from itertools import count
+from operator import contains
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -50,9 +42,13 @@ class _Job:
     The client's `_retry` waits for turns: these are evenly spaced, and there is none while the service asks to wait.
     """
 
+    _pairs_class: ClassVar[Any] = Iterable
+
     def __init__(self, pairs: Any, concurrency: int, per_second: float | None, max_failures: int | None) -> None:
         if per_second is not None and not (type(per_second) in {int, float} and _LEAST <= per_second < math.inf):
             raise InvalidRequest("per_second: expected a number above 0; leave it out for no limit")
+        if not isinstance(pairs, self._pairs_class):
+            raise InvalidRequest("pairs: expected an iterable of pairs")
         self._pairs = pairs
         self._function: Any = None  # of the client: it updates one customer
         self._concurrency = parse_count("concurrency", concurrency)
@@ -72,7 +68,7 @@ class _Job:
             pause = min(error.retry_after or _SHORTEST_PAUSE, _LONGEST_PAUSE)
             self._paused_until = max(self._paused_until, self._now() + pause)
 
-    def _waits(self) -> Iterator[float]:
+    def _waits(self) -> Generator[float]:
         """Yield how many seconds to wait for a turn, and again if a pause has begun meanwhile; then take the turn."""
         while not self._has_ended and (due := max(self._next_turn, self._paused_until)) > (now := self._now()):
             yield due - now
@@ -87,9 +83,6 @@ class _Job:
         if isinstance(item, tuple | list) and len(pair := cast("tuple[Any, ...]", item)) == 2:  # noqa: PLR2004
             return pair[0], pair[1]
         raise InvalidRequest(f"pairs: item {number} is not a pair of a customer id and what to update")
-
-    def _is_in_flight(self, customer_id: object) -> bool:
-        return _key(customer_id) in self._in_flight
 
     def _is_full(self) -> bool:
         return len(self._in_flight) + len(self._finished) >= self._concurrency
@@ -136,8 +129,6 @@ class SyncJob(_Job):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        if not isinstance(self._pairs, Iterable):
-            raise InvalidRequest("pairs: expected an iterable of pairs")
         self._queue, self._lock = threading.Lock(), threading.Lock()  # for turns, and for what has finished
         self._ended: SimpleQueue[None] = SimpleQueue()
         self._work: SimpleQueue[tuple[Context, Any, Any] | None] = SimpleQueue()
@@ -146,7 +137,7 @@ class SyncJob(_Job):
         self._running = 0
 
     @contextmanager
-    def run(self, function: Callable[[str, Any], CustomerRecord]) -> Generator[Iterator[UpdateOutcome]]:
+    def run(self, function: Callable[[str, Any], CustomerRecord]) -> Generator[Generator[UpdateOutcome]]:
         """Run the job while a block does; the function updates one customer."""
         self._function = function
         try:
@@ -225,7 +216,7 @@ class SyncJob(_Job):
     def _begin_all(self) -> Generator[UpdateOutcome]:
         for item in self._pairs:
             customer_id, wanted = self._parse_pair(item)
-            yield from self._take_while(partial(self._is_in_flight, customer_id))
+            yield from self._take_while(partial(contains, self._in_flight, _key(customer_id)))
             self._in_flight.add(_key(customer_id))
             self._work.put((copy_context(), customer_id, wanted))
             yield from self._take_while(lambda: self._finished or self._is_full())
@@ -250,10 +241,10 @@ class SyncJob(_Job):
 class AsyncJob(_Job):
     """Updates customers in tasks. Another task reads the pairs, and the caller's takes the outcomes."""
 
+    _pairs_class = (Iterable, AsyncIterable)
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        if not isinstance(self._pairs, Iterable | AsyncIterable):
-            raise InvalidRequest("pairs: expected an iterable or an async iterable of pairs")
         self._queue = anyio.Lock(fast_acquire=True)  # for turns
         self._ended, self._news = anyio.Event(), anyio.Event()
         self._has_read = False
@@ -261,7 +252,7 @@ class AsyncJob(_Job):
     @asynccontextmanager
     async def run(
         self, function: Callable[[str, Any], Awaitable[CustomerRecord]]
-    ) -> AsyncGenerator[AsyncIterator[UpdateOutcome]]:
+    ) -> AsyncGenerator[AsyncGenerator[UpdateOutcome]]:
         """Run the job while a block does; the function updates one customer."""
         self._function = function
         tasks = await anyio.create_task_group().__aenter__()
@@ -309,7 +300,7 @@ class AsyncJob(_Job):
 
     async def _begin(self, item: object, tasks: TaskGroup) -> None:
         customer_id, wanted = self._parse_pair(item)
-        await self._wait_while(partial(self._is_in_flight, customer_id))
+        await self._wait_while(partial(contains, self._in_flight, _key(customer_id)))
         self._in_flight.add(_key(customer_id))
         tasks.start_soon(self._update, customer_id, wanted)
         await self._wait_while(self._is_full)

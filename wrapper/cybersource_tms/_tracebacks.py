@@ -13,7 +13,7 @@ from functools import wraps
 from inspect import currentframe, iscoroutinefunction
 from json import JSONDecodeError
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar, cast
 
 import httpx
@@ -74,25 +74,21 @@ def _callers_part(traceback: TracebackType | None) -> tuple[TracebackType | None
     """Return a traceback without our frames and those of what we call, and the places of these."""
     kept, places, is_below = list[TracebackType](), list[str](), True
     while traceback:
-        module = _top_level_module(traceback)
+        module = _package(traceback.tb_frame)
         is_below = module in _OURS or (is_below and module in _BELOW_THE_CALLER)
         if not is_below:
             kept.append(traceback)
         elif traceback.tb_frame.f_code.co_filename != __file__:
-            places.append(_place(traceback))
+            code = traceback.tb_frame.f_code
+            places.append(f"{'/'.join(Path(code.co_filename).parts[-2:])}:{traceback.tb_lineno} {code.co_name}")
         traceback = traceback.tb_next
     for each in reversed(kept):
         each.tb_next, traceback = traceback, each
     return traceback, places
 
 
-def _top_level_module(traceback: TracebackType) -> str:
-    return str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def _place(traceback: TracebackType) -> str:
-    code = traceback.tb_frame.f_code
-    return f"{'/'.join(Path(code.co_filename).parts[-2:])}:{traceback.tb_lineno} {code.co_name}"
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _empty(error: BaseException) -> None:
@@ -127,6 +123,6 @@ def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseE
 def warn(message: str, category: type[Warning]) -> None:
     """Warn about the line outside of the package that led here."""
     level, frame = 1, currentframe()
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+    while frame and _package(frame) in _OURS:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

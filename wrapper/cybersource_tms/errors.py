@@ -47,11 +47,12 @@ What is not:
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from attrs import field, frozen
 
+_TRANSIENT = {429, 500, 502, 503, 504}
 _NAME = re.compile(r"([A-Za-z_./\[\]]|(?<!\d)\d{1,3}(?!\d)){0,100}")  # notFound, /a/0/b, data1
 
 
@@ -74,16 +75,9 @@ class CybersourceError(Exception):
         attempts = f" (after {self.attempts} attempts)"
         return super().__str__() + outcome * self.may_have_been_applied + attempts * (self.attempts > 1)
 
-    def __reduce__(self) -> tuple[Callable[..., "CybersourceError"], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without calling `__init__`, whose arguments are not `args`."""
-        return _restore, (type(self), self.args, self.__dict__)
-
-
-def _restore(cls: type[CybersourceError], args: tuple[Any, ...], state: dict[str, Any]) -> CybersourceError:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        return type(self).__new__, (type(self),), {"args": self.args, **self.__dict__}
 
 
 class InvalidRequest(CybersourceError, ValueError):
@@ -185,7 +179,6 @@ class StatusError(CybersourceError):
     """
 
     statuses: ClassVar[Collection[int]] = ()
-    transient_statuses: ClassVar[Collection[int]] = ()
     advice: ClassVar[str] = "the service does not document this status"
 
     def __init__(
@@ -205,7 +198,7 @@ class StatusError(CybersourceError):
         self.unique_transaction_id = unique_transaction_id
         self.retry_after = retry_after
         self.may_have_been_applied = status_code // 100 not in {3, 4}
-        self.is_transient = status_code in self.transient_statuses
+        self.is_transient = status_code in _TRANSIENT
 
 
 class BadRequest(StatusError):
@@ -277,7 +270,6 @@ class TooManyRequests(StatusError):
     """The service allows no more requests for now."""
 
     statuses = (429,)
-    transient_statuses = (429,)
     advice = "too many requests: wait before the next one"
 
 
@@ -285,5 +277,4 @@ class ServiceError(StatusError):
     """The service failed, or a gateway in front of it."""
 
     statuses = range(500, 600)
-    transient_statuses = (500, 502, 503, 504)
     advice = "the service failed, or a gateway in front of it"

@@ -47,27 +47,24 @@ _HOSTS = {
 
 def resolve_environment(environment: Environment | str) -> Environment:
     """Return the environment that a value or its text stands for, or raise `InvalidRequest` if there is none."""
-    chosen = next((each for each in Environment if environment in (each, each.value)), None)
-    if chosen is None:
-        known = [each.value for each in Environment]
-        near = get_close_matches(environment.lower(), known, 1, _CLOSE) if isinstance(environment, str) else []
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InvalidRequest(f"environment: not one of the service's environments, which are {', '.join(known)}{hint}")
-    return chosen
+    with suppress(ValueError):
+        return Environment(environment)
+    known = [each.value for each in Environment]
+    near = get_close_matches(environment.lower(), known, 1, _CLOSE) if isinstance(environment, str) else []
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InvalidRequest(f"environment: not one of the service's environments, which are {', '.join(known)}{hint}")
 
 
 def resolve_base_url(environment: Environment, base_url: str | None) -> str:
     """Return the address to send to: the environment's, or a safe `base_url`."""
     if base_url is None:
         return environment.base_url
-    url = None
-    # Raised after it: what httpx raises has the text, in which a password may stand.
+    url = httpx.URL()
+    # Refused after it: what httpx raises has the text, in which a password may stand.
     with suppress(httpx.InvalidURL, TypeError, ValueError):
         parsed = httpx.URL(base_url)
         parsed.host.encode("idna")  # as the system will, to look it up
         url = parsed
-    if url is None:
-        raise InvalidRequest("base_url: not a URL")
     if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > _LAST_PORT:
         raise InvalidRequest("base_url: give an absolute URL such as https://proxy.example")
     if url.userinfo or {"?", "#"} & set(base_url):
@@ -78,7 +75,6 @@ def resolve_base_url(environment: Environment, base_url: str | None) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    try:
+    with suppress(ValueError):
         return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host == "localhost"

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from inspect import isawaitable
-from typing import Any, Generic, TypeVar, cast
+from types import SimpleNamespace
+from typing import Any, Generic, TypeGuard, TypeVar, cast
 
+import httpx
 from attrs import frozen
 
 from cybersource_tms._diff.changed_fields import customer_json, difference, field_paths
@@ -38,19 +40,16 @@ _IDEMPOTENT = _SAFE | {"PUT", "DELETE"}  # RFC 9110 section 9.2.2
 _MERGE_PATCH = {"application/merge-patch+json", "application/json"}
 
 
-@frozen(slots=False)
+@frozen(slots=False, repr=False)
 class Operation(Generic[Result]):
-    """One read or update, checked, the same in all of its attempts. `Result` is what it returns.
+    """One read or update, checked, the same in all of its attempts. `Result` is what it returns."""
 
-    Attributes:
-        request: The generated code's request: `method`, `url` and, where there are any, `headers` and `json`.
-        success_models: The statuses that the spec has as success, each with the model of its body; None for no body.
-        customer_id: The customer that the response has to be about; None for one that has no id yet.
-    """
+    request: Mapping[str, Any]  # as the generated code makes it
+    success_models: Mapping[int, type[Customer] | None]  # by the spec's statuses; None for a success without a body
+    customer_id: str | None = None  # whom the response has to be about; None for one that has no id yet
 
-    request: Mapping[str, Any]
-    success_models: Mapping[int, type[Customer] | None]
-    customer_id: str | None = None
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
     @property
     def method(self) -> str:
@@ -70,8 +69,7 @@ class Operation(Generic[Result]):
     @property
     def body(self) -> Mapping[str, Any] | None:
         """The JSON object to send; None if there is none."""
-        body: Mapping[str, Any] | None = self.request.get("json")
-        return body
+        return cast("Mapping[str, Any] | None", self.request.get("json"))
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -83,9 +81,9 @@ class Operation(Generic[Result]):
         """What a log record has of it, as `extra=`."""
         return {"customer_id": self.customer_id, "method": self.method, "fields": list(self.fields)}
 
-    def has_no_body(self, status: int) -> bool:
-        """Return whether the spec has a status as success, without a body."""
-        return status in self.success_models and self.success_models[status] is None
+    def is_success(self, response: httpx.Response) -> bool:
+        """Return whether the spec has the status of a response as success."""
+        return response.status_code in self.success_models
 
     @property
     def is_safe(self) -> bool:
@@ -100,16 +98,6 @@ class Operation(Generic[Result]):
         return self.method in _IDEMPOTENT or is_merge_patch or "if-match" in self.headers
 
 
-@frozen(repr=False)
-class _Body:
-    """The body for the generated code, which only asks for its JSON: what was checked is what is sent."""
-
-    json: JSON
-
-    def to_dict(self) -> JSON:
-        return self.json
-
-
 def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[CustomerRecord]:
     """Return a read of a customer, or raise `InvalidRequest` if the id is none."""
     checked = parse_customer_id(customer_id)
@@ -118,15 +106,20 @@ def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[C
 
 
 def update_request(
-    customer_id: object, changes: JSON, etag: str | None, profile_id: str | None
+    customer_id: object, changes: JSON, if_match: object, profile_id: str | None
 ) -> Operation[CustomerRecord]:
-    """Return an update with changes and an ETag that were checked, or raise `InvalidRequest` if the id is none."""
+    """Return an update with changes that were checked, or raise `InvalidRequest`."""
     checked = parse_customer_id(customer_id)
-    body = cast("CustomerUpdate", _Body(changes))
+    etag = parse_if_match(if_match, checked)
     request = customers.update_customer_request(
-        checked, body=body, if_match=etag or UNSET, profile_id=profile_id or UNSET
+        checked, body=_body(changes), if_match=etag or UNSET, profile_id=profile_id or UNSET
     )
     return Operation(request, customers.UPDATE_CUSTOMER_SUCCESS, checked)
+
+
+def _body(changes: JSON) -> CustomerUpdate:
+    """Return the body for the generated code, which only asks for its JSON: what was checked is what is sent."""
+    return cast("CustomerUpdate", SimpleNamespace(to_dict=lambda: changes))
 
 
 def parse_customer_id(customer_id: object) -> str:
@@ -179,14 +172,14 @@ def parse_if_match(if_match: object, customer_id: str) -> str | None:
         if not is_usable_etag(if_match.etag):
             raise InvalidRequest("if_match: the record has no ETag that can guard an update")
         return if_match.etag
-    if isinstance(if_match, str) and is_usable_etag(if_match):
+    if is_usable_etag(if_match):
         return if_match
     raise InvalidRequest("if_match: expected the record, or its ETag unchanged: one ETag, and not * or a list")
 
 
-def is_usable_etag(etag: str | None) -> bool:
-    """Return whether an ETag of a response guards an update when it is sent as `if-match`."""
-    return etag is not None and len(etag) <= _LONGEST_ETAG and etag != "*" and _ETAG.fullmatch(etag) is not None
+def is_usable_etag(etag: object) -> TypeGuard[str]:
+    """Return whether an ETag guards an update when it is sent as `if-match`."""
+    return isinstance(etag, str) and len(etag) <= _LONGEST_ETAG and etag != "*" and _ETAG.fullmatch(etag) is not None
 
 
 def desired_changes(desired: JSON, read: CustomerRecord) -> JSON:
@@ -206,7 +199,10 @@ def modified_changes(function: Modify, read: CustomerRecord) -> JSON:
     customer = read.customer
     before = customer_json(customer, "function")
     returned = function(customer)
-    _refuse_awaitable(returned)
+    if isawaitable(returned):
+        if isinstance(returned, Coroutine):
+            returned.close()  # or Python warns that it was never awaited
+        raise InvalidRequest("function: expected a function that is not async, for either client")
     after = customer_json(customer, _RESULT)
     if returned is customer:
         return difference(before, after, _RESULT)
@@ -216,17 +212,7 @@ def modified_changes(function: Modify, read: CustomerRecord) -> JSON:
         return {}
     if isinstance(returned, CustomerUpdate | Mapping):
         return difference(before, returned, _RESULT)
-    raise InvalidRequest(f"{_RESULT} {_describe(returned)}")
-
-
-def _refuse_awaitable(returned: object) -> None:
-    if isawaitable(returned):
-        if isinstance(returned, Coroutine):
-            returned.close()  # or Python warns that it was never awaited
-        raise InvalidRequest("function: expected a function that is not async, for either client")
-
-
-def _describe(returned: object) -> str:
-    if isinstance(returned, Customer):
-        return "is another Customer than its argument, and may be older: return the argument itself or the changes"
-    return f"has to be the Customer, a CustomerUpdate, a mapping or None, not {type(returned).__name__}"
+    problem = f"has to be the Customer, a CustomerUpdate, a mapping or None, not {type(returned).__name__}"
+    if isinstance(cast("object", returned), Customer):
+        problem = "is another Customer than its argument, and may be older: return the argument itself or the changes"
+    raise InvalidRequest(f"{_RESULT} {problem}")

@@ -18,7 +18,6 @@ from cybersource_tms._credentials.message_encryption import DecryptionFailed, Me
 from cybersource_tms._diff.changed_fields import customer_json
 from cybersource_tms._diff.schema import to_json
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
-from cybersource_tms_api.models import Customer
 
 from .records import CustomerRecord
 from .requests import JSON, Operation, Result, is_same_customer, is_usable_etag
@@ -41,20 +40,21 @@ CLOCK_TOLERANCE = 5  # seconds; tokens are dated that far back
 def decrypt_response(
     operation: Operation[Any], response: httpx.Response, content: bytes, encryption: MessageEncryption | None
 ) -> bytes:
-    """Return the body of a response in plain text. A success that has no body, as the spec says, is not encrypted.
+    """Return the body of a response in plain text.
 
-    An error in plain text is passed through: a gateway, or a service that rejects the token, cannot encrypt, and such a
-    response holds no customer. An error response that cannot be decrypted still raises the error for its status.
+    An error may be in plain text: a gateway, or a service that rejects the token, cannot encrypt.
     """
-    if not encryption or not encryption.response_key_id or operation.has_no_body(response.status_code):
+    is_success = operation.is_success(response)
+    has_body = not is_success or operation.success_models[response.status_code]
+    if not encryption or not encryption.response_key_id or not has_body:
         return content
     try:
         plain = encryption.decrypt_response(content)
     except DecryptionFailed as error:
-        if response.status_code in operation.success_models:
+        if is_success:
             raise unreadable(operation, response, f"cannot be decrypted ({error})") from error
         return b""
-    if plain is None and response.status_code in operation.success_models:
+    if plain is None and is_success:
         raise unreadable(operation, response, "is in plain text, but an encrypted response was requested")
     return content if plain is None else plain
 
@@ -66,19 +66,12 @@ def parse_response(
     key_expires: datetime | None = None,
     requests: int = 1,
 ) -> Result:
-    """Return what the spec has for a success: a record of the requested customer, or None without a body.
-
-    The signing key expires at `key_expires`, which the message of a 401 tells. The call has taken so many `requests`.
-    """
-    if response.status_code not in operation.success_models:
+    """Return what the spec has for a success: a record of the requested customer, or None without a body."""
+    if not operation.is_success(response):
         raise status_error(operation, response, content, key_expires)
     model = operation.success_models[response.status_code]
-    return cast("Result", _parse_record(operation, response, content, model, requests) if model else None)
-
-
-def _parse_record(
-    operation: Operation[Any], response: httpx.Response, content: bytes, model: type[Customer], requests: int
-) -> CustomerRecord:
+    if model is None:
+        return cast("Result", None)
     try:
         body = _parse_json(content)
         if isinstance(body, dict) and body.keys() == {"encryptedResponse"}:
@@ -91,7 +84,7 @@ def _parse_record(
     # An error in a proxy or a connection can hand out what belongs to another request.
     if operation.customer_id is not None and not is_same_customer(customer["id"], operation.customer_id):
         raise unreadable(operation, response, "is about another customer")
-    return CustomerRecord(
+    record = CustomerRecord(
         model.from_dict(customer),
         response.headers.get("etag"),
         response.headers.get("v-c-correlation-id"),
@@ -99,6 +92,7 @@ def _parse_record(
         operation.fields,
         requests,
     )
+    return cast("Result", record)
 
 
 def _parse_json(content: bytes) -> Any:
@@ -109,12 +103,11 @@ def _parse_json(content: bytes) -> Any:
 
 def guarding_etag(read: CustomerRecord) -> str:
     """Return the ETag that guards an update of what was read, or raise `UnreadableResponse` if none can."""
-    if read.etag is not None and is_usable_etag(read.etag):
+    if is_usable_etag(read.etag):
         return read.etag
-    problem = "no ETag" if read.etag is None else "an ETag that cannot be sent as if-match"
+    exchange = f"GET, correlation id {printable(read.correlation_id)}"
     raise errors.UnreadableResponse(
-        f"200 (GET, correlation id {printable(read.correlation_id)}): the response has {problem}, "
-        "so the update cannot be guarded; nothing was sent",
+        f"200 ({exchange}): the response has no ETag that can guard an update; nothing was sent",
         status_code=200,
         correlation_id=read.correlation_id,
         may_have_been_applied=False,
@@ -146,8 +139,7 @@ def unconfirmed_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]
 
 def conflict_error(refused: errors.PreconditionFailed, rounds: int) -> errors.PreconditionFailed:
     """Return the error for a customer that others changed in each round of a call."""
-    which = "the only round" if rounds == 1 else f"each of the {rounds} rounds"
-    return _and(refused, f"others changed it in {which} of this call")
+    return _and(refused, f"others changed it in every round of this call, of which there were {rounds}")
 
 
 def _and(refused: errors.PreconditionFailed, more: str) -> errors.PreconditionFailed:
@@ -160,12 +152,18 @@ def status_error(
     operation: Operation[Any], response: httpx.Response, content: bytes, key_expires: datetime | None = None
 ) -> errors.StatusError:
     """Return the error for a status that is not success, whatever the body is."""
-    status = response.status_code
-    entries = tuple(_error_entries(content))
+    status, entries = response.status_code, tuple(_error_entries(content))
     reason = entries[0].type if entries and _REASON.fullmatch(entries[0].type) else ""
     retry_after = _retry_after(response.headers.get("retry-after", ""))
     error_class = _CLASSES.get(status, errors.StatusError)
-    advice = [error_class.advice, *_more_advice(operation, response, entries, key_expires)]
+    advice = [error_class.advice]
+    paths = (field_path(detail) for entry in entries for detail in entry.details)
+    if fields := list(dict.fromkeys(filter(None, paths)))[:_MOST_FIELDS]:
+        advice.append(f"fields: {', '.join(fields)}")
+    if status == HTTPStatus.PRECONDITION_FAILED and '"' in operation.headers.get("if-match", ""):
+        advice.append("the ETag that was sent has quotes: send it as record.etag has it")
+    if status == HTTPStatus.UNAUTHORIZED:
+        advice += _likely_causes(response, key_expires)
     if retry_after is not None:
         advice.append(f"the service asks to wait {retry_after:.0f} s")
     return error_class(
@@ -178,21 +176,9 @@ def status_error(
     )
 
 
-def _more_advice(
-    operation: Operation[Any],
-    response: httpx.Response,
-    entries: tuple[errors.ErrorEntry, ...],
-    key_expires: datetime | None,
-) -> Iterator[str]:
-    """Yield what is known of this error beside what its status says."""
-    status, ahead = response.status_code, seconds_ahead(response.headers)
-    details = [detail for entry in entries for detail in entry.details]
-    if fields := list(dict.fromkeys(filter(None, map(field_path, details))))[:_MOST_FIELDS]:
-        yield f"fields: {', '.join(fields)}"
-    if status == HTTPStatus.PRECONDITION_FAILED and '"' in operation.headers.get("if-match", ""):
-        yield "the ETag that was sent has quotes: send it as record.etag has it"
-    if status != HTTPStatus.UNAUTHORIZED:
-        return
+def _likely_causes(response: httpx.Response, key_expires: datetime | None) -> Iterator[str]:
+    """Yield why the service is likely to have refused the credentials."""
+    ahead = seconds_ahead(response.headers)
     if key_expires and key_expires <= datetime.now(UTC):
         yield f"the certificate of the signing key expired on {key_expires:%Y-%m-%d}"
     if ahead is not None and abs(ahead) > CLOCK_TOLERANCE:
@@ -224,23 +210,18 @@ def log_response(operation: Operation[Any], response: httpx.Response, started: f
     """Write the DEBUG line of a response to an exchange that started at a `time.monotonic()`."""
     if log.isEnabledFor(logging.DEBUG):
         correlation_id = printable(response.headers.get("v-c-correlation-id"))
+        milliseconds = round((time.monotonic() - started) * 1000)
         facts = {
             "status": response.status_code,
             "attempt": attempt,
             "correlation_id": correlation_id,
-            "milliseconds": round((time.monotonic() - started) * 1000),
+            "milliseconds": milliseconds,
             "clock_seconds_ahead": seconds_ahead(response.headers),
+            **operation.log_fields,
         }
-        log.debug(
-            "%s %s -> %d in %d ms, correlation id %s, fields %s",
-            operation.method,
-            operation.path,
-            response.status_code,
-            facts["milliseconds"],
-            correlation_id,
-            ", ".join(operation.fields) or "none",
-            extra=operation.log_fields | facts,
-        )
+        names = ", ".join(operation.fields) or "none"
+        text = "%s -> %d in %d ms, correlation id %s, fields %s"
+        log.debug(text, str(operation), response.status_code, milliseconds, correlation_id, names, extra=facts)
 
 
 def printable(text: str | None) -> str:
@@ -260,8 +241,7 @@ def describe_seconds_ahead(seconds: float) -> str:
 
 
 def _describe(operation: Operation[Any], response: httpx.Response) -> str:
-    correlation_id = printable(response.headers.get("v-c-correlation-id"))
-    return f"{operation.method} {operation.path}, correlation id {correlation_id}"
+    return f"{operation}, correlation id {printable(response.headers.get('v-c-correlation-id'))}"
 
 
 def _error_entries(content: bytes) -> Iterator[errors.ErrorEntry]:

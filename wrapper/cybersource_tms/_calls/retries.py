@@ -3,13 +3,13 @@
 import logging
 import random
 import time
-from typing import Any
+from typing import Any, Generic
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from cybersource_tms.errors import CybersourceError, InvalidRequest, StatusError
 
-from .requests import Operation
+from .requests import Operation, Result
 
 _log = logging.getLogger("cybersource_tms")
 
@@ -70,26 +70,22 @@ class Call:
         self._deadline += seconds
 
 
-class Attempts:
-    """The attempts of one operation, and what is known of its fate.
+@define
+class Attempts(Generic[Result]):
+    """The attempts of one operation in a call, and what is known of its fate."""
 
-    Attributes:
-        failed: How many attempts have failed.
-        in_doubt: Whether one of these may have been applied.
-        request_sent: Whether the attempt that is under way has begun to send its request. The connection sets it.
-        last_error: The error of the last one that failed; None if there was none yet.
-    """
-
-    def __init__(self, operation: Operation[Any], retries: Retries, call: Call) -> None:
-        self._operation, self._retries, self._call = operation, retries, call
-        self.failed = 0
-        self.in_doubt = self.request_sent = False
-        self.last_error: CybersourceError | None = None
+    operation: Operation[Result]
+    _retries: Retries
+    call: Call
+    failed: int = 0
+    in_doubt: bool = False  # one of those that have failed may have been applied
+    request_sent: bool = False  # by the attempt that is under way, from its first byte on; the connection sets it
+    last_error: CybersourceError | None = None
 
     def record(self, error: CybersourceError) -> None:
         """Complete the error of a failed attempt: from here on it is about all attempts. A read applies nothing."""
         self.failed += 1
-        self.in_doubt |= error.may_have_been_applied and not self._operation.is_safe
+        self.in_doubt |= error.may_have_been_applied and not self.operation.is_safe
         self.request_sent = False  # the error says it now
         error.attempts = self.failed
         error.may_have_been_applied = self.in_doubt
@@ -99,12 +95,12 @@ class Attempts:
         """Return how many seconds to wait before the next attempt, or None if there is none."""
         if self.failed >= self._retries.attempts or not error.is_transient:
             return None
-        if self.in_doubt and not self._operation.is_idempotent:
+        if self.in_doubt and not self.operation.is_idempotent:
             return None
         delay = self._delay(error)
-        if delay > self._retries.max_delay or delay >= self._call.seconds_left():
+        if delay > self._retries.max_delay or delay >= self.call.seconds_left():
             return None
-        facts = {**self._operation.log_fields, "attempt": self.failed, "delay": delay}
+        facts = {**self.operation.log_fields, "attempt": self.failed, "delay": delay}
         _log.info("attempt %d failed, the next one is in %.2f s: %s", self.failed, delay, error, extra=facts)
         return delay
 

@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -38,8 +39,9 @@ _RESERVED = {
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 # RFC 9110 section 5.5: a header's value is visible ASCII, with spaces only inside.
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
-_PROFILE_LENGTH = 36
+_PROFILE = re.compile(r"[!-~][ -~]{34}[!-~]")
 _EXPECTED: dict[str, tuple[Any, str]] = {
+    "retries": (Retries, "a Retries, or None"),
     "auth": (httpx.Auth, "credentials such as SharedSecretAuth, or another httpx.Auth"),
     "encryption": (MessageEncryption | None, "a MessageEncryption"),
     "proxy": (str | httpx.Proxy | None, "the URL of a proxy, or an httpx.Proxy"),
@@ -47,7 +49,7 @@ _EXPECTED: dict[str, tuple[Any, str]] = {
 }
 
 
-def parse_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
+def _parse_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
     """Return the time-outs of an argument, or raise `InvalidRequest` if one is out of range."""
     steps: list[Any] = list(timeout.as_dict().values()) if isinstance(timeout, httpx.Timeout) else [timeout]
     if all(type(seconds) in {int, float} and 0 < seconds <= A_DAY for seconds in steps):
@@ -55,26 +57,21 @@ def parse_timeout(timeout: float | httpx.Timeout) -> httpx.Timeout:
     raise InvalidRequest("timeout: connect, read, write and pool each need seconds, above 0 and at most a day")
 
 
-def parse_retries(retries: object) -> Retries:
-    """Return a `Retries`, the one of a single attempt for None, or raise `InvalidRequest`."""
-    if isinstance(retries, Retries | None):
-        return retries or _NO_RETRIES
-    raise InvalidRequest("retries: expected a Retries, or None")
+def _parse_retries(retries: Retries | None) -> Retries:
+    return _NO_RETRIES if retries is None else retries
 
 
-def parse_count(argument: str, value: object, least: int = 1) -> int:
-    """Return a whole number, or raise `InvalidRequest` if it is none or less than `least`."""
-    if type(value) is int and value >= least:
+def parse_count(argument: str, value: object) -> int:
+    """Return a whole number, or raise `InvalidRequest` if it is none or less than 1."""
+    if type(value) is int and value >= 1:
         return value
-    raise InvalidRequest(f"{argument}: expected a whole number of {least} or more")
+    raise InvalidRequest(f"{argument}: expected a whole number of 1 or more")
 
 
 def _parse_profile(profile: object) -> str | None:
-    if profile is None:
-        return None
-    if isinstance(profile, str) and len(profile) == _PROFILE_LENGTH and _HEADER_VALUE.fullmatch(profile):
+    if profile is None or (isinstance(profile, str) and _PROFILE.fullmatch(profile)):
         return profile
-    raise InvalidRequest(f"profile_id: expected {_PROFILE_LENGTH} characters of visible ASCII, without a line break")
+    raise InvalidRequest("profile_id: expected 36 characters of visible ASCII, without a line break")
 
 
 def _parse_headers(headers: object) -> Mapping[str, str]:
@@ -91,28 +88,20 @@ def _parse_headers(headers: object) -> Mapping[str, str]:
     return MappingProxyType(dict(cast("Mapping[str, str]", given)))
 
 
-def _parse_connections(number: object) -> int:
-    return parse_count("max_connections", number)
-
-
 @frozen(kw_only=True)
 class Settings:
-    """How a client calls the service: whom a request is for (`environment`), and where it is sent (`base_url`).
-
-    Raises:
-        InvalidRequest: One of them is wrong; the message names it.
-    """
+    """How a client calls the service: whom a request is for (`environment`), and where it is sent (`base_url`)."""
 
     environment: Environment
     base_url: str
     auth: httpx.Auth
-    timeout: httpx.Timeout = field(converter=parse_timeout)
-    retries: Retries = field(converter=parse_retries)
+    timeout: httpx.Timeout = field(converter=_parse_timeout)
+    retries: Retries = field(converter=_parse_retries)
     encryption: MessageEncryption | None
     profile_id: str | None = field(converter=_parse_profile)
     headers: Mapping[str, str] = field(converter=_parse_headers, repr=False)
     transport: Any = field(repr=False)
-    max_connections: int = field(converter=_parse_connections)
+    max_connections: int
     ssl_context: ssl.SSLContext | None
     proxy: str | httpx.Proxy | None = field(repr=False)
 
@@ -120,16 +109,20 @@ class Settings:
         for name, (kind, expected) in _EXPECTED.items():
             if not isinstance(getattr(self, name), kind):
                 raise InvalidRequest(f"{name}: expected {expected}")
+        parse_count("max_connections", self.max_connections)
         if self.encryption and not isinstance(self.auth, JsonWebTokenAuth):
-            raise InvalidRequest(
-                "encryption: it needs an auth that signs with a JSON Web Token, such as SharedSecretAuth"
-            )
+            raise InvalidRequest("encryption: it needs an auth that signs tokens, such as SharedSecretAuth")
         if self.encryption:
             refuse_signing_key(self.auth, self.encryption)
         if self.transport is not None and (self.ssl_context is not None or self.proxy is not None):
             raise InvalidRequest("transport: it has settings of its own: give it without ssl_context and proxy")
         if self.proxy is not None and not self.uses_tls:
             raise InvalidRequest("proxy: it is not used with plain http, which is for this machine only")
+
+    @property
+    def key_expires(self) -> datetime | None:
+        """When the signing key's certificate expires; None if there is none."""
+        return self.auth.expires if isinstance(self.auth, JsonWebTokenAuth) else None
 
     @property
     def uses_tls(self) -> bool:

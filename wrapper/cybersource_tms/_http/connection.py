@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 import httpx
 from attrs import define, field
 
-from cybersource_tms._calls.retries import Attempts, Call
+from cybersource_tms._calls.retries import Attempts
 
 Transport = TypeVar("Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -24,42 +24,31 @@ class Connection(Generic[Transport]):
     """A transport of `httpx` for one connection, or the caller's transport, and the exchange that it is used for.
 
     No step of an exchange begins after the deadline, and none may take longer than what is left.
-
-    Attributes:
-        transport: What sends.
-        keeps_alive: Whether the connection can be used again, because nobody else uses this transport.
-        is_custom: Whether the transport is of the caller's making: what that raises proves nothing.
-        waited: Seconds of waiting until fewer than `max_connections` calls were in flight.
-        stream: httpcore's network stream, which is the open connection; None as long as there is none.
-        timeouts: Seconds for each step; httpcore reads them when the step begins.
-        started: The `time.monotonic()` of the beginning of the exchange.
     """
 
     transport: Transport
-    keeps_alive: bool
-    is_custom: bool
-    waited: float = 0.0
-    stream: Any = None
-    timeouts: dict[str, float] = field(factory=dict[str, float])
-    started: float = 0.0
-    _limits: dict[str, float] = field(factory=dict[str, float])
-    _attempts: Attempts = field(init=False)
-    _call: Call = field(init=False)
+    keeps_alive: bool  # nobody else uses this transport, so the connection can be used again
+    is_custom: bool  # the transport is of the caller's making: what that raises proves nothing
+    waited: float = 0.0  # seconds, until fewer than `max_connections` calls were in flight
+    stream: Any = None  # httpcore's network stream, which is the open connection
+    timeouts: dict[str, float] = field(init=False)  # seconds; httpcore reads them when a step begins
+    started: float = field(init=False)  # `time.monotonic()`
+    attempts: Attempts[Any] = field(init=False)
 
-    def begin(self, attempts: Attempts, timeout: httpx.Timeout, call: Call) -> None:
+    def begin(self, attempts: Attempts[Any], timeout: httpx.Timeout) -> None:
         """Begin an exchange: the next attempt."""
-        self.started, self._attempts, self._call = time.monotonic(), attempts, call
-        self._limits, self.timeouts = cast("dict[str, float]", timeout.as_dict()), {}
+        self.started, self.attempts = time.monotonic(), attempts
+        self.timeouts = cast("dict[str, float]", timeout.as_dict())
 
     def start_sending(self) -> None:
         """Start to send the request."""
         self.check_deadline()
         # A transport of the caller's making does not say when it sends, so its request counts as sent from the start.
-        self._attempts.request_sent = self.is_custom
+        self.attempts.request_sent = self.is_custom
 
     def seconds_left(self) -> float:
         """Return how many seconds are left before the deadline."""
-        left = self._call.seconds_left()
+        left = self.attempts.call.seconds_left()
         if left <= 0:
             raise DeadlinePassed
         return left
@@ -67,7 +56,7 @@ class Connection(Generic[Transport]):
     def check_deadline(self) -> None:
         """Shorten the time-outs of the next steps to what is left."""
         left = self.seconds_left()
-        for step, seconds in self._limits.items():
+        for step, seconds in self.timeouts.items():
             self.timeouts[step] = min(left, seconds)
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
@@ -77,7 +66,7 @@ class Connection(Generic[Transport]):
             self.check_deadline()
             # A proxy is asked to connect by a request of its own.
             if step == "http11.send_request_headers" and info["request"].method != b"CONNECT":
-                self._attempts.request_sent = True
+                self.attempts.request_sent = True
         elif moment == "complete" and step.endswith(("connect_tcp", "start_tls")):
             self.stream = info["return_value"]
 

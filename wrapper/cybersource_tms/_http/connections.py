@@ -9,9 +9,9 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -23,6 +23,7 @@ from cybersource_tms.errors import InvalidRequest, StatusError
 
 from .connection import Connection, Transport
 
+_Made = TypeVar("_Made")
 _Owner = tuple[int, object]  # a process, and in it an event loop or None
 
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
@@ -65,10 +66,9 @@ class _Connections(Generic[Transport]):
             raise InvalidRequest("this client is closed: make a new one")
         if owner in self._pools:
             return self._pools[owner]
-        others = [each for each in list(self._pools) if each != owner]
-        if others and self._shared is not None:
+        if self._shared is not None and self._pools.keys() - {owner}:
             raise InvalidRequest("transport: it belongs to another process or event loop, so make a client in this one")
-        self._abandon(filter(_has_ended, others))
+        self._abandon()
         # Threads that come here at the same time get the same pool.
         return self._pools.setdefault(owner, _Pool(anyio.Semaphore(self._settings.max_connections)))
 
@@ -86,10 +86,8 @@ class _Connections(Generic[Transport]):
         """
         if not connection.keeps_alive:
             return []
-        if self.is_closed or not reusable or connection.is_closed:
-            to_close = [connection]
-        else:
-            to_close = []
+        to_close = [connection] if self.is_closed or not reusable or connection.is_closed else []
+        if not to_close:
             pool.idle.append(connection)
         with suppress(IndexError):  # other threads take idle ones, too
             while pool.idle[0].is_closed or len(pool.idle) > self._settings.max_connections:
@@ -99,39 +97,34 @@ class _Connections(Generic[Transport]):
 
     def _open(self) -> Transport:
         """Return a transport for one connection. `httpx` chooses a proxy by the variables for one."""
-        try:
-            http: Any = self._http_class(
-                verify=self._tls,
-                limits=httpx.Limits(max_connections=1),
-                trust_env=self._settings.uses_tls,
-                proxy=self._settings.proxy,
-            )
-        except _UNUSABLE as error:
-            problem = type(error).__name__
-        else:
-            transport: Transport = http._transport_for_url(httpx.URL(self._settings.base_url))  # noqa: SLF001 - see above
-            return transport
-        # Outside of the except block, whose error can quote a proxy's password.
-        raise _unusable(_PROXY_VARIABLES if self._settings.proxy is None else ("proxy",), problem)
+        names = _PROXY_VARIABLES if self._settings.proxy is None else ("proxy",)
+        http: Any = _make(
+            names,
+            self._http_class,
+            verify=self._tls,
+            limits=httpx.Limits(max_connections=1),
+            trust_env=self._settings.uses_tls,
+            proxy=self._settings.proxy,
+        )
+        return cast("Transport", http._transport_for_url(httpx.URL(self._settings.base_url)))  # noqa: SLF001 - see above
 
-    def _abandon(self, owners: Iterable[_Owner]) -> None:
-        """Close what event loops that have ended left open: nobody can wait for them to do it."""
-        for owner in owners:
-            pool = self._pools.pop(owner, None)
-            for connection in pool.idle if pool else ():
-                sock: Any = connection.stream.get_extra_info("socket")
-                with suppress(OSError):
-                    getattr(sock, "_sock", sock).close()
+    def _abandon(self) -> None:
+        """Close what event loops of asyncio that have ended left open: nobody can wait for them. Trio does not tell."""
+        for process, loop in list(self._pools):
+            if process == os.getpid() and isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed():
+                pool = self._pools.pop((process, loop), None)  # another thread may have been here
+                for connection in pool.idle if pool else ():
+                    sock: Any = connection.stream.get_extra_info("socket")
+                    with suppress(OSError):
+                        getattr(sock, "_sock", sock).close()
 
     def _end(self, owner: _Owner) -> list[Any]:
-        """Take no more calls, and return the network streams to close."""
+        """Take no more calls, and return what to close: the caller's transport, or the streams of what is idle."""
+        to_close = [self._shared] if self._shared is not None and not self.is_closed else list[Any]()
         self.is_closed = True
-        self._abandon(each for each in list(self._pools) if _has_ended(each))
-        pool = self._pools.get(owner)
-        streams = [connection.stream for connection in pool.idle if connection.stream] if pool else []
-        if pool:
-            pool.idle.clear()
-        return streams
+        self._abandon()
+        pool = self._pools.pop(owner, None)
+        return to_close + [connection.stream for connection in (pool.idle if pool else ())]
 
 
 class SyncConnections(_Connections[httpx.BaseTransport]):
@@ -144,10 +137,9 @@ class SyncConnections(_Connections[httpx.BaseTransport]):
 
     def _open(self) -> httpx.BaseTransport:
         """Return a transport without httpcore's lock: a signal can leave it held, and no other thread uses this one."""
-        transport: Any = super()._open()
-        transport._pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
-        opened: httpx.BaseTransport = transport
-        return opened
+        transport = super()._open()
+        cast("Any", transport)._pool._optional_thread_lock = nullcontext()  # noqa: SLF001 - no public way
+        return transport
 
     @contextmanager
     def acquire(self) -> Generator[Connection[httpx.BaseTransport]]:
@@ -166,11 +158,8 @@ class SyncConnections(_Connections[httpx.BaseTransport]):
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when its exchange ends."""
-        is_first = not self.is_closed
-        for stream in self._end((os.getpid(), None)):
-            stream.close()
-        if self._shared is not None and is_first:
-            self._shared.close()
+        for each in self._end((os.getpid(), None)):
+            each.close()
 
 
 class AsyncConnections(_Connections[httpx.AsyncBaseTransport]):
@@ -198,34 +187,27 @@ class AsyncConnections(_Connections[httpx.AsyncBaseTransport]):
 
     async def close(self) -> None:
         """Close what is idle; what is in use is closed when its exchange ends."""
-        is_first = not self.is_closed
-        for stream in self._end(_this_loop()):
-            await stream.aclose()
-        if self._shared is not None and is_first:
-            await self._shared.aclose()
+        for each in self._end(_this_loop()):
+            await each.aclose()
 
 
 def _this_loop() -> _Owner:
     return os.getpid(), anyio.lowlevel.current_token().native_token
 
 
-def _has_ended(owner: _Owner) -> bool:
-    """Return whether an owner is a closed event loop of asyncio of this process: trio does not tell."""
-    return owner[0] == os.getpid() and isinstance(owner[1], asyncio.AbstractEventLoop) and owner[1].is_closed()
-
-
 def _tls_context() -> ssl.SSLContext:
+    context = _make(_TLS_VARIABLES, httpx.create_ssl_context)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to OpenSSL's settings
+    return context
+
+
+def _make(names: tuple[str, ...], function: Callable[..., _Made], **settings: Any) -> _Made:
+    """Call a function of httpx, or raise `InvalidRequest` with those of the names that are in the environment."""
     try:
-        context = httpx.create_ssl_context()
+        return function(**settings)
     except _UNUSABLE as error:
         problem = type(error).__name__
-    else:
-        context.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to OpenSSL's settings
-        return context
-    raise _unusable(_TLS_VARIABLES, problem)
-
-
-def _unusable(names: tuple[str, ...], problem: str) -> InvalidRequest:
+    # Outside of the except block, whose error can quote a proxy's password.
     present = [name for name, value in os.environ.items() if value and name.upper() in names]
     listed = ", ".join(present) or ("proxy" if "proxy" in names else "the system's settings")
-    return InvalidRequest(f"{listed}: cannot be used ({problem}); correct or remove what is wrong")
+    raise InvalidRequest(f"{listed}: cannot be used ({problem}); correct or remove what is wrong")
