@@ -36,7 +36,6 @@ _NAMES = (
     *("response_key_id", "response_key_valid_from", "response_key_expires", "response_key_likely", "status"),
     *("correlation_id", "clock_seconds_ahead", "response_encrypted", "causes"),
 )
-_OWN_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _TOO_LATE = -115  # seconds; a token is dated 5 seconds back, and good for 120
 
 
@@ -143,8 +142,8 @@ def _describe_causes(settings: dict[str, Any], report: Report) -> dict[str, str]
         causes["key"] += "; it is valid for about one year, as response keys are"
     if report["key_expires"]:
         causes["key"] += "; its certificate has the right name and is valid"
-    between = [settings["base_url"], *map(getproxies().get, ("https", "all")), *map(os.environ.get, _OWN_AUTHORITIES)]
-    if not any(between):
+    authorities = map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR"))  # other ones, as of a proxy that looks inside
+    if not any((settings["base_url"], *map(getproxies().get, ("https", "all")), *authorities)):
         causes["proxy"] = "ruled out: the request went straight to the service"
     if (ahead := report["clock_seconds_ahead"]) is None:
         return causes

@@ -29,10 +29,13 @@ _FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve
 
 
 def check_p12(path: str, given: Mapping[str, str]) -> Report:
-    """Report what is in a file."""
+    """Report each certificate in a file, with its key if that is there, and each key without a certificate."""
     report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
     with noting(report):
-        report["entries"] = _list_contents(_open_p12(path, given))
+        private, found = _open_p12(path, given)
+        keys, certified = [each.public_key() for each in private], [*map(certificates.public_key, found)]
+        pairs = [*zip(found, certified, strict=True), *((None, key) for key in keys if key not in certified)]
+        report["entries"] = [_entry(certificate, public, keys) for certificate, public in pairs]
         uses = {use for entry in report["entries"] for use in entry["can_serve_as"]}
         if not uses & {_SIGNING, RESPONSE}:
             report["problems"].append("no key in it can sign or decrypt")
@@ -70,14 +73,6 @@ def describe_validity(certificate: x509.Certificate) -> Report:
     starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     likely = RESPONSE if (ends - starts).days < _TWO_YEARS else _SIGNING
     return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
-
-
-def _list_contents(p12: P12) -> list[Report]:
-    """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
-    keys = [key.public_key() for key in p12[0]]
-    certified = [certificates.public_key(each) for each in p12[1]]
-    pairs = [*zip(p12[1], certified, strict=True), *((None, key) for key in keys if key not in certified)]
-    return [_entry(certificate, public, keys) for certificate, public in pairs]
 
 
 def _entry(certificate: x509.Certificate | None, public: Any, keys: list[RSAPublicKey]) -> Report:
