@@ -10,9 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from cybersource_tms._calls.responses import printable
-from cybersource_tms._credentials import certificates, variables
-from cybersource_tms._credentials.arguments import naming, read_file
-from cybersource_tms._credentials.p12 import P12, read_p12
+from cybersource_tms._credentials import arguments, certificates, p12, variables
 from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
@@ -45,20 +43,20 @@ def check_p12(path: str, given: Mapping[str, str]) -> Report:
     return report
 
 
-def _open_p12(path: str, given: Mapping[str, str]) -> P12:
+def _open_p12(path: str, given: Mapping[str, str]) -> p12.P12:
     """Open the file without a password, with the password of either variable, or with one that is asked for."""
     names = [name for name in _PASSWORDS if name in given]
-    with naming(path="--p12", password=", ".join(names)):
-        content = read_file("path", path)
+    with arguments.naming(path="--p12", password=", ".join(names)):
+        content = arguments.read_file("path", path)
         try:
-            return read_p12(content, None)
+            return p12.read_p12(content, None)
         except InvalidRequest as error:
             if not str(error).startswith("password"):
                 raise
         passwords = [given[name] for name in names] or [_ask_password()]
         with suppress(InvalidRequest):
-            return read_p12(content, passwords[0])
-        return read_p12(content, passwords[-1])
+            return p12.read_p12(content, passwords[0])
+        return p12.read_p12(content, passwords[-1])
 
 
 def _ask_password() -> str:
