@@ -170,12 +170,15 @@ def _json_of(value: Any, schema: Schema) -> tuple[type, Any]:
 
 def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what a model has, by the names in the API."""
-    pairs = [(name, getattr(model, attribute)) for name, attribute in names.items()]
-    given = {name: value for name, value in pairs if type(value) is not Unset}
-    for name, value in model.additional_properties.items():
-        if name in names:
+    given: dict[str, Any] = {}
+    for name, attribute in names.items():
+        value = getattr(model, attribute)
+        if type(value) is not Unset:
+            given[name] = value
+    if others := model.additional_properties:
+        for name in others.keys() & names.keys():
             raise Mismatch(f"set it as the attribute {names[name]}, not in brackets", name)
-        given[name] = value
+        given |= others
     return given
 
 
