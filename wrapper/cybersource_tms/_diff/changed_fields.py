@@ -121,6 +121,5 @@ def _build(value: Any, schema: Schema, model: type | None) -> Any:
         fields, key = (given, attributes[name]) if name in attributes else (others, name)
         fields[key] = _build(each, inner, inner.model)
     built = model(**given)
-    if others:
-        built.additional_properties.update(others)
+    built.additional_properties.update(others)
     return built
