@@ -8,7 +8,7 @@ LIBRARY = Path("wrapper/cybersource_tms")
 COMMAND = [LIBRARY / "_cli", LIBRARY / "__main__.py"]  # `python -m cybersource_tms`
 BUDGETS = {  # what is reached so far, rounded up; the aim is 4100, 1100, 16000, 14 and 150: lower them on the way
     "library": 5160,
-    "command": 1135,
+    "command": 1100,
     "tests": 16600,
     "rooms": 14,
     "README": 150,

@@ -79,7 +79,7 @@ class _Resolver:
         if merged.get("readOnly"):
             schema["read_only"] = True
             if place.endswith(".id"):  # without it, nobody can say whose record it is
-                schema["plain"] = []
+                schema["plain"].remove("null")
             else:
                 around = around | {"loose": True}
         schema |= {name: merged[name] for name in ("enum", "format") if name in merged} | around

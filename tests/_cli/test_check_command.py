@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import logging
 import os
 import re
 import runpy
@@ -97,6 +98,8 @@ def report(run: Run) -> Report:
         assert [secret for secret in SECRETS if secret in out] == []
         assert (code, err) == (json_code, json_err) == (0 if found["ok"] else 1, "")
         assert found["ok"] is not bool(found["problems"])
+        log = logging.getLogger("cybersource_tms")
+        assert (log.level, log.handlers) == (logging.NOTSET, [])
         assert all(re.fullmatch("[ -~]*", str(part)) for part in [*values_in(found), found.get("correlation_id")])
         words = " ".join(text.split())
         assert all(" ".join(str(part).split()) in words for part in values_in(found) if "correlation" not in str(part))

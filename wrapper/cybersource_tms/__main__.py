@@ -10,8 +10,6 @@ from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
 from .errors import InvalidRequest
 
-_Formatter = argparse.RawDescriptionHelpFormatter
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
@@ -19,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in {"check": check, "update": update}.items():
         summary = str(command.__doc__).partition("\n")[0]
-        subparser = subparsers.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
+        subparser = subparsers.add_parser(name, help=summary, description=command.__doc__)
+        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     options = parser.parse_args(arguments)

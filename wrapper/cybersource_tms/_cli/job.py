@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-
-from attrs import evolve
+from typing import Any
 
 from cybersource_tms._calls.records import UpdateOutcome
-from cybersource_tms._calls.requests import JSON, Modify
 from cybersource_tms._diff.changed_fields import changed_fields, field_paths
 from cybersource_tms.errors import CybersourceError, Forbidden, InvalidRequest, Unauthorized
 from cybersource_tms_api.models import Customer
@@ -24,8 +22,8 @@ from .signals import Signals
 _NO_CUSTOMER, _TO_DO, _DONE, _FAILED, _NOT_FINAL = range(5)  # what is known of a line, in a byte
 _KEYS = 2**60  # a number below takes 32 bytes
 
-Pairs = Iterator[tuple[str, JSON | Modify]]
-Start = Callable[[Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]
+_Pairs = Iterator[tuple[str, Any]]
+_Start = Callable[[_Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]
 
 
 class Job:
@@ -43,7 +41,7 @@ class Job:
         if _TO_DO not in self._lines:
             say(f"{rows.path}: there is no customer in it", sys.stderr)
 
-    def run(self, start: Start, outcomes: OutcomesFile | None) -> None:
+    def run(self, start: _Start, outcomes: OutcomesFile | None) -> None:
         """Do what is left, or only compare without a file of outcomes. What ends it early is said."""
         self._outcomes = outcomes
         for line in outcomes.earlier() if outcomes else ():
@@ -98,12 +96,11 @@ class Job:
                 if values != other:
                     self._contradicting.setdefault(line, []).append(row.line)
 
-    def _pairs(self) -> Pairs:
+    def _pairs(self) -> _Pairs:
         for row in self._rows:
             if self._lines[row.line] == _TO_DO:
                 if others := self._contradicting.get(row.line):
-                    problem = InvalidRequest(f"the same id as line {others[0]}, with other values")
-                    row = evolve(row, problem=problem)  # noqa: PLW2901
+                    row.problem = InvalidRequest(f"the same id as line {others[0]}, with other values")
                 # The client refuses what is no id and no change, so that all lines go one way.
                 name = f"line {row.line}" if row.problem else str(row.customer_id)
                 self._in_flight[name] = row

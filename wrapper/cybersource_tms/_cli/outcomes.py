@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cybersource_tms._calls.records import UpdateOutcome
-from cybersource_tms._calls.responses import printable
+from cybersource_tms._calls import records, responses
 from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, StatusError, TokenDeleted
 
 from . import RunAgain, UsageError
@@ -28,7 +27,7 @@ def move_aside(path: Path) -> None:
     path.rename(path.with_suffix(datetime.now(UTC).strftime(f".%Y%m%dT%H%M%S.%fZ{path.suffix}")))
 
 
-def describe(row: Row, outcome: UpdateOutcome) -> Line:
+def describe(row: Row, outcome: records.UpdateOutcome) -> Line:
     """Return the line of an outcome."""
     record, error = outcome.record, row.problem or outcome.error
     ours = error if isinstance(error, CybersourceError) else None  # what others say may quote a value
@@ -43,7 +42,7 @@ def describe(row: Row, outcome: UpdateOutcome) -> Line:
         "sent": list(record.sent) if record else [],
         "error": type(error).__name__ if error else None,
         "message": str(ours).removeprefix("desired: ").removeprefix("after: ") if ours else None,
-        "correlation_id": correlation_id and printable(correlation_id),
+        "correlation_id": correlation_id and responses.printable(correlation_id),
         "may_have_been_applied": ours.may_have_been_applied if ours else None,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }

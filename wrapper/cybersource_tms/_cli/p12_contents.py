@@ -10,9 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from cybersource_tms._calls.responses import printable
-from cybersource_tms._credentials import certificates, variables
-from cybersource_tms._credentials.arguments import naming, read_file
-from cybersource_tms._credentials.p12 import P12, read_p12
+from cybersource_tms._credentials import arguments, certificates, p12, variables
 from cybersource_tms.errors import InvalidRequest
 
 from . import UsageError
@@ -29,10 +27,13 @@ _FACTS = ("common_name", "key_id", "valid_from", "expires", "likely", "can_serve
 
 
 def check_p12(path: str, given: Mapping[str, str]) -> Report:
-    """Report what is in a file."""
+    """Report each certificate in a file, with its key if that is there, and each key without a certificate."""
     report: Report = {"entries": [], "note": None, "warnings": [], "problems": []}
     with noting(report):
-        report["entries"] = _list_contents(_open_p12(path, given))
+        private, found = _open_p12(path, given)
+        keys, certified = [each.public_key() for each in private], [*map(certificates.public_key, found)]
+        pairs = [*zip(found, certified, strict=True), *((None, key) for key in keys if key not in certified)]
+        report["entries"] = [_entry(certificate, public, keys) for certificate, public in pairs]
         uses = {use for entry in report["entries"] for use in entry["can_serve_as"]}
         if not uses & {_SIGNING, RESPONSE}:
             report["problems"].append("no key in it can sign or decrypt")
@@ -42,20 +43,20 @@ def check_p12(path: str, given: Mapping[str, str]) -> Report:
     return report
 
 
-def _open_p12(path: str, given: Mapping[str, str]) -> P12:
+def _open_p12(path: str, given: Mapping[str, str]) -> p12.P12:
     """Open the file without a password, with the password of either variable, or with one that is asked for."""
     names = [name for name in _PASSWORDS if name in given]
-    with naming(path="--p12", password=", ".join(names)):
-        content = read_file("path", path)
+    with arguments.naming(path="--p12", password=", ".join(names)):
+        content = arguments.read_file("path", path)
         try:
-            return read_p12(content, None)
+            return p12.read_p12(content, None)
         except InvalidRequest as error:
             if not str(error).startswith("password"):
                 raise
         passwords = [given[name] for name in names] or [_ask_password()]
         with suppress(InvalidRequest):
-            return read_p12(content, passwords[0])
-        return read_p12(content, passwords[-1])
+            return p12.read_p12(content, passwords[0])
+        return p12.read_p12(content, passwords[-1])
 
 
 def _ask_password() -> str:
@@ -70,14 +71,6 @@ def describe_validity(certificate: x509.Certificate) -> Report:
     starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     likely = RESPONSE if (ends - starts).days < _TWO_YEARS else _SIGNING
     return {"valid_from": f"{starts:%Y-%m-%d}", "expires": f"{ends:%Y-%m-%d}", "likely": likely}
-
-
-def _list_contents(p12: P12) -> list[Report]:
-    """Return an entry for each certificate, with its key if that is there, and for each key without a certificate."""
-    keys = [key.public_key() for key in p12[0]]
-    certified = [certificates.public_key(each) for each in p12[1]]
-    pairs = [*zip(p12[1], certified, strict=True), *((None, key) for key in keys if key not in certified)]
-    return [_entry(certificate, public, keys) for certificate, public in pairs]
 
 
 def _entry(certificate: x509.Certificate | None, public: Any, keys: list[RSAPublicKey]) -> Report:

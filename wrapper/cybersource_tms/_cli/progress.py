@@ -14,7 +14,6 @@ from typing import Any
 _EVERY = 10.0  # seconds between two lines
 _MOST_LINES = 5  # whose numbers are named
 _TO_MEND, _EARLIER, _NOT_FINAL = "to mend in the file:", "to mend in the file, from an earlier run:", "not final:"
-_Reason = tuple[str, "array[int]"]  # a message, and the numbers of the lines
 _CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
 
 
@@ -39,7 +38,8 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total, self._started, self._next_line = total, time.monotonic(), 0.0
         self._counts, self._of_this_run = Counter[str](), 0
-        self._reasons: dict[str, dict[str, _Reason]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
+        # For each title the messages, with the numbers of their lines.
+        self._reasons: dict[str, dict[str, tuple[str, array[int]]]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
 
     def add(self, outcome: dict[str, Any], *, earlier: bool = False) -> None:
         """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
@@ -47,7 +47,12 @@ class Progress:
         self._of_this_run += not earlier
         if outcome["error"]:
             title = _EARLIER if earlier else _TO_MEND if outcome["final"] else _NOT_FINAL
-            self._add_reason(self._reasons[title], outcome["line"], outcome["message"] or outcome["error"])
+            message = outcome["message"] or outcome["error"]
+            text = _CALL.sub("", message)
+            lines = self._reasons[title].setdefault(re.sub("[0-9]+", "0", text), (text, array("Q")))[1]
+            lines.append(outcome["line"])
+            if len(lines) == 1 and not earlier:
+                say(f"line {outcome['line']}: {message}", sys.stderr)
         if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
             rate = self._of_this_run / max(time.monotonic() - self._started, 0.001)
@@ -66,10 +71,3 @@ class Progress:
 
     def _describe(self) -> str:
         return ", ".join(f"{count} {status}" for status, count in self._counts.items() if count) or "none"
-
-    def _add_reason(self, reasons: dict[str, _Reason], line: int, message: str) -> None:
-        text = _CALL.sub("", message)
-        lines = reasons.setdefault(re.sub("[0-9]+", "0", text), (text, array("Q")))[1]
-        lines.append(line)
-        if len(lines) == 1 and reasons is not self._reasons[_EARLIER]:
-            say(f"line {line}: {message}", sys.stderr)

@@ -1,6 +1,5 @@
-"""What a command found, as human-readable lines of at most 80 characters, or as JSON."""
+"""What a command found, as human-readable lines of at most 80 characters."""
 
-import json
 import re
 import textwrap
 import warnings
@@ -17,13 +16,6 @@ _LABEL = 22  # the width of the left column
 _wrap = partial(textwrap.wrap, width=80, subsequent_indent=" " * _LABEL, break_on_hyphens=False)
 
 
-def print_report(report: Report, *, as_json: bool) -> int:
-    """Add whether all is well, print the report, and return the exit code."""
-    report["ok"] = not report["problems"]
-    print(json.dumps(report, indent=1) if as_json else "\n".join(_lines(report)))
-    return 0 if report["ok"] else 1
-
-
 @contextmanager
 def noting(report: Report) -> Generator[None]:
     """Note warnings, and an error that ends the block, in the report."""
@@ -36,7 +28,7 @@ def noting(report: Report) -> Generator[None]:
     report["warnings"] += dict.fromkeys(str(each.message) for each in caught)
 
 
-def _lines(report: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+def lines_of(report: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Yield a line for each thing that is known, and more where it is long. A list has one thing per line."""
     for name, value in report.items():
         label = indent + name.replace("_", " ")
@@ -44,7 +36,7 @@ def _lines(report: Mapping[str, Any], indent: str = "") -> Iterator[str]:
         for part in parts:
             if isinstance(part, dict):
                 yield label
-                yield from _lines(cast("Report", part), indent + "  ")
+                yield from lines_of(cast("Report", part), indent + "  ")
             elif part is not None:
                 text = {True: "yes", False: "no"}[part] if isinstance(part, bool) else str(part)
                 yield from _wrap(text, initial_indent=f"{label} ".ljust(_LABEL))

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field
 
 from cybersource_tms._calls.requests import JSON, parse_customer_id
 from cybersource_tms._credentials.arguments import naming
@@ -23,7 +23,7 @@ _LONGEST_LINE = 2**20  # bytes
 _BOM = "\ufeff"
 
 
-@frozen
+@define
 class Row:
     """What a line asks for, or several by their quotes: part of a customer. `key` stands for the customer."""
 

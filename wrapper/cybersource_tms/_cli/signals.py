@@ -20,19 +20,20 @@ class Signals:
     """Receives them, and interrupts only where nothing gets lost: not between two outcomes of a job, nor after it."""
 
     def __init__(self) -> None:
-        self.received: int | None = None
+        self.received = 0
         self._may_interrupt, self._has_interrupted = True, False
         self._news: SimpleQueue[int] = SimpleQueue()  # a lock could be held by what the handler interrupts
 
     @contextmanager
     def heeded(self) -> Generator[None]:
-        """Receive them in a block, but for those that the process was started to ignore, as by nohup."""
+        """Receive them in a block, which the first one ends; not those that the process ignores, as under nohup."""
         with suppress(RuntimeError):  # no thread can be started
             Thread(target=self._end_late, daemon=True).start()
         heeded = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
         before = {each: signal.signal(each, self._receive) for each in heeded}
         try:
-            yield
+            with suppress(KeyboardInterrupt):
+                yield
         finally:
             self._news.put(0)
             for each, handler in before.items():

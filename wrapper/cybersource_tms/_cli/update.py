@@ -32,7 +32,6 @@ variables CYBERSOURCE_..., see the README.
 import argparse
 import logging
 import os
-import signal
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -74,22 +73,14 @@ def run(options: argparse.Namespace) -> int:
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("cybersource_tms").setLevel(logging.INFO)
-    signals = Signals()
-    try:
-        with signals.heeded():
-            return _run(options, signals)
-    except KeyboardInterrupt:
-        return 128 + (signals.received or signal.SIGINT)
-
-
-def _run(options: argparse.Namespace, signals: Signals) -> int:
     path = options.outcomes or Path(f"{options.file}.outcomes.jsonl")
     paths = [each.resolve() for each in (options.file, path, options.failed) if each]
     if len(set(paths)) < len(paths):
         raise UsageError("FILE, --outcomes and --failed have to be different files")
     delimiter = None if options.file.suffix.lower() in _JSON_LINES else options.delimiter.replace(r"\t", "\t")
-    rows = RowsFile(options.file, delimiter, options.ignore)
-    with ExitStack() as files, naming(**_PACE, max_connections="--concurrency", profile_id="--profile-id"):
+    signals, names = Signals(), _PACE | {"max_connections": "--concurrency", "profile_id": "--profile-id"}
+    with signals.heeded(), naming(**names), ExitStack() as files:
+        rows = RowsFile(options.file, delimiter, options.ignore)
         client = CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id)
         customers = files.enter_context(client)
         job = Job(rows, signals)
@@ -99,3 +90,4 @@ def _run(options: argparse.Namespace, signals: Signals) -> int:
         outcomes = None if options.dry_run else OutcomesFile(path, about, files)
         job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}), outcomes)
         return job.finish(options.failed)
+    return 128 + signals.received

@@ -1,14 +1,12 @@
 """What credentials and encryption are given, checked, and what an error calls it."""
 
-import base64
 import re
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cybersource_tms.errors import InvalidRequest
 
-_MINIMUM_KEY = 32  # bytes; RFC 7518 section 3.2: an HS256 key is at least as long as the hash
 _LARGEST_FILE = 2**20  # bytes
 _LONGEST_SHOWN = 64  # characters
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -29,16 +27,6 @@ def check_owner(merchant_id: object, portfolio_id: object) -> str:
     """Return whose key it is: with a meta key the portfolio's, otherwise the merchant's. Or raise `InvalidRequest`."""
     merchant = check_id("merchant_id", merchant_id)
     return merchant if portfolio_id is None else check_id("portfolio_id", portfolio_id)
-
-
-def decode_secret(secret: object) -> bytes:
-    """Return the bytes of a shared secret in base64, or raise `InvalidRequest`."""
-    text, key = check_id("secret", secret), b""
-    with suppress(ValueError):
-        key = base64.b64decode(text, validate=True)
-    if len(key) >= _MINIMUM_KEY:
-        return key
-    raise InvalidRequest(f"secret: expected base64 of {_MINIMUM_KEY} bytes or more; copy it from the Business Center")
 
 
 def read_file(name: str, path: str | Path) -> bytes:

@@ -89,19 +89,21 @@ def response_key(
     keys: Sequence[RSAPrivateKey], certificates: Sequence[x509.Certificate], owner: str, key_id: str | None
 ) -> tuple[bytes, str]:
     """Return the response key in a P12, as PEM, and its id: the given one, or else its certificate's."""
+    key = keys[0]  # the merchant may have made it, with any certificate or none
     try:
         key, certificate = key_and_certificate(owner, keys, certificates)
     except InvalidRequest:
         if key_id is None or len(keys) > 1:
             raise
-        return key_pem(keys[0]), key_id  # a key that the merchant has made, with any certificate or none
-    check_validity("certificate", certificate)
-    return key_pem(key), key_id or key_id_of("certificate", certificate)
+    else:
+        check_validity("certificate", certificate)
+        key_id = key_id or key_id_of("certificate", certificate)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), key_id
 
 
 def service_certificate(name: str, certificates: Sequence[x509.Certificate]) -> bytes:
     """Return the service's certificate, as PEM, or raise `InvalidRequest`."""
-    return certificate_pem(certificates_of(name, SERVICE, certificates)[0])
+    return certificates_of(name, SERVICE, certificates)[0].public_bytes(Encoding.PEM)
 
 
 def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
@@ -113,7 +115,8 @@ def certificates_of(name: str, owner: str, certificates: Sequence[x509.Certifica
         whose = SERVICE if owner == SERVICE else "the merchant or portfolio"  # whose id may be a secret by mistake
         raise InvalidRequest(f"{name}: no certificate has the common name of {whose}; those that are there: {names}")
     last_first = sorted(found, key=lambda each: each.not_valid_after_utc, reverse=True)
-    return sorted(last_first, key=lambda each: not each.not_valid_before_utc <= _now() <= each.not_valid_after_utc)
+    now = datetime.fromtimestamp(time.time(), UTC)
+    return sorted(last_first, key=lambda each: not each.not_valid_before_utc <= now <= each.not_valid_after_utc)
 
 
 def identify(name: str, certificate: x509.Certificate) -> tuple[RSAPublicKey, str]:
@@ -125,11 +128,11 @@ def identify(name: str, certificate: x509.Certificate) -> tuple[RSAPublicKey, st
 def check_validity(name: str, certificate: x509.Certificate, *, warns: bool = False) -> None:
     """Raise `InvalidRequest` if a certificate is not valid now, or warn if it expires within 30 days."""
     starts, ends, owner = certificate.not_valid_before_utc, certificate.not_valid_after_utc, name_of(certificate)
-    if _now() < starts:
+    if (now := datetime.fromtimestamp(time.time(), UTC)) < starts:
         raise InvalidRequest(f"{name}: the certificate of {owner} is not valid before {starts:%Y-%m-%d}")
-    if _now() > ends:
+    if now > ends:
         raise InvalidRequest(f"{name}: the certificate of {owner} expired on {ends:%Y-%m-%d}; {_RENEW}")
-    if warns and _now() > ends - _SOON:
+    if warns and now > ends - _SOON:
         warn(f"the certificate of {owner} expires on {ends:%Y-%m-%d}; {_RENEW}", UserWarning)
 
 
@@ -163,16 +166,6 @@ def check_size(name: str, key: _Key) -> _Key:
     return key
 
 
-def key_pem(key: RSAPrivateKey) -> bytes:
-    """Return a private key in PEM, without a password."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def certificate_pem(certificate: x509.Certificate) -> bytes:
-    """Return a certificate in PEM."""
-    return certificate.public_bytes(Encoding.PEM)
-
-
 def name_of(certificate: x509.Certificate) -> str:
     """Return whose certificate it is, in short printable ASCII."""
     return re.sub("[^ -~]", "?", ", ".join(_subject(certificate, NameOID.COMMON_NAME))[:_LONGEST_NAME])
@@ -184,10 +177,6 @@ def public_key(certificate: x509.Certificate) -> object:
         return certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         return None
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def _subject(certificate: x509.Certificate, attribute: x509.ObjectIdentifier) -> list[str]:

@@ -18,17 +18,19 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
-from .arguments import check_id, check_owner, decode_secret, naming, show
-from .certificates import certificate_pem, certificates_of, identify, key_and_certificate, read_certificates, read_key
+from .arguments import check_id, check_owner, naming, show
+from .certificates import certificates_of, identify, key_and_certificate, read_certificates, read_key
 from .p12 import read_p12
 
 Sign = Callable[[bytes], bytes]
 
 _LIFETIME = 120  # seconds; the service accepts no longer time between `iat` and `exp`
+_MINIMUM_KEY = 32  # bytes; RFC 7518 section 3.2: an HS256 key is at least as long as the hash
 _BACKDATED = 5  # seconds; the service refuses tokens from the future, and clocks differ
 _HASHES = (SHA256(), SHA384(), SHA512())
 # RFC 7518 sections 3.3 and 3.5
@@ -114,7 +116,12 @@ class SharedSecretAuth(JsonWebTokenAuth):
     @raise_without_frames
     def __init__(self, merchant_id: str, key_id: str, secret: str, *, portfolio_id: str | None = None) -> None:
         issuer = check_owner(merchant_id, portfolio_id)
-        key = decode_secret(secret)
+        text, key = check_id("secret", secret), b""
+        with suppress(ValueError):
+            key = base64.b64decode(text, validate=True)
+        if len(key) < _MINIMUM_KEY:
+            expected = f"expected base64 of {_MINIMUM_KEY} bytes or more"
+            raise InvalidRequest(f"secret: {expected}; copy it from the Business Center")
         ids = {"merchant_id": merchant_id, "key_id": check_id("key_id", key_id), "portfolio_id": portfolio_id}
         if pasted := [name for name, value in ids.items() if value == secret]:
             raise InvalidRequest(f"{', '.join(pasted)}: it holds the secret; give the id")
@@ -198,11 +205,10 @@ class CertificateAuth(JsonWebTokenAuth):
         """
         with naming(private_key="path", certificate="path"):
             key, own = key_and_certificate(check_owner(merchant_id, portfolio_id), *read_p12(path, password))
-            sign, certificate = _signing_with(key, algorithm), certificate_pem(own)
             return cls(
-                certificate=certificate,
+                certificate=own.public_bytes(Encoding.PEM),
                 merchant_id=merchant_id,
-                sign=sign,
+                sign=_signing_with(key, algorithm),
                 portfolio_id=portfolio_id,
                 algorithm=algorithm,
             )

@@ -17,17 +17,8 @@ from joserfc.registry import HeaderParameter
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 
+from . import certificates
 from .arguments import check_id, naming, show
-from .certificates import (
-    SERVICE,
-    certificates_of,
-    check_validity,
-    identify,
-    read_certificates,
-    read_key,
-    response_key,
-    service_certificate,
-)
 from .json_web_token import JsonWebTokenAuth
 from .p12 import read_p12
 
@@ -93,14 +84,14 @@ class MessageEncryption:
         if (response_key is None) != (response_key_id is None or response_key_id == ""):
             raise InvalidRequest("response_key, response_key_id: give both of them or none")
         if request_certificate is not None:
-            certificates = read_certificates("request_certificate", request_certificate)
-            if len(certificates) > 1:
-                certificates = certificates_of("request_certificate", SERVICE, certificates)
-            key, self.request_key_id = identify("request_certificate", certificates[0])
-            self._recipient = RSAKey.import_key(key), certificates[0]
-            self.request_expires = certificates[0].not_valid_after_utc
+            given = certificates.read_certificates("request_certificate", request_certificate)
+            if len(given) > 1:
+                given = certificates.certificates_of("request_certificate", certificates.SERVICE, given)
+            key, self.request_key_id = certificates.identify("request_certificate", given[0])
+            self._recipient = RSAKey.import_key(key), given[0]
+            self.request_expires = given[0].not_valid_after_utc
         if response_key is not None:
-            private_key = read_key("response_key", response_key, response_key_password)
+            private_key = certificates.read_key("response_key", response_key, response_key_password)
             self._response_key, self.response_public_key = RSAKey.import_key(private_key), private_key.public_key()
             self.response_key_id = check_id("response_key_id", response_key_id)
 
@@ -131,7 +122,8 @@ class MessageEncryption:
         """
         with naming(private_key="path", certificate="path", request_certificate="path", response_key="path"):
             owner, p12 = check_id("merchant_id", merchant_id), read_p12(path, password)
-            return cls(service_certificate("path", p12[1]), *response_key(*p12, owner, response_key_id))
+            certificate = certificates.service_certificate("path", p12[1])
+            return cls(certificate, *certificates.response_key(*p12, owner, response_key_id))
 
     @classmethod
     @raise_without_frames
@@ -147,7 +139,7 @@ class MessageEncryption:
                 the service.
         """
         with naming(certificate="path", request_certificate="path"):
-            return cls(service_certificate("path", read_p12(path, password)[1]))
+            return cls(certificates.service_certificate("path", read_p12(path, password)[1]))
 
     def __repr__(self) -> str:
         response_key_id = self.response_key_id and show(self.response_key_id)
@@ -158,7 +150,7 @@ class MessageEncryption:
         if not self._recipient:
             return content
         key, certificate = self._recipient
-        check_validity("encryption", certificate)
+        certificates.check_validity("encryption", certificate)
         header = {**_ALGORITHMS, "kid": self.request_key_id, "iat": int(time.time())}
         token = jwe.encrypt_compact(header, content, key, registry=_REQUESTS)
         return b'{"encryptedRequest":"%s"}' % token.encode()  # RFC 7516 section 7.1: nothing in it needs escaping

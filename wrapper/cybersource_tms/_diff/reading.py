@@ -66,7 +66,9 @@ class MerchantData(MutableMapping[str, str]):
     """
 
     def __init__(self, customer: Customer) -> None:
-        self._customer = _check_customer(customer)
+        if not isinstance(cast("object", customer), Customer):  # a list of a CustomerUpdate would replace all entries
+            raise InvalidRequest("MerchantData: expected a Customer, such as record.customer", argument="customer")
+        self._customer = customer
 
     def __getitem__(self, name: str) -> str:
         return self._values()[name]
@@ -97,9 +99,3 @@ class MerchantData(MutableMapping[str, str]):
     def _values(self) -> dict[str, str]:
         pairs = ((entry.name, entry.value) for entry in self._entries())
         return {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
-
-
-def _check_customer(customer: object) -> Customer:
-    if not isinstance(customer, Customer):  # the list of a CustomerUpdate would replace all entries that there are
-        raise InvalidRequest("MerchantData: expected a Customer, such as record.customer", argument="customer")
-    return customer

@@ -175,10 +175,10 @@ def _given(model: Any, names: Mapping[str, str]) -> dict[str, Any]:
         value = getattr(model, attribute)
         if type(value) is not Unset:
             given[name] = value
-    for name, value in model.additional_properties.items():
-        if name in names:
+    if others := model.additional_properties:
+        for name in others.keys() & names.keys():
             raise Mismatch(f"set it as the attribute {names[name]}, not in brackets", name)
-        given[name] = value
+        given |= others
     return given
 
 
