@@ -19,7 +19,6 @@ NAMES = {
     "anyio": "time",
     "async_attempt": "attempt",
     "AsyncBaseTransport": "BaseTransport",
-    "AsyncClient": "Client",
 }
 
 
@@ -49,10 +48,6 @@ class _ToSync(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         node.attr = NAMES.get(node.attr, node.attr)
         return self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        text = node.value
-        return ast.Constant(text.removeprefix("Async")) if isinstance(text, str) else node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """Leave out async iterables: the async client takes these, too."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import httpx
@@ -18,7 +18,7 @@ from ._calls.retries import Attempts, Call, note_fate
 from ._http.attempt import async_attempt
 from ._http.connection import Connection
 from ._http.connections import AsyncConnections
-from ._many import AsyncJob, JobEnded
+from ._many import AsyncJob
 from ._tracebacks import raise_without_frames
 from .errors import CybersourceError, PreconditionFailed
 
@@ -138,7 +138,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
             try:
                 return await self._send_update(update, call)
             except PreconditionFailed as error:
-                if error.may_have_been_applied:  # by an earlier attempt, and the read back did not confirm it
+                if error.may_have_been_applied:  # by an earlier attempt, and reading back did not confirm it
                     raise
                 if rounds == self._settings.retries.attempts:
                     raise responses.conflict_error(error, rounds) from error
@@ -171,7 +171,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
         return evolve(current, sent=update.fields)
 
     async def _retry(self, operation: Operation[Result], call: Call) -> Result:
-        """Make attempts on one connection, and note the fate of an update that something else ends."""
+        """Make all attempts on one connection. If anything but an error of ours ends them, note the update's fate."""
         attempts = Attempts(operation, self._settings.retries, call)
         try:
             async with self._connections.acquire() as connection:
@@ -184,31 +184,25 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
     async def _make_attempts(
         self, connection: Connection[httpx.AsyncBaseTransport], attempts: Attempts[Result]
     ) -> Result:
-        """Make attempts until one succeeds, none is left, or the time is over."""
+        """Retry until an attempt succeeds, or attempts or time run out."""
         delay = 0.0
         while True:
-            waited = await self._wait_for_turn(delay)
-            if waited is None:
-                raise attempts.last_error or JobEnded("the job has ended")
-            attempts.call.postpone(waited)
+            await self._wait_for_turn(attempts, delay)
             attempts.call.requests += 1
             try:
                 return await async_attempt(connection, attempts, self._settings)
             except CybersourceError as error:
                 attempts.record(error)
-                if self._job:
-                    self._job.slow_down(error)
                 if (next_delay := attempts.next_delay(error)) is None:
                     raise
                 delay = next_delay
 
-    async def _wait_for_turn(self, delay: float) -> float | None:
-        """Wait for a delay and, in a job, a turn. Return the time that does not count; None if the job has ended."""
+    async def _wait_for_turn(self, attempts: Attempts[Any], delay: float) -> None:
+        """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which does not count."""
         if self._job:
-            return await self._job.wait_for_turn(delay)
-        if delay:
+            attempts.call.postpone(await self._job.wait_for_turn(delay, attempts.last_error))
+        elif delay:
             await anyio.sleep(delay)
-        return 0.0
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used afterwards."""

@@ -8,7 +8,7 @@ apply, modify           read, find what has to change, update guarded by the ETa
   _send_update
     _retry              all attempts, on one connection
       acquire           a connection for this read or update alone                                   _http.connections
-      _make_attempts    one attempt after another, until success, or none is left, or the time is over
+      _make_attempts    retry until an attempt succeeds, or attempts or time run out
         _wait_for_turn  the delay before a retry; in a job also its rate limit and its pauses        _many
         attempt                                                                                      _http.attempt
           build_request the body, encrypted if there is encryption: encrypt_request                  _credentials
@@ -18,14 +18,14 @@ apply, modify           read, find what has to change, update guarded by the ETa
           log_response                                                                               _calls.responses
           decrypt_response                                                                           _calls.responses
           parse_response  status, schema, the requested customer; returns the record                 _calls.responses
-        record          complete the error: what is true of all attempts                             _calls.retries
+        record          count the error, and set its flag from all attempts so far                   _calls.retries
         next_delay      how long to wait before the next attempt, if there is one                    _calls.retries
-      note_fate         a note for an exception that is not ours: may it have been applied?          _calls.retries
+      note_fate         Ctrl-C, a cancellation, …: add a note whether it may have been applied       _calls.retries
     _confirm_applied    after a 412, if an earlier attempt may have been applied: read, and compare
 
-A `Call` has the deadline and counts the requests, for all reads and updates of one call. `Attempts` knows the fate of
-one operation. An error's `may_have_been_applied` is about its own attempt until `record` makes it about all of them. So
-a 412 that has it comes after a lost attempt: the 412 itself has applied nothing.
+A `Call` has the deadline and counts the requests, for all reads and updates of one call. `Attempts` keeps what is known
+of one operation. `may_have_been_applied` of an error is about its own attempt until `record` makes it about all of
+them. A 412 changes nothing: if its flag is True, an earlier attempt was sent and got no clear answer.
 """
 
 import logging
@@ -33,7 +33,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from attrs import evolve
@@ -46,7 +46,7 @@ from ._calls.retries import Attempts, Call, note_fate
 from ._http.attempt import attempt
 from ._http.connection import Connection
 from ._http.connections import SyncConnections
-from ._many import JobEnded, SyncJob
+from ._many import SyncJob
 from ._tracebacks import raise_without_frames
 from .errors import CybersourceError, PreconditionFailed
 
@@ -67,7 +67,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         encryption: A `MessageEncryption`, to encrypt requests, responses or both; `auth` has to sign tokens.
         base_url: The address to send to, if it is not the environment's: a reverse proxy or the sandbox. Plain http
             only to loopback.
-        transport: Your own `httpx.BaseTransport`, for tests. Its connections are not used again.
+        transport: Your own `httpx.BaseTransport`, for tests. Its connections are not reused.
         max_connections: How many idle connections are kept at most, 1 or more. Calls in flight are not bounded.
         ssl_context: Your own TLS settings: a client certificate, a CA of your own. Not with `transport`.
         proxy: The URL of an HTTP proxy, also with user name and password, or an `httpx.Proxy`. Not with `transport` or
@@ -104,13 +104,14 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
     def update(
         self, customer_id: str, changes: Changes, *, if_match: str | CustomerRecord | None = None
     ) -> CustomerRecord:
-        """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}`. One request; it reads nothing.
+        """Merge `changes` into a customer: `PATCH /tms/v2/customers/{customerTokenId}`, without reading it first.
 
             customers.update(customer_id, {"buyerInformation": {"email": "new@example.com"}})
 
         Without `if_match`, a retry after a lost response is harmless: the same merge patch gives the same customer
         twice (RFC 7396). Only what somebody else wrote to the same fields in between would be overwritten. With
-        `if_match`, such a retry is refused, and the customer is read: if it has the requested values, that is success.
+        `if_match`, the service refuses such a retry if the first attempt was applied. Then the customer is read: if it
+        has the requested values, that is success.
 
         Args:
             customer_id: The customer's token id, 1 to 32 characters of `A-Z a-z 0-9 _ -`.
@@ -125,8 +126,11 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         Raises:
             InvalidRequest: An argument is wrong, or `changes` is empty. Nothing was sent.
             StatusError: The service returned an error status; `PreconditionFailed` if `if_match` is old.
-            ConnectionFailed: There was no whole response; `may_have_been_applied` says what that means.
-            UnreadableResponse: The response cannot be understood; the update may have been applied.
+            ConnectionFailed: There was no response, or it timed out.
+            UnreadableResponse: The response broke off, or cannot be understood.
+
+        Each of these errors has `may_have_been_applied`, which is about the whole call. Check it, whichever error it is.
+        Any other exception, such as `KeyboardInterrupt`, gets a note that says it, while the update is under way.
         """
         body = requests.parse_changes("changes", changes, limits=True)
         operation = requests.update_request(customer_id, body, if_match, self._settings.profile_id)
@@ -260,7 +264,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             try:
                 return self._send_update(update, call)
             except PreconditionFailed as error:
-                if error.may_have_been_applied:  # by an earlier attempt, and the read back did not confirm it
+                if error.may_have_been_applied:  # by an earlier attempt, and reading back did not confirm it
                     raise
                 if rounds == self._settings.retries.attempts:
                     raise responses.conflict_error(error, rounds) from error
@@ -293,7 +297,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         return evolve(current, sent=update.fields)
 
     def _retry(self, operation: Operation[Result], call: Call) -> Result:
-        """Make attempts on one connection, and note the fate of an update that something else ends."""
+        """Make all attempts on one connection. If anything but an error of ours ends them, note the update's fate."""
         attempts = Attempts(operation, self._settings.retries, call)
         try:
             with self._connections.acquire() as connection:
@@ -304,31 +308,25 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             raise
 
     def _make_attempts(self, connection: Connection[httpx.BaseTransport], attempts: Attempts[Result]) -> Result:
-        """Make attempts until one succeeds, none is left, or the time is over."""
+        """Retry until an attempt succeeds, or attempts or time run out."""
         delay = 0.0
         while True:
-            waited = self._wait_for_turn(delay)
-            if waited is None:
-                raise attempts.last_error or JobEnded("the job has ended")
-            attempts.call.postpone(waited)
+            self._wait_for_turn(attempts, delay)
             attempts.call.requests += 1
             try:
                 return attempt(connection, attempts, self._settings)
             except CybersourceError as error:
                 attempts.record(error)
-                if self._job:
-                    self._job.slow_down(error)
                 if (next_delay := attempts.next_delay(error)) is None:
                     raise
                 delay = next_delay
 
-    def _wait_for_turn(self, delay: float) -> float | None:
-        """Wait for a delay and, in a job, a turn. Return the time that does not count; None if the job has ended."""
+    def _wait_for_turn(self, attempts: Attempts[Any], delay: float) -> None:
+        """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which does not count."""
         if self._job:
-            return self._job.wait_for_turn(delay)
-        if delay:
+            attempts.call.postpone(self._job.wait_for_turn(delay, attempts.last_error))
+        elif delay:
             time.sleep(delay)
-        return 0.0
 
     def close(self) -> None:
         """Close the connections. The client cannot be used afterwards."""

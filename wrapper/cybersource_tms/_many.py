@@ -90,6 +90,8 @@ class _Job:
     def _finish(self, outcome: UpdateOutcome) -> None:
         """End an update. One that was not sent, because the job has ended, has no outcome."""
         if not isinstance(outcome.error, JobEnded):
+            if isinstance(outcome.error, CybersourceError):
+                self.slow_down(outcome.error)
             concerned = _concerned(outcome.error)
             self._failures = self._failures + 1 if concerned == "several" else 0
             if concerned == "all" or self._failures == self._max_failures:
@@ -150,15 +152,21 @@ class SyncJob(_Job):
             for thread in self._threads:
                 thread.join()
 
-    def wait_for_turn(self, delay: float) -> float | None:
-        """Wait for a delay and then for a turn. Return how long that took; None if the job has ended meanwhile."""
-        if delay:
+    def wait_for_turn(self, delay: float, error: CybersourceError | None) -> float:
+        """Wait for a retry's delay and for a turn, after the error of the last attempt if there was one.
+
+        Return how long the turn took. If the job has ended meanwhile, raise that error, or `JobEnded`.
+        """
+        if error:
+            self.slow_down(error)
             self._sleep(delay)
         started = time.monotonic()
         with self._queue:
             for seconds in self._waits():
                 self._sleep(seconds)
-        return None if self._has_ended else time.monotonic() - started
+        if self._has_ended:
+            raise error or JobEnded("the job has ended")
+        return time.monotonic() - started
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but not longer than the job goes on."""
@@ -264,15 +272,18 @@ class AsyncJob(_Job):
             tasks.cancel_scope.cancel()
             await tasks.__aexit__(None, None, None)  # not the error, which would come out in a group
 
-    async def wait_for_turn(self, delay: float) -> float | None:
-        """Wait for a delay and then for a turn, as `SyncJob.wait_for_turn` does."""
-        if delay:
+    async def wait_for_turn(self, delay: float, error: CybersourceError | None) -> float:
+        """Wait for a retry's delay and for a turn, as `SyncJob.wait_for_turn` does."""
+        if error:
+            self.slow_down(error)
             await self._sleep(delay)
         started = time.monotonic()
         async with self._queue:
             for seconds in self._waits():
                 await self._sleep(seconds)
-        return None if self._has_ended else time.monotonic() - started
+        if self._has_ended:
+            raise error or JobEnded("the job has ended")
+        return time.monotonic() - started
 
     async def _sleep(self, seconds: float) -> None:
         """Wait, but not longer than the job goes on."""

@@ -55,7 +55,7 @@ class Retries:
 
 
 class Call:
-    """One call of a caller's: until when it may send, and how many requests it has taken."""
+    """One call of a public method: its deadline, and how many requests it has taken."""
 
     def __init__(self, retries: Retries) -> None:
         self._deadline = time.monotonic() + retries.total_timeout
@@ -78,15 +78,15 @@ class Attempts(Generic[Result]):
     _retries: Retries
     call: Call
     failed: int = 0
-    in_doubt: bool = False  # one of those that have failed may have been applied
-    request_sent: bool = False  # by the attempt that is under way, from its first byte on; the connection sets it
+    in_doubt: bool = False  # a failed attempt may have been applied
+    request_sent: bool = False  # the current attempt has begun to send; `Connection.trace` sets it
     last_error: CybersourceError | None = None
 
     def record(self, error: CybersourceError) -> None:
-        """Complete the error of a failed attempt: from here on it is about all attempts. A read applies nothing."""
+        """Count a failed attempt, and set its error's flag from all attempts so far. A read applies nothing."""
         self.failed += 1
         self.in_doubt |= error.may_have_been_applied and not self.operation.is_safe
-        self.request_sent = False  # the error says it now
+        self.request_sent = False  # it is in `in_doubt` now
         error.attempts = self.failed
         error.may_have_been_applied = self.in_doubt
         self.last_error = error

@@ -22,15 +22,15 @@ log = logging.getLogger("cybersource_tms")
 
 _LARGEST = 2**24  # bytes of a customer, decompressed; the service's _embedded can be large
 _LARGEST_ERROR = 2**20
-_GZIP = 31  # zlib's name for it
+_GZIP = 31  # the window of 32 KiB, and gzip's header: https://docs.python.org/3/library/zlib.html#zlib.decompressobj
 
-# What httpx raises for wrong settings or requests: it will be as wrong the next time.
+# What httpx raises for wrong settings or requests. A retry would not help.
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name: not trusted, or for another host
 _PROXY_REFUSES = {"407": "check the proxy's user name and password", "403": "check whether the proxy allows this host"}
 
 _TIME_OUTS = (httpx.TimeoutException, TimeoutError)
-# What httpx and the system raise because of the network. Anything else stays what it is.
+# What httpx and the system raise because of the network. Everything else comes out unchanged.
 _NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError)
 
 
@@ -71,7 +71,7 @@ def build_request(connection: Connection[Any], settings: Settings) -> httpx.Requ
         content = json.dumps(operation.body, ensure_ascii=False, separators=(",", ":")).encode()
         if settings.encryption:
             content = settings.encryption.encrypt_request(content)
-    # What a caller's transport has left over on a connection cannot be seen, so that is not used again.
+    # Nobody can see what is left over on a connection of a caller's transport, so it is not reused.
     headers = {**HEADERS, **settings.headers, "Connection": "keep-alive" if connection.keeps_alive else "close"}
     return httpx.Request(
         operation.method,
@@ -127,7 +127,7 @@ async def async_send(connection: Connection[httpx.AsyncBaseTransport], request: 
         connection.start_sending()
         with anyio.move_on_after(connection.seconds_left()):
             return await connection.transport.handle_async_request(request)
-        raise DeadlinePassed  # which has ended the block
+        raise DeadlinePassed  # only reached if the deadline ended the block
     except _NETWORK_ERRORS as error:
         raise network_error(connection, error) from error
 
@@ -167,7 +167,7 @@ async def async_read_body(connection: Connection[httpx.AsyncBaseTransport], resp
 
 
 class BodyRefused(httpx.DecodingError):
-    """Why a body is not read to its end, in words that may stand in a message."""
+    """Why a body is not read to its end. The text holds no value."""
 
 
 class Body:
@@ -209,7 +209,9 @@ def network_error(connection: Connection[Any], error: Exception) -> ConnectionFa
     # Other messages of httpx can quote headers.
     if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | DeadlinePassed) and not connection.is_custom:
         details[0] += f": {text}"
-    refusal = text[:3] if isinstance(error, httpx.ProxyError) and text[:3].isdigit() else None  # httpx has it there
+    refusal = (
+        text[:3] if isinstance(error, httpx.ProxyError) and text[:3].isdigit() else None
+    )  # httpx starts the message with it
     if refusal:
         details.append(f"the proxy responded with {refusal}: {_PROXY_REFUSES.get(refusal, 'it may be overloaded')}")
     if not request_sent:
@@ -225,7 +227,7 @@ def broken_off(connection: Connection[Any], response: httpx.Response, error: Exc
     """Return the error for a response whose body could not be read to its end."""
     operation = connection.attempts.operation
     if not operation.is_success(response):
-        return status_error(operation, response, b"")  # it says more than the body would have said
+        return status_error(operation, response, b"")  # the status says more than the body
     if isinstance(error, BodyRefused):
         return unreadable(operation, response, str(error))
     if isinstance(error, _TIME_OUTS):
