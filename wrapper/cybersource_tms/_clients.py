@@ -129,7 +129,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             ConnectionFailed: There was no response, or it timed out.
             UnreadableResponse: The response broke off, or cannot be understood.
 
-        Each of these errors has `may_have_been_applied`, which is about the whole call. Check it, whichever error it is.
+        Each of these errors has `may_have_been_applied`, which is about the whole call. Check it whatever the error is.
         Any other exception, such as `KeyboardInterrupt`, gets a note that says it, while the update is under way.
         """
         body = requests.parse_changes("changes", changes, limits=True)
