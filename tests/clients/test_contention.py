@@ -75,10 +75,10 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 # What makes the call wait, and where.
 PATIENT = Retries(initial_delay=3600, max_delay=3600, total_timeout=36_000)
-WAITS: dict[str, tuple[Fault, Retries]] = {
-    "the response": (HANGS, PATIENT),
-    "the back-off": (Fault(status=503), PATIENT),
-    "Retry-After": (Fault(status=429, headers={"Retry-After": "3600"}), PATIENT),
+WAITS: dict[str, Fault] = {
+    "the response": HANGS,
+    "the back-off": Fault(status=503),
+    "Retry-After": Fault(status=429, headers={"Retry-After": "3600"}),
 }
 
 
@@ -90,22 +90,16 @@ def is_waiting(sandbox: Sandbox, log: pytest.LogCaptureFixture, fault: Fault) ->
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-@pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
+@pytest.mark.parametrize("fault", WAITS.values(), ids=WAITS)
 def test_cancelled(
-    sandbox: Sandbox,
-    url: str,
-    caplog: pytest.LogCaptureFixture,
-    fault: Fault,
-    retries: Retries,
-    *,
-    call: Callable[[Any], Any],
+    sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault, call: Callable[[Any], Any]
 ) -> None:
     """It comes out at once, one attempt was made, and the only connection is free for the next call."""
     caplog.set_level(logging.INFO, "cybersource_tms")
 
     async def cancel() -> None:
         sandbox.fail(fault)
-        async with client(url, retries=retries) as customers:
+        async with client(url, retries=PATIENT) as customers:
             task = asyncio.ensure_future(call(customers))
             assert await asyncio.to_thread(eventually, lambda: is_waiting(sandbox, caplog, fault))
             await cancelled(task)
@@ -174,10 +168,8 @@ def test_interrupted_in_the_transport(sandbox: Sandbox, url: str, earlier: int) 
         customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)
 
 
-@pytest.mark.parametrize(("fault", "retries"), WAITS.values(), ids=WAITS)
-def test_a_real_signal(
-    sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault, retries: Retries
-) -> None:
+@pytest.mark.parametrize("fault", WAITS.values(), ids=WAITS)
+def test_a_real_signal(sandbox: Sandbox, url: str, caplog: pytest.LogCaptureFixture, fault: Fault) -> None:
     """A real SIGINT while a call waits ends it, with a note on the update's fate, and the client goes on."""
     caplog.set_level(logging.INFO, "cybersource_tms")
     sandbox.fail(fault)
@@ -189,7 +181,7 @@ def test_a_real_signal(
 
     press = threading.Thread(target=press_ctrl_c)
     try:
-        with CustomersClient("test", AUTH, base_url=url, retries=retries) as customers:
+        with CustomersClient("test", AUTH, base_url=url, retries=PATIENT) as customers:
             press.start()
             with pytest.raises(KeyboardInterrupt) as caught:
                 customers.update(PAGE_CUSTOMER_ID, NEW_EMAIL)

@@ -35,19 +35,13 @@ PATCHES = st.fixed_dictionaries(
 FAULTS = st.lists(
     st.sampled_from(
         [
-            Fault(),
-            Fault(cut="before"),
-            Fault(cut="after"),
-            Fault(cut="middle"),
-            Fault(status=429),
-            Fault(status=500),
-            Fault(status=500, applied=True),
-            Fault(status=503, body=b"<html>"),
-            Fault(status=504, applied=True),
-            Fault(status=400),
-            Fault(status=200, body=b"[]"),
-            Fault(status=200, body=b"[]", applied=True),
             None,  # refused
+            Fault(),
+            *(Fault(cut=moment) for moment in ("before", "after", "middle")),
+            *(Fault(status=status) for status in (400, 429, 500)),
+            *(Fault(status=status, applied=True) for status in (500, 504)),
+            *(Fault(status=200, body=b"[]", applied=applied) for applied in (False, True)),
+            Fault(status=503, body=b"<html>"),
         ]
     ),
     max_size=8,
