@@ -7,9 +7,9 @@ from pathlib import Path
 LIBRARY = Path("wrapper/cybersource_tms")
 COMMAND = [LIBRARY / "_cli", LIBRARY / "__main__.py"]  # `python -m cybersource_tms`
 BUDGETS = {  # what is reached so far, rounded up; the aim is 4100, 1100, 16000, 14 and 150: lower them on the way
-    "library": 5160,
+    "library": 4500,
     "command": 1100,
-    "tests": 16600,
+    "tests": 16000,
     "rooms": 14,
     "README": 150,
 }

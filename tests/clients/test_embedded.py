@@ -52,11 +52,8 @@ def test_every_call(clients: Clients, sandbox: Sandbox, settings: dict[str, Any]
     records += [client.apply(PAGE_CUSTOMER_ID, NEW_CODE), client.update(PAGE_CUSTOMER_ID, {"objectInformation": None})]
     assert [record.customer["_embedded"] for record in records] == [EMBEDDED] * 4
     assert records[-1].customer.to_dict() == sandbox.customer()
-    assert [json.loads(request.plain) for request in sandbox.received if request.body] == [
-        NEW_EMAIL.to_dict(),
-        NEW_CODE.to_dict(),
-        {"objectInformation": None},
-    ]
+    sent = [NEW_EMAIL.to_dict(), NEW_CODE.to_dict(), {"objectInformation": None}]
+    assert [json.loads(request.plain) for request in sandbox.received if request.body] == sent
     encrypted = "encryption" in settings
     assert {request.encrypted for request in sandbox.received if request.body} == {encrypted}
     bodies = [request.reply.body for request in sandbox.received if request.reply]
