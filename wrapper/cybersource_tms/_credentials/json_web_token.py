@@ -57,6 +57,7 @@ class JsonWebTokenAuth(httpx.Auth):
     def __init__(self, sign: Sign, algorithm: str, key_id: str, merchant_id: str, issuer: str) -> None:
         self.algorithm = algorithm
         self.key_id = key_id
+        self._header = _base64url(json.dumps({"alg": algorithm, "kid": key_id, "typ": "JWT"}).encode())
         self._sign = sign
         self._merchant_id = merchant_id
         self._issuer = issuer
@@ -74,7 +75,6 @@ class JsonWebTokenAuth(httpx.Auth):
 
         With a `response_key_id` the token asks for a response that is encrypted for that key.
         """
-        header = {"alg": self.algorithm, "kid": self.key_id, "typ": "JWT"}
         issued = int(time.time()) - _BACKDATED
         claims: dict[str, object] = {
             "iat": issued,
@@ -92,7 +92,7 @@ class JsonWebTokenAuth(httpx.Auth):
             claims |= {"digest": digest, "digestAlgorithm": "SHA-256"}
         if response_key_id is not None:
             claims["v-c-response-mle-kid"] = response_key_id
-        signed = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+        signed = b".".join((self._header, _base64url(json.dumps(claims).encode())))
         token = b".".join((signed, _base64url(self._sign(signed))))
         request.headers["Authorization"] = f"Bearer {token.decode()}"
 
