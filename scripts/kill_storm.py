@@ -78,6 +78,7 @@ def main() -> None:
                 if not number and code:
                     problems.append(f"exit code {code} without a signal")
             problems += check(sandbox, file, ids, email)
+            print(f"round {rounds}: {sent.total()} signals so far", flush=True)
     print(f"{sent.total()} signals in {rounds} rounds: {dict(sent)}")
     if problems:
         sys.exit("\n".join(problems))
