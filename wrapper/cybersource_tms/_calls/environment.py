@@ -60,7 +60,7 @@ def resolve_base_url(environment: Environment, base_url: str | None) -> str:
     if base_url is None:
         return environment.base_url
     url = httpx.URL()
-    # Refused after it: what httpx raises has the text, in which a password may stand.
+    # Raised below, since the error of httpx quotes the text, which may hold a password.
     with suppress(httpx.InvalidURL, TypeError, ValueError):
         parsed = httpx.URL(base_url)
         parsed.host.encode("idna")  # as the system will, to look it up

@@ -12,7 +12,7 @@ _Value = TypeVar("_Value")
 
 
 def read_field(customer: Customer, path: object, kind: type[_Value]) -> _Value | None:
-    """Return the value of a field, or None where there is none; refuse a path that is none, or holds something else."""
+    """Return the value of a field, or None if it is not there. Refuse an unknown path, or one of another type."""
     if not isinstance(path, str):
         raise InvalidRequest("get: expected a path such as buyerInformation.email", argument="path")
     hint = "; MerchantData(record.customer) has its entries" if path.startswith("merchantDefinedInformation") else ""

@@ -120,7 +120,7 @@ class _Walk:
         return schema.others or ANYTHING
 
     def _problem(self, value: Any, kind: type, schema: Schema) -> str:
-        """Return what keeps a value from being sent, unless the customer has it; what is no JSON never is."""
+        """Return why a value cannot be sent, unless the customer has it already. What is not JSON is refused at once."""
         if kind is not list and not (kind is str and value.isascii()):
             _check_text(value)
         if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):

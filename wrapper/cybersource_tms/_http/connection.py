@@ -60,7 +60,7 @@ class Connection(Generic[Transport]):
             self.timeouts[step] = min(left, seconds)
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Note a step; httpcore calls this before and after each: https://www.encode.io/httpcore/extensions/#trace."""
+        """Note a step: httpcore calls this before and after each, https://www.encode.io/httpcore/extensions/#trace."""
         step, _, moment = event.rpartition(".")
         if moment == "started" and not step.endswith("response_closed"):
             self.check_deadline()
