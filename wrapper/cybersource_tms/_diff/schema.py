@@ -120,7 +120,7 @@ class _Walk:
         return schema.others or ANYTHING
 
     def _problem(self, value: Any, kind: type, schema: Schema) -> str:
-        """Return why a value cannot be sent, unless the customer has it already. What is not JSON is refused at once."""
+        """Return why a value cannot be sent, unless the customer has it already. What is not JSON is never sent."""
         if kind is not list and not (kind is str and value.isascii()):
             _check_text(value)
         if schema.format == "date-time" and kind is str and not re.search("[+-]", value[10:]):
