@@ -260,9 +260,10 @@ def test_retry_after(value: str, seconds: float | None, monkeypatch: pytest.Monk
 
 def test_a_record() -> None:
     """A record has the whole customer, the ids and what was sent; it cannot be changed, and hides the customer."""
-    record = parse(page_customer() | {"new": {"deep": [None, 1.25]}})
-    assert record.customer.to_dict() == page_customer() | {"new": {"deep": [None, 1.25]}}
-    assert (record.sent, record.requests, record.get("buyerInformation.email")) == (UPDATE.fields, 1, "test@cybs.com")
+    odd = {"new": {"deep": [None, 1.25]}, "_links": {"self": "x", "paymentInstruments": {"href": "/p"}}}
+    record = parse(page_customer() | odd)
+    assert record.customer.to_dict() == page_customer() | odd
+    assert (record.sent, record.requests, record.get("_links.paymentInstruments.href")) == (UPDATE.fields, 1, "/p")
     assert repr(record) == (
         f"CustomerRecord(etag='etag', correlation_id='{CORRELATION_ID}', unique_transaction_id='{TRANSACTION_ID}', "
         "sent=('buyerInformation.email',), requests=1)"

@@ -16,7 +16,7 @@ import httpx
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
 from cybersource_tms._diff.changed_fields import customer_json
-from cybersource_tms._diff.schema import to_json
+from cybersource_tms._diff.schema import to_json, to_model
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 
 from .records import CustomerRecord
@@ -85,7 +85,7 @@ def parse_response(
     if operation.customer_id is not None and not is_same_customer(customer["id"], operation.customer_id):
         raise unreadable(operation, response, "is about another customer")
     record = CustomerRecord(
-        model.from_dict(customer),
+        to_model(customer, customer_schema(), model),
         response.headers.get("etag"),
         response.headers.get("v-c-correlation-id"),
         response.headers.get("uniqueTransactionID"),

@@ -9,10 +9,9 @@ from typing import Any
 from cybersource_tms._tracebacks import raise_without_frames
 from cybersource_tms.errors import InvalidRequest
 from cybersource_tms_api.models import Customer, CustomerUpdate
-from cybersource_tms_api.types import UNSET
 
-from .schema import to_json
-from .spec import ANYTHING, FORMATS, MODELS, Mismatch, Schema, customer_schema
+from .schema import to_json, to_model
+from .spec import Mismatch, Schema, customer_schema
 
 CustomerLike = Customer | CustomerUpdate | Mapping[str, Any]
 Json = dict[str, Any]
@@ -39,7 +38,7 @@ def changed_fields(before: CustomerLike, after: CustomerLike) -> CustomerUpdate 
     """
     wanted = customer_json(after, "after")
     patch = _patch(customer_json(before, "before", only={"id", *wanted}), wanted, "after")
-    update: CustomerUpdate | None = _build(patch, customer_schema(), CustomerUpdate) if patch else None
+    update: CustomerUpdate | None = to_model(patch, customer_schema(), CustomerUpdate) if patch else None
     return update
 
 
@@ -104,22 +103,3 @@ def _same(first: Any, second: Any) -> bool:
     if kind is not other and {kind, other} != {int, float}:
         return False
     return bool(first == second or (first != first and second != second))  # noqa: PLR0124 - NaN is not itself
-
-
-def _build(value: Any, schema: Schema, model: type | None) -> Any:
-    """Return what a model holds for JSON. The generated parser demands what is required, and makes a group no model."""
-    if type(value) is list:
-        items = schema.items or ANYTHING
-        return [_build(each, items, items.model) for each in value]
-    if type(value) is not dict or model is None:
-        return FORMATS[schema.format][1](value) if schema.format and type(value) is str else value
-    attributes = MODELS[model]
-    given: Json = {attributes[name]: UNSET for name in schema.required if name in attributes}
-    others: Json = {}
-    for name, each in value.items():
-        inner = schema.properties.get(name) or schema.others or ANYTHING
-        fields, key = (given, attributes[name]) if name in attributes else (others, name)
-        fields[key] = _build(each, inner, inner.model)
-    built = model(**given)
-    built.additional_properties.update(others)
-    return built

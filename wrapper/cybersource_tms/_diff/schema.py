@@ -1,16 +1,17 @@
-"""One walk over the spec's schema that checks a value and copies it as JSON."""
+"""A value as JSON, checked against the spec's schema in one walk, and JSON as models."""
 # JSON is Any; what is in it stays unknown when it is found to be a dict or a list:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
 import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
 
-from cybersource_tms_api.types import Unset
+from cybersource_tms_api.types import UNSET, Unset
 
 from .spec import ANYTHING, FORMATS, MODELS, ONLY_THE_SERVICE, WORDS, Mismatch, Schema, unknown_field
 
@@ -47,6 +48,31 @@ def to_json(
         return walk.visit(value, schema)
     except Mismatch as mismatch:
         raise Mismatch(mismatch.problem, *walk.path, *mismatch.places) from None
+
+
+def to_model(value: Any, schema: Schema, model: type | None) -> Any:
+    """Return what a model holds for JSON: models, dates and UUIDs. What does not fit the schema stays as it is.
+
+    The generated `from_dict` would demand what is required, which a patch need not have.
+    """
+    if type(value) is list:
+        items = schema.items or ANYTHING
+        return [to_model(each, items, items.model) for each in value]
+    if type(value) is str and schema.format:
+        with suppress(ValueError):
+            return FORMATS[schema.format][1](value)
+    if type(value) is not dict or model is None:
+        return value
+    attributes = MODELS[model]
+    given: dict[str, Any] = {attributes[name]: UNSET for name in schema.required if name in attributes}
+    others: dict[str, Any] = {}
+    for name, each in value.items():
+        inner = schema.properties.get(name) or schema.others or ANYTHING
+        fields, key = (given, attributes[name]) if name in attributes else (others, name)
+        fields[key] = to_model(each, inner, inner.model)
+    built = model(**given)
+    built.additional_properties.update(others)
+    return built
 
 
 @attrs.define

@@ -20,6 +20,7 @@ from .connection import Connection, DeadlinePassed
 
 log = logging.getLogger("cybersource_tms")
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _LARGEST = 2**24  # bytes of a customer, decompressed; the service's _embedded can be large
 _LARGEST_ERROR = 2**20
 _GZIP = 31  # the window of 32 KiB, and gzip's header: https://docs.python.org/3/library/zlib.html#zlib.decompressobj
@@ -68,7 +69,7 @@ def build_request(connection: Connection[Any], settings: Settings) -> httpx.Requ
     """Return the request, encrypted if there is encryption."""
     operation, content = connection.attempts.operation, None
     if operation.body is not None:
-        content = json.dumps(operation.body, ensure_ascii=False, separators=(",", ":")).encode()
+        content = _JSON.encode(operation.body).encode()
         if settings.encryption:
             content = settings.encryption.encrypt_request(content)
     # Nobody can see what is left over on a connection of a caller's transport, so it is not reused.
