@@ -1,5 +1,6 @@
 """What a caller gives for a read or an update: what is wrong is refused by name, what is right is what is sent."""
 
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -165,6 +166,12 @@ def test_operations() -> None:
         "merchantDefinedInformation",
     )
     assert str(body) not in f"{plain!r} {plain}"
+
+
+def test_an_id_that_is_more_than_text() -> None:
+    """What was checked is what is sent: a member of an Enum could be shown by its name."""
+    customer_id = Enum("Customers", {"ROE": "A"}, type=str).ROE
+    assert (retrieve_request(customer_id, None).path, str(customer_id)) == ("/tms/v2/customers/A", "Customers.ROE")
 
 
 def test_nothing_is_sent_that_was_refused(clients: Clients) -> None:

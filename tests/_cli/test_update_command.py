@@ -114,15 +114,16 @@ def test_an_outcome(fleet: Fleet, job: Job, row: tuple[Fault, str, bool, str | N
     assert job.out.startswith(f"1 customers: {said}\n")
 
 
-def test_an_update_that_may_have_been_applied(fleet: Fleet, job: Job) -> None:
-    """Its outcome says so, and the next run finds out."""
+@pytest.mark.parametrize("faults", [[Fault(status=501, applied=True)], [Fault(status=503, applied=True), 401]])
+def test_an_update_that_may_have_been_applied(fleet: Fleet, job: Job, faults: list[Any]) -> None:
+    """Its outcome says so, also if the job ends with it, and the next run finds out."""
     job.write_emails(IDS[:1])
-    fleet.fail(Fault(), Fault(status=501, applied=True))
+    fleet.fail(Fault(), *faults)
     assert job.run() == 75
     assert [outcome["may_have_been_applied"] for outcome in job.outcomes()] == [True]
     assert job.run() == 0
     assert job.statuses() == {IDS[0]: "unchanged"}
-    assert len(fleet.bodies()) == 1
+    assert len(fleet.bodies()) == len(faults)
 
 
 def test_the_report(fleet: Fleet, job: Job) -> None:
@@ -156,8 +157,29 @@ def test_the_failed_lines(fleet: Fleet, job: Job) -> None:
     job.write(JSON + "{}\n", "a.jsonl")
     assert job.run("--failed", str(failed)) == 1
     assert failed.read_text() == "{}\n"
-    assert job.run("--failed", str(job.folder / "none" / "a")) == 2
-    assert "none/a: No such file or directory" in job.err
+    received = len(fleet.received)
+    os.mkfifo(job.folder / "pipe")
+    for place, problem in {
+        "none/a": "none: No such file",
+        "pipe": "pipe: it is not a regular",
+        ".": "it is not a regular",
+    }.items():
+        assert job.run("--failed", str(job.folder / place)) == 2
+        assert problem in job.err
+    assert len(fleet.received) == received
+
+
+def test_failed_lines_that_cannot_be_written(fleet: Fleet, job: Job) -> None:
+    """That is said, and no part of them is left, which would look whole; the exit code is that of the job."""
+    job.write(f"id,{EMAIL}\n{IDS[0]},{'x' * 50_000}\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        assert job.run("--failed", str(job.folder / "failed.csv")) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"{job.folder / 'failed.csv'} was not written: " in job.err
+    assert not (job.folder / "failed.csv").exists()
 
 
 # What concerns one customer, and what concerns all
@@ -219,6 +241,26 @@ def test_new_values_in_the_same_file(fleet: Fleet, job: Job) -> None:
     assert len(fleet.received) == received
 
 
+def test_another_file_of_the_same_size_and_time(fleet: Fleet, job: Job) -> None:
+    """It is another one, as from an archive whose files all have one time."""
+    for ids in (IDS[:6], IDS[6:]):
+        job.write_emails(ids)
+        os.utime(job.file, (1, 1))
+        assert job.run() == 0
+    assert sorted(fleet.sent()) == IDS
+
+
+def test_many_columns_that_are_left_out(fleet: Fleet, job: Job) -> None:
+    """The next run goes on with what is left."""
+    names = [f"Kundenfeld Überschrift {number}" for number in range(400)]
+    job.write("\n".join([",".join([" id", f"{EMAIL} ", *names]), ",".join([IDS[0], LAST, *names])]))
+    for said in ("1 updated", "1 updated by an earlier run"):
+        assert job.run(*(f"--ignore={name}" for name in names)) == 0
+        assert job.out.startswith(f"1 customers: {said}\n")
+    assert job.run("--ignore", "Kundenfeld") == 2
+    assert "; --ignore Kundenfeld: no such column; leave out what is no field: --ignore NAME" in job.err
+
+
 OTHERS: dict[str, tuple[list[str], dict[str, str]]] = {
     "another environment": ([], {"CYBERSOURCE_ENVIRONMENT": "test-saudi-arabia"}),
     "another address": ([], {"CYBERSOURCE_BASE_URL": "http://localhost:1/"}),
@@ -272,6 +314,7 @@ FOREIGN: dict[str, tuple[bytes, int]] = {
     "nested too deep": (b"[" * 100_000 + b"\n", 1),
     "other lines after ours": (b'{"id": "1"}\n', 2),
     "no JSON after ours": (b"notes", 2),
+    "an outcome without its error": (b'{"id": "1", "line": 2, "status": "failed", "final": true}\n', 2),
 }  # fmt: skip
 
 
@@ -345,7 +388,14 @@ def while_checked(file: Path, action: Callable[[], object], monkeypatch: pytest.
     monkeypatch.setattr(os, "stat", stat)
 
 
+def rewrite(file: Path) -> None:
+    """Write other values of the same size, and set the time of change back."""
+    file.write_text(NEW[: file.stat().st_size])
+    os.utime(file, (1, 1))
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
+    "rewritten with its old time": rewrite,
     "overwritten": lambda file: file.write_text(NEW),
     "cut": lambda file: os.truncate(file, 100),
     "appended to": lambda file: file.write_text(f"{file.read_text()}{IDS[11]},{PRIVATE} new\n"),
@@ -362,6 +412,7 @@ def test_a_file_that_changes_while_the_job_runs(
 ) -> None:
     """It is said, and nothing of the new content is sent under the old one, even while lines are torn."""
     job.write_emails(IDS[:11])
+    os.utime(job.file, (1, 1))
     fleet.watch = lambda number: number == moment and change(job.file)
     assert job.run("--concurrency", str(concurrency)) == 75
     assert f"stopped: {job.file}: it has changed since this run began" in job.err

@@ -110,12 +110,14 @@ def test_ids_are_case_insensitive(fleet: Fleet, job: Job) -> None:
     assert len(job.outcomes()) == len(fleet.bodies()) == 1
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.csv", f"id,{EMAIL}\n"), ("a.jsonl", "")])
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", f"id,{EMAIL}\n"), ("b.csv", f"id,{EMAIL}\n{ID},\n"), ("a.jsonl", "")]
+)
 def test_no_customers(fleet: Fleet, job: Job, name: str, content: str) -> None:
     """A file without a customer is said."""
     job.write(content, name)
     assert job.run() == 0
-    assert f"{name}: there is no customer in it" in job.err
+    assert f"{name}: there is no customer to update in it" in job.err
 
 
 # Lines that are wrong
@@ -135,6 +137,10 @@ BAD_CELLS: dict[str, tuple[list[str] | str, str | None, str]] = {
     "rounded by Excel": (["1,23457E+18", PRIVATE, ""], None, ROUNDED),
     "rounded by pandas": (["1.23e+18", PRIVATE, ""], None, ROUNDED),
     "a number of pandas": (["12345.0", PRIVATE, ""], None, ROUNDED),
+    "rounded without a sign": (["1.23457E18", PRIVATE, ""], None, ROUNDED),
+    "a number in groups": (["1,234,567", PRIVATE, ""], None, ROUNDED),
+    "a blank around the id": ([f"{BAD} ", PRIVATE, ""], None, "id: there is a blank around it"),
+    "the names again": (["id", EMAIL, LIST], None, "it repeats the names of the columns"),
     "not a list": ([BAD, "", PRIVATE], BAD, NO_LIST),
     "nested too deep": ([BAD, "", DEEP], BAD, NO_LIST),
     "a name twice": ([BAD, "", '[{"name": "data1", "name": "data2"}]'], BAD, NO_LIST),
@@ -155,6 +161,7 @@ BAD_JSON: dict[str, tuple[str, str | None, str]] = {
     "not an object": (f'["{PRIVATE}"]', None, "expected a JSON object"),
     "null": ("null", None, "expected a JSON object"),
     "no id": (json.dumps({EMAIL: PRIVATE}), None, NO_ID),
+    "an id that is a truth": (json.dumps({"id": True}), None, NO_ID),
     "an id that is a number": (json.dumps({"id": 5}), None, "id: expected text: write the number in quotes"),
     "no such field": (json.dumps({"id": BAD, GROUP: {"mail": PRIVATE}}), BAD, f"{GROUP}.mail: no such field"),
     "a wrong type": (json.dumps({"id": BAD, EMAIL: [PRIVATE]}), BAD, f"{TEXT}a list"),
@@ -196,17 +203,47 @@ def test_a_bad_line(fleet: Fleet, job: Job, row: tuple[str, list[str], list[str]
 @pytest.mark.parametrize("column", [EMAIL, GROUP, LIST])
 def test_one_word_removes(fleet: Fleet, job: Job, column: str) -> None:
     """What looks like it is refused, and is no text."""
-    words = ["null", "NULL", "<NULL>", " <null> ", "(null)", '"null "', r"\N", "<null>"]
-    job.write("\n".join([f"id,{column}", *(f"{each},{word}" for each, word in zip(IDS, words, strict=False))]))
+    words = [
+        "<null>",
+        "null",
+        "NULL",
+        "<NULL>",
+        " <null> ",
+        "(null)",
+        '"null "',
+        r"\N",
+        r"\N ",
+        "_null_",
+        "\uff4eull",
+        "&lt;null&gt;",
+    ]
+    words += [
+        "nil",
+        "None",
+        "nan",
+        "N/A",
+        "undefined",
+        "(leer)",
+        "-",
+        "--",
+        "#N/A",
+        "#NV",
+        "#REF!",
+        "#DIV/0!",
+        "#BEZUG!",
+    ]
+    ids = [ID, *(f"{number:08}" for number in range(24))]
+    job.write("\n".join([f"id,{column}", *(f"{each},{word}" for each, word in zip(ids, words, strict=True))]))
     assert job.run() == 1
-    assert fleet.sent() == [IDS[7]]
-    assert f"  7 x {column}: to leave the field alone, leave the cell empty; to remove it, write <null>; " in job.out
+    assert fleet.sent() == [ID]
+    assert f"  24 x {column}: to leave the field alone, leave the cell empty; to remove it, write <null>; " in job.out
 
 
 QUOTES: dict[str, tuple[list[str], str, list[str]]] = {
     "two strays": ([f'{ID},"{LAST}', f"{IDS[1]},{LAST}", f'{IDS[2]},"{LAST}'], "(lines 2 to 4)\n", []),
     "a cell that swallows lines": ([f'{ID},"{LAST}', f'{IDS[1]},{LAST}"'], f"{EMAIL}: it seems to hold lines", []),
     "two strays at the ends": ([f'{ID},{LAST}"', f'{IDS[1]},{LAST}"'], "(lines 2 to 3)\n", []),
+    "one stray in very many": ([f'{ID},"{LAST}', *["1,"] * 1000, f'{IDS[1]},"{LAST}"'], "not CSV", IDS[1:2]),
     "one stray": ([f'{ID},"{LAST}', f"{IDS[1]},{LAST}"], "not CSV", IDS[1:2]),
 }
 
@@ -224,15 +261,17 @@ def test_quotes_that_swallow_lines(fleet: Fleet, job: Job, lines: list[str], pro
 def test_a_line_with_the_id_of_another_one(fleet: Fleet, job: Job) -> None:
     """With other values, one outcome refuses both, also the next time; what repeats a line does not count."""
     rows = {"aB" * 16: PRIVATE, ID: LAST, "Ab" * 16: LAST, IDS[1]: LAST}
-    lines = [f"id,{EMAIL}", *map(",".join, rows.items()), f"{ID},{LAST}"]
+    lines = [f"id,{EMAIL}", *map(",".join, rows.items()), f"{ID},{LAST}", f"{IDS[2]},a", f"{IDS[2]},b"]
+    same = "the same id as line {}, with other values"
     job.write("\n".join(lines))
     for _ in range(2):
         assert job.run("--failed", str(job.folder / "failed.csv")) == 1
-        assert job.out.startswith("3 customers: ")
+        assert job.out.startswith("4 customers: ")
         messages = {each["line"]: each["message"] for each in job.outcomes()}
-        assert messages == {2: "the same id as line 4, with other values", 3: None, 5: None}
+        assert messages == {2: same.format(4), 3: None, 5: None, 7: same.format(8)}
+        assert f"  4 x {same.format('N')}\n      lines 2, 4, 7, 8\n" in job.out
         assert sorted(fleet.sent()) == IDS[:2]
-        assert (job.folder / "failed.csv").read_text().splitlines() == [lines[0], lines[1], lines[3]]
+        assert (job.folder / "failed.csv").read_text().splitlines() == [*lines[:2], lines[3], *lines[6:]]
 
 
 # Files that are wrong
@@ -243,7 +282,8 @@ EXPORT = (
     "line 1: is it --delimiter ';'?; no column id; rename Token, if it has the token ids; "
     f"Kundenname: no such field; Email: no such field, did you mean {EMAIL}?{LEAVE_OUT}"
 )
-NO_HEADER = "line 1: no column id; it should have the names of the columns\n"
+NO_HEADER = "line 1: no column id; the first line has to have the names of the columns\n"
+VALUE = "line 1: a cell looks like a value; the first line has to have the names of the columns\n"
 BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "no header": ("a.csv", f"{ID},{PRIVATE}\n", NO_HEADER),
     "semicolons": ("a.csv", f"id;{EMAIL}\n{ID};{PRIVATE}\n", "line 1: is it --delimiter ';'?\n"),
@@ -261,16 +301,23 @@ BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "another case": (
         "a.csv",
         "id,buyerinformation.email\n",
-        "line 1: buyerinformation: no such field, did you mean buyerInformation?",
+        "line 1: buyerinformation.email: no such field, did you mean buyerInformation?",
     ),
     "what only the service writes": (
         "a.csv",
         "id,metadata.creator\n",
-        "line 1: metadata: only the service writes this",
+        "line 1: metadata.creator: only the service writes this",
     ),
-    "a column within a list": ("a.csv", f"id,{LIST}.name\n", f"line 1: {LIST}: it has no fields of its own"),
-    "a column within text": ("a.csv", f"id,{EMAIL}.x\n", f"line 1: {EMAIL}: it has no fields of its own"),
-    "a column without a name": ("a.csv", f"id,{EMAIL},\n", "line 1: a column without a name"),
+    "a column within a list": ("a.csv", f"id,{LIST}.name\n", f"line 1: {LIST}.name: it has no fields of its own"),
+    "a column within text": ("a.csv", f"id,{EMAIL}.x\n", f"line 1: {EMAIL}.x: it has no fields of its own"),
+    "a column without a name": ("a.csv", f"id,{EMAIL},\n", "line 1: a column without a name (--ignore '')"),
+    "a customer who lives in Idaho": ("a.csv", f"{ID},{PRIVATE},ID\n", VALUE),
+    "an address before an ID": ("a.csv", "Roe,roe@example.com,ID\n", VALUE),
+    "ends of lines that are none": (
+        "a.csv",
+        f"id,{EMAIL}\u2028{ID},{PRIVATE}\u2028",
+        "line 1: lines do not end in LF or CRLF",
+    ),
     "a column twice": ("a.csv", f"id,{EMAIL},{EMAIL}\n", f"{EMAIL}: is given twice"),
     "id twice": ("a.csv", f"id,{EMAIL},id\n", "id: is given twice"),
     "columns that overlap": ("a.csv", f"id,{EMAIL},{GROUP}\n", f"{GROUP}: is given twice"),
@@ -281,6 +328,16 @@ BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "CR": ("a.csv", CSV.replace("\n", "\r"), "line 1: lines end in CR alone"),
     "two marks": ("a.csv", f"\ufeff\ufeff{CSV}", "line 1: two byte order marks"),
     "an array": ("a.jsonl", f"[{JSON.strip()}]", "line 1: a JSON array; expected an object in each line"),
+    "an array after an empty line": (
+        "a.jsonl",
+        f"\n [\n{JSON.strip()},\n{JSON}]",
+        "line 2: a JSON array; expected an object",
+    ),
+    "an object in several lines": (
+        "a.jsonl",
+        JSON.replace("{", "{\n", 1),
+        "line 1: an object in several lines; expected",
+    ),
     "a long line": ("a.csv", CSV + "x" * 2**20, "line 3: it has 1048576 bytes or more"),
 }
 
@@ -298,12 +355,14 @@ def test_a_bad_file(fleet: Fleet, job: Job, name: str, content: str | bytes, pro
 def test_files_that_cannot_be_used(fleet: Fleet, job: Job) -> None:
     """A file that is not there, a folder or a pipe is refused with one line, for the customers and the outcomes."""
     os.mkfifo(job.folder / "pipe.csv")
+    (job.folder / "loop").symlink_to(job.folder / "loop")
     job.write_emails(IDS[:1])
     for path, problem in {
         job.folder: "not a regular file",
         job.folder / "pipe.csv": "not a regular file",
         job.folder / "none" / "a": "No such file",
         job.folder / ("x" * 300): "File name too long",
+        job.folder / "loop": "Too many levels of symbolic links",
     }.items():
         for options in ([str(path)], [str(job.file), "--outcomes", str(path)]):
             assert job.run(*options[1:], customers=Path(options[0])) == 2

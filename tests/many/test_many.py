@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -223,11 +224,14 @@ def test_an_outage(kind: str, fleet: Sandbox, outage: Any) -> None:
 
 
 def test_failures_that_are_not_in_a_row(kind: str, fleet: Sandbox) -> None:
-    """A success ends a row, and so does an error of one customer. A 429 counts."""
+    """A success ends a row, and so does an error of one customer, but not what was never sent. A 429 counts."""
     transport = between(fleet, lambda customer_id: None if customer_id in {IDS[2], UNKNOWN} else html(403))
     pairs = [(each, WANTED) for each in (*IDS[:5], UNKNOWN, *IDS[5:7])]
     job = Job(kind, transport, pairs, concurrency=1, max_failures=3)
     assert (len(job.outcomes), job.raised) == (8, None)
+    unsent = [("?", WANTED), (IDS[2], lambda customer: 1 / 0), (IDS[6], {"x": 1})]
+    job = Job(kind, transport, [pair for each in unsent for pair in (each, ALL[0])], concurrency=1, max_failures=3)
+    assert (len(job.outcomes), type(job.raised)) == (6, errors.Forbidden)
     fleet.fail(429)
     assert isinstance(Job(kind, fleet.transport, ALL, max_failures=1).raised, errors.TooManyRequests)
 
@@ -261,6 +265,34 @@ def test_what_the_caller_raises(kind: str, fleet: Sandbox, problem: BaseExceptio
     assert job.errors == [problem] * is_outcome
     assert len(job.outcomes) >= 4
     assert job.updated == sorted(request.path[-32:] for request in fleet.received if request.method == "PATCH")
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """An exception that takes no note, and whose attributes cannot be set."""
+
+
+def test_an_exception_that_cannot_be_changed(kind: str, fleet: Sandbox) -> None:
+    """It is its customer's outcome, and all the others have theirs."""
+
+    def refuse(_: object) -> None:
+        raise Frozen
+
+    job = Job(kind, fleet.transport, [(IDS[0], refuse), *ALL[1:]], concurrency=2)
+    assert ([type(each) for each in job.errors], job.updated) == ([Frozen], IDS[1:])
+
+
+def test_one_mapping_for_all(kind: str, fleet: Sandbox) -> None:
+    """What `pairs` changes after a pair was read changes no customer that is still waiting."""
+
+    def pairs() -> Iterator[tuple[str, Any]]:
+        wanted = {"buyerInformation": {"email": ""}}
+        for customer_id in IDS:
+            wanted["buyerInformation"]["email"] = f"{customer_id}@example.com"
+            yield customer_id, wanted
+
+    assert Job(kind, fleet.transport, pairs()).updated == IDS
+    assert [fleet[each]["buyerInformation"]["email"] for each in IDS] == [f"{each}@example.com" for each in IDS]
 
 
 @pytest.mark.parametrize("item", [IDS[0], "ab", (IDS[0],), (IDS[0], WANTED, None), None, {IDS[0]: 1, IDS[1]: 2}])
@@ -332,9 +364,10 @@ def test_the_main_thread_ends() -> None:
     assert (done.stdout[-4:], done.stderr) == ("end\n", "")
 
 
-def test_a_signal(fleet: Sandbox) -> None:
-    """What its handler raises while the loop waits comes after the outcomes of what was in flight."""
-    handled, asked = threading.Event(), list[str]()
+@pytest.mark.parametrize("first", [None, LookupError("the database went away")], ids=["alone", "after another end"])
+def test_a_signal(fleet: Sandbox, first: Exception | None) -> None:
+    """What its handler raises while the loop waits, also for an end, comes after the outcomes of what was in flight."""
+    handled, has_ended, asked = threading.Event(), threading.Event(), list[str]()
 
     def interrupt(*_: object) -> None:
         handled.set()
@@ -343,13 +376,22 @@ def test_a_signal(fleet: Sandbox) -> None:
     def ask(customer_id: str) -> None:
         asked.append(customer_id)
         if customer_id == IDS[2]:
+            has_ended.wait(LIMIT)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             handled.wait(LIMIT)
 
+    def pairs() -> Iterator[tuple[str, Any]]:
+        yield from ALL[:4]
+        eventually(lambda: len(asked) == 4)
+        has_ended.set()
+        if first:
+            raise first
+        yield from ALL[4:]
+
     before = signal.signal(signal.SIGUSR1, interrupt)
-    job = Job("sync", between(fleet, ask), ALL, "update_many", concurrency=2)
+    job = Job("sync", between(fleet, ask), pairs(), "update_many", concurrency=9)
     signal.signal(signal.SIGUSR1, before)
-    assert isinstance(job.raised, Stop)
+    assert isinstance(job.raised, Stop) if first is None else job.raised is first
     assert len(asked) < len(IDS)
     assert job.updated == sorted(asked)
 

@@ -32,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {error}", sys.stderr)
         return RunAgain.exit_code if isinstance(error, RunAgain) else UsageError.exit_code
     except OSError as error:  # of a file, or because stdout is full, or not read any more, as after `| head`
-        give_up(stdout)
-        say(f"error: {error.filename or 'stdout'}: {error.strerror}", sys.stderr)
-        return UsageError.exit_code if error.filename else 1
+        if options.run is check.run and error.filename is None:
+            give_up(stdout)
+            error.filename = "stdout"
+        say(f"error: {error.filename or 'the system'}: {error.strerror}", sys.stderr)
+        return 1 if error.filename == "stdout" else UsageError.exit_code
     return exit_code
 
 

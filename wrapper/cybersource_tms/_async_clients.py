@@ -16,7 +16,6 @@ from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.requests import JSON, Changes, Modify, Operation, Result
 from ._calls.retries import Attempts, Call, note_fate
 from ._http.attempt import async_attempt
-from ._http.connection import Connection
 from ._http.connections import AsyncConnections
 from ._many import AsyncJob
 from ._tracebacks import raise_without_frames
@@ -171,31 +170,27 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
         return evolve(current, sent=update.fields)
 
     async def _retry(self, operation: Operation[Result], call: Call) -> Result:
-        """Make all attempts on one connection. If anything but an error of ours ends them, note the update's fate."""
-        attempts = Attempts(operation, self._settings.retries, call)
+        """Retry on one connection until an attempt succeeds, or attempts or time run out.
+
+        If anything but an error of ours ends it, note the update's fate.
+        """
+        attempts, delay = Attempts(operation, self._settings.retries, call), 0.0
         try:
             async with self._connections.acquire() as connection:
                 call.postpone(connection.waited)
-                return await self._make_attempts(connection, attempts)
+                while True:
+                    await self._wait_for_turn(attempts, delay)
+                    call.requests += 1
+                    try:
+                        return await async_attempt(connection, attempts, self._settings)
+                    except CybersourceError as error:
+                        attempts.record(error)
+                        if (next_delay := attempts.next_delay(error)) is None:
+                            raise
+                        delay = next_delay
         except BaseException as error:
             note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
             raise
-
-    async def _make_attempts(
-        self, connection: Connection[httpx.AsyncBaseTransport], attempts: Attempts[Result]
-    ) -> Result:
-        """Retry until an attempt succeeds, or attempts or time run out."""
-        delay = 0.0
-        while True:
-            await self._wait_for_turn(attempts, delay)
-            attempts.call.requests += 1
-            try:
-                return await async_attempt(connection, attempts, self._settings)
-            except CybersourceError as error:
-                attempts.record(error)
-                if (next_delay := attempts.next_delay(error)) is None:
-                    raise
-                delay = next_delay
 
     async def _wait_for_turn(self, attempts: Attempts[Any], delay: float) -> None:
         """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which does not count."""

@@ -6,20 +6,19 @@ update                  one PATCH with what it is given
 apply, modify           read, find what has to change, update guarded by the ETag; again on a conflict
   update_request        check the id and `if_match`; the generated code's request                    _calls.requests
   _send_update
-    _retry              all attempts, on one connection
+    _retry              until an attempt succeeds, or attempts or time run out
       acquire           a connection for this read or update alone                                   _http.connections
-      _make_attempts    retry until an attempt succeeds, or attempts or time run out
-        _wait_for_turn  the delay before a retry; in a job also its rate limit and its pauses        _many
-        attempt                                                                                      _http.attempt
-          build_request the body, encrypted if there is encryption: encrypt_request                  _credentials
-          sign_request  for the environment's host                                                   _credentials
-          send          by httpx's transport; never after the deadline
-          read_body     the whole body, up to a size
-          log_response                                                                               _calls.responses
-          decrypt_response                                                                           _calls.responses
-          parse_response  status, schema, the requested customer; returns the record                 _calls.responses
-        record          count the error, and set its flag from all attempts so far                   _calls.retries
-        next_delay      how long to wait before the next attempt, if there is one                    _calls.retries
+      _wait_for_turn    the delay before a retry; in a job also its rate limit and its pauses        _many
+      attempt                                                                                        _http.attempt
+        build_request   the body, encrypted if there is encryption: encrypt_request                  _credentials
+        sign_request    for the environment's host                                                   _credentials
+        send            by httpx's transport; never after the deadline
+        read_body       the whole body, up to a size
+        log_response                                                                                 _calls.responses
+        decrypt_response                                                                             _calls.responses
+        parse_response  status, schema, the requested customer; returns the record                   _calls.responses
+      record            count the error, and set its flag from all attempts so far                   _calls.retries
+      next_delay        how long to wait before the next attempt, if there is one                    _calls.retries
       note_fate         Ctrl-C, a cancellation, …: add a note whether it may have been applied       _calls.retries
     _confirm_applied    after a 412, if an earlier attempt may have been applied: read, and compare
 
@@ -44,7 +43,6 @@ from ._calls.records import CustomerRecord, UpdateOutcome
 from ._calls.requests import JSON, Changes, Modify, Operation, Result
 from ._calls.retries import Attempts, Call, note_fate
 from ._http.attempt import attempt
-from ._http.connection import Connection
 from ._http.connections import SyncConnections
 from ._many import SyncJob
 from ._tracebacks import raise_without_frames
@@ -222,18 +220,19 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
 
         An error of one customer is in its outcome. What concerns all of them is raised, after the outcomes of what was
         in flight: the service's 401 or 403, a client that was closed, what `pairs` itself raises. The updates of one
-        customer are made one after another, in their order. On leaving, what is in flight ends, what only waits is not
-        sent, and nothing runs any more.
+        customer are made one after another, in their order. Then and on leaving, what is in flight ends, and what only
+        waits is not sent. After leaving nothing runs.
 
         Args:
             pairs: Pairs of a customer's token id and what it should have: what `apply` takes, or a function for
-                `modify`, which is called on another thread. They are read as they are needed, on the caller's thread.
+                `modify`, which is called on another thread. They are read and copied as they are needed, on the
+                caller's thread.
             concurrency: Maximum number of customers in flight, 1 or more. Each has a thread; if the system gives fewer
                 of them, fewer are in flight.
             per_second: Requests start at least `1 / per_second` seconds apart, reads and retries included; above 0.
                 When they arrive is not bounded. A 429 or a `Retry-After` pauses all of them, for a minute at most.
-            max_failures: After so many failures in a row that are not about one customer (no response, 5xx, a refusal
-                by something in front of the service), the job ends with the last error; None: never.
+            max_failures: After so many failures in a row that are not about one customer (no response, 429, 5xx, a
+                refusal by something in front of the service), the job ends with the last error; None: never.
 
         Returns:
             A context manager with an iterator of outcomes.
@@ -297,29 +296,27 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         return evolve(current, sent=update.fields)
 
     def _retry(self, operation: Operation[Result], call: Call) -> Result:
-        """Make all attempts on one connection. If anything but an error of ours ends them, note the update's fate."""
-        attempts = Attempts(operation, self._settings.retries, call)
+        """Retry on one connection until an attempt succeeds, or attempts or time run out.
+
+        If anything but an error of ours ends it, note the update's fate.
+        """
+        attempts, delay = Attempts(operation, self._settings.retries, call), 0.0
         try:
             with self._connections.acquire() as connection:
                 call.postpone(connection.waited)
-                return self._make_attempts(connection, attempts)
+                while True:
+                    self._wait_for_turn(attempts, delay)
+                    call.requests += 1
+                    try:
+                        return attempt(connection, attempts, self._settings)
+                    except CybersourceError as error:
+                        attempts.record(error)
+                        if (next_delay := attempts.next_delay(error)) is None:
+                            raise
+                        delay = next_delay
         except BaseException as error:
             note_fate(error, operation, may_have_been_applied=attempts.in_doubt or attempts.request_sent)
             raise
-
-    def _make_attempts(self, connection: Connection[httpx.BaseTransport], attempts: Attempts[Result]) -> Result:
-        """Retry until an attempt succeeds, or attempts or time run out."""
-        delay = 0.0
-        while True:
-            self._wait_for_turn(attempts, delay)
-            attempts.call.requests += 1
-            try:
-                return attempt(connection, attempts, self._settings)
-            except CybersourceError as error:
-                attempts.record(error)
-                if (next_delay := attempts.next_delay(error)) is None:
-                    raise
-                delay = next_delay
 
     def _wait_for_turn(self, attempts: Attempts[Any], delay: float) -> None:
         """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which does not count."""

@@ -21,6 +21,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ._calls.records import CustomerRecord, UpdateOutcome
+from ._calls.requests import copied
 from ._calls.settings import parse_count
 from ._tracebacks import drop_frames
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, TooManyRequests, UnreadableResponse
@@ -81,7 +82,7 @@ class _Job:
     def _parse_pair(self, item: object) -> tuple[Any, Any]:
         number = next(self._numbers)
         if isinstance(item, tuple | list) and len(pair := cast("tuple[Any, ...]", item)) == 2:  # noqa: PLR2004
-            return pair[0], pair[1]
+            return pair[0], copied(pair[1])  # `pairs` may use one dict for all
         raise InvalidRequest(f"pairs: item {number} is not a pair of a customer id and what to update")
 
     def _is_full(self) -> bool:
@@ -93,7 +94,7 @@ class _Job:
             if isinstance(outcome.error, CybersourceError):
                 self.slow_down(outcome.error)
             concerned = _concerned(outcome.error)
-            self._failures = self._failures + 1 if concerned == "several" else 0
+            self._failures = {"none": self._failures, "several": self._failures + 1}.get(concerned, 0)
             if concerned == "all" or self._failures == self._max_failures:
                 self._end(outcome.error)
             self._finished.append(outcome)
@@ -110,8 +111,8 @@ def _key(customer_id: object) -> str:
     return customer_id.lower() if isinstance(customer_id, str) else ""
 
 
-def _concerned(error: BaseException | None) -> Literal["one", "several", "all"]:
-    """Return how many customers an error concerns."""
+def _concerned(error: BaseException | None) -> Literal["none", "one", "several", "all"]:
+    """Return how many customers an error concerns; none if it says nothing about the service."""
     if isinstance(error, ConnectionFailed):
         return "several" if error.is_transient else "all"  # the proxy refuses, or the certificate is not trusted
     if isinstance(error, StatusError | UnreadableResponse):
@@ -120,7 +121,7 @@ def _concerned(error: BaseException | None) -> Literal["one", "several", "all"]:
             return "several"
         return "all" if error.status_code in {401, 403} else "one"
     is_closed = isinstance(error, InvalidRequest) and error.argument is None  # the client
-    return "all" if is_closed or not isinstance(error, Exception | None) else "one"
+    return "one" if error is None else "all" if is_closed or not isinstance(error, Exception) else "none"
 
 
 class SyncJob(_Job):
@@ -210,14 +211,16 @@ class SyncJob(_Job):
             self._news.put(None)
 
     def _outcomes(self) -> Generator[UpdateOutcome]:
-        try:
-            yield from self._begin_all()
-            yield from self._take_rest()
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - raised below
-            self._end(drop_frames(error))
-            yield from self._take_rest()
+        while True:
+            try:
+                if not self._has_ended:
+                    yield from self._begin_all()
+                yield from self._take_rest()
+                break
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, after the rest, whatever else comes meanwhile
+                self._end(drop_frames(error))
         if self._error:
             raise self._error
 

@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import wraps
 from inspect import currentframe, iscoroutinefunction
 from json import JSONDecodeError
@@ -62,12 +63,18 @@ def drop_frames(error: BaseException, before: BaseException | None = None) -> Ba
     Each error of the chain gets one note about where it was raised. Bodies and requests in it are removed.
     """
     for each in _chain(error, before):
-        each.__traceback__, places = _callers_part(each.__traceback__)
-        if places and not any(note.startswith(_PLACES) for note in getattr(each, "__notes__", ())):
-            how = _PLACES[1 if each.__traceback__ else 0]
-            each.add_note(f"{how} {' > '.join(places[-_MOST_PLACES:])}")
+        traceback, places = _callers_part(each.__traceback__)
+        each.with_traceback(traceback)  # the attribute cannot be set where a class is frozen
+        if places and not any(str(note).startswith(_PLACES) for note in getattr(each, "__notes__", ())):
+            add_note(each, f"{_PLACES[1 if traceback else 0]} {' > '.join(places[-_MOST_PLACES:])}")
         _empty(each)
     return error
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an error, unless its class refuses."""
+    with suppress(Exception):
+        error.add_note(note)
 
 
 def _callers_part(traceback: TracebackType | None) -> tuple[TracebackType | None, list[str]]:

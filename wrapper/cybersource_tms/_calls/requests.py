@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from functools import cached_property
 from inspect import isawaitable
 from types import SimpleNamespace
@@ -125,7 +126,7 @@ def _body(changes: JSON) -> CustomerUpdate:
 def parse_customer_id(customer_id: object) -> str:
     """Return a customer's token id, or raise `InvalidRequest` if it cannot be one."""
     if isinstance(customer_id, str) and _CUSTOMER_ID.fullmatch(customer_id):
-        return customer_id
+        return str.__str__(customer_id)  # a subclass, such as an Enum, could be shown as something else
     raise InvalidRequest("customer_id: expected 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
 
 
@@ -149,6 +150,14 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     if not field_paths(json):
         raise InvalidRequest(f"{argument}: there is no field in it, so there is nothing to send")
     return json
+
+
+def copied(wanted: object) -> object:
+    """Return changes as JSON, which the caller cannot change any more; what is refused later is returned as it is."""
+    if isinstance(wanted, CustomerUpdate | Mapping):
+        with suppress(Mismatch):
+            return to_json(cast("Changes", wanted), customer_schema(), sent=True, limits=False)
+    return cast("object", wanted)
 
 
 def _advice(argument: str, changes: object) -> str:

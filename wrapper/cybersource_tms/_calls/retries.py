@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 from attrs import define, field, frozen
 
+from cybersource_tms._tracebacks import add_note
 from cybersource_tms.errors import CybersourceError, InvalidRequest, StatusError
 
 from .requests import Operation, Result
@@ -117,4 +118,4 @@ def note_fate(error: BaseException, operation: Operation[Any], *, may_have_been_
         fate = (
             "may have been applied: read the customer before deciding" if may_have_been_applied else "was not applied"
         )
-        error.add_note(f"cybersource_tms: the update of customer {operation.customer_id} {fate}")
+        add_note(error, f"cybersource_tms: the update of customer {operation.customer_id} {fate}")

@@ -39,7 +39,7 @@ class Job:
         self._find_customers()
         self._progress = Progress(self._lines.count(_TO_DO))
         if _TO_DO not in self._lines:
-            say(f"{rows.path}: there is no customer in it", sys.stderr)
+            say(f"{rows.path}: there is no customer to update in it", sys.stderr)
 
     def run(self, start: _Start, outcomes: OutcomesFile | None) -> None:
         """Do what is left, or only compare without a file of outcomes. What ends it early is said."""
@@ -67,15 +67,23 @@ class Job:
         if self._outcomes:
             say(f"outcomes are in {self._outcomes.path}", sys.stdout)
         if self._signals.received:
+            say(f"{failed} was not written" if failed else "", sys.stdout)
             return 128 + self._signals.received
         is_unfinished = self._stopped or _TO_DO in self._lines or _NOT_FINAL in self._lines
         if is_unfinished:
             say("run the same command again: it goes on with what is left", sys.stdout)
         if failed:
+            self._write_failed(failed)
+        return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
+
+    def _write_failed(self, failed: Path) -> None:
+        try:
             if failed.exists():  # it may hold what somebody has mended
                 move_aside(failed)
             self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
-        return RunAgain.exit_code if is_unfinished else int(_FAILED in self._lines)
+        except (OSError, RunAgain) as error:
+            failed.unlink(missing_ok=True)  # a part would look whole
+            say(f"{failed} was not written: {error}", sys.stderr)
 
     def _find_customers(self) -> None:
         seen, repeated = set[int](), set[int]()
@@ -108,7 +116,7 @@ class Job:
 
     def _record(self, outcome: UpdateOutcome) -> None:
         row, error = self._in_flight.pop(outcome.customer_id), outcome.error
-        if isinstance(error, Unauthorized | Forbidden) and is_from_service(error):
+        if isinstance(error, Unauthorized | Forbidden) and is_from_service(error) and not error.may_have_been_applied:
             return  # it ends the job, which says it once for all that were in flight
         line = describe(row, outcome)
         if row.differences:
@@ -119,9 +127,10 @@ class Job:
         self._settle(line)
 
     def _settle(self, line: Line, *, earlier: bool = False) -> None:
-        for number in (line["line"], *self._contradicting.get(line["line"], ())):
+        numbers = [line["line"], *self._contradicting.get(line["line"], ())]
+        for number in numbers:
             self._lines[number] = _DONE if not line["error"] else _FAILED if line["final"] else _NOT_FINAL
-        self._progress.add(line, earlier=earlier)
+        self._progress.add(line, numbers, earlier=earlier)
 
 
 def _compare(row: Row, customer: Customer) -> None:

@@ -2,20 +2,26 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, cast
+from unicodedata import normalize
 
 from cybersource_tms._diff.spec import ANYTHING, Mismatch, Schema, field_schema
 
 ID = "id"
 DELIMITERS = ",;|\t"
 REMOVED = "<null>"  # the cell that removes a field; JSON has null
-_LOOKS_REMOVED = re.compile(r"\W*null\W*|\\N", re.IGNORECASE)  # \N is MySQL's
+# What tools write where there is nothing: \N is MySQL's, #NV and #REF! are Excel's.
+_LOOKS_REMOVED = re.compile(
+    r"(\W|_|lt;)*(null|nil|none|nan|n/a|undefined|leer)(\W|_|gt;)*|\\N\W*|-+|#[\w/]+[!?]?", re.IGNORECASE
+)
 _LIKE_ID = re.compile("((customer)?[ _-]?token)?[ _-]?id|(customer[ _-]?)?token", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+([.,]\d+(E\+\d+)?|E\+\d+)", re.IGNORECASE)  # as Excel and pandas write long ones
+_NUMBER = re.compile(r"-?\d+([.,]\d+)+(E[+-]?\d+)?|-?\d+E\+\d+", re.IGNORECASE)  # as Excel and pandas write long ones
+_LIKE_VALUE = re.compile("@|[0-9A-F]{16}|[0-9]{8}", re.IGNORECASE)  # an address, a token
 _NOT_JSON = (ValueError, RecursionError)
 _MOST_LINES = 1000  # of one record; a quote that is not closed until then is a stray one
 
@@ -25,15 +31,13 @@ Parse = Callable[[str], tuple[object, Values]]  # returns the id and the values,
 
 def csv_records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Yield what follows the first line: the number of a line, and all lines up to where its quotes are closed."""
-    number = 2
-    while taken := list(islice(lines, 1)):
-        if taken[0].count('"') % 2:
-            for line in islice(lines, _MOST_LINES):
-                taken.append(line)
-                if line.count('"') % 2:
-                    break
-            else:  # it would take all lines after it
-                lines, taken = chain(taken[1:], lines), taken[:1]
+    number, ahead = 2, deque[str]()
+    while line := ahead.popleft() if ahead else next(lines, ""):
+        taken = [line]
+        if line.count('"') % 2:
+            ahead.extend(islice(lines, _MOST_LINES - len(ahead)))
+            closing = next((index for index, line in enumerate(ahead, 1) if line.count('"') % 2), 0)
+            taken += [ahead.popleft() for _ in range(closing)]
         yield number, "".join(taken)
         number += len(taken)
 
@@ -46,9 +50,13 @@ def csv_parser(first: str, delimiter: str, ignored: Collection[str]) -> Parse:
         cells = _cells(text, delimiter)
         if len(cells) != len(header):
             raise Mismatch(f"it has {len(cells)} cells, and the first line {len(header)}")
+        if cells == header:
+            raise Mismatch("it repeats the names of the columns")
         named = dict(zip(header, cells, strict=True))
         if _NUMBER.fullmatch(named[ID]):
             raise Mismatch("a spreadsheet has made a number of it; export the ids as text", ID)
+        if named[ID] != named[ID].strip():
+            raise Mismatch("there is a blank around it", ID)
         given = (name for name in schemas if named[name])
         return named[ID], ((name, _parse_cell(name, named[name], schemas[name], delimiter)) for name in given)
 
@@ -64,7 +72,7 @@ def parse_json(text: str, ignored: Collection[str]) -> tuple[object, Values]:
     except AttributeError:
         raise Mismatch("expected a JSON object") from None
     customer_id = given.pop(ID, None)
-    if isinstance(customer_id, int | float):
+    if type(customer_id) in {int, float}:
         raise Mismatch("expected text: write the number in quotes", ID)
     return customer_id, ((name, value) for name, value in given.items() if name not in ignored)
 
@@ -95,20 +103,26 @@ def _cells(text: str, delimiter: str) -> list[str]:
 def _read_header(first: str, delimiter: str, ignored: Collection[str]) -> tuple[list[str], dict[str, Schema]]:
     """Return the columns, and what those other than `id` hold, or raise `Mismatch` with all that is wrong."""
     for separator in (delimiter, *DELIMITERS):
-        columns = first.replace('"', "").rstrip().split(separator)
+        columns = [name.strip() for name in first.replace('"', "").split(separator)]
         if ids := sorted(filter(_LIKE_ID.fullmatch, columns), key=ID.__ne__):
             break
     else:  # then the line may be a customer's, so it is not shown
-        raise Mismatch("no column id; it should have the names of the columns", "line 1")
+        raise Mismatch("no column id; the first line has to have the names of the columns", "line 1")
+    if len(first.splitlines()) > 1:
+        raise Mismatch("lines do not end in LF or CRLF; save the file with one of them", "line 1")
+    if _LIKE_VALUE.search(first):  # ID is Idaho, too
+        raise Mismatch("a cell looks like a value; the first line has to have the names of the columns", "line 1")
     problems = [f"is it --delimiter {separator!r}?"] * (separator != delimiter)
     problems += [f"no column id; rename {ids[0]}, if it has the token ids"] * (ids[0] != ID)
-    header, schemas, unknown = _cells(first, separator), dict[str, Schema](), list[str]()
+    header, schemas, unknown = [name.strip() for name in _cells(first, separator)], dict[str, Schema](), list[str]()
     for name in header:
         try:
             schemas |= {} if name in {ids[0], *ignored} else {name: field_schema(name, sent=True)}
         except Mismatch as mismatch:
-            unknown.append(str(mismatch) if name else "a column without a name")
-    unknown += ["leave out what is no field: --ignore NAME, once for each column"] * bool(unknown)
+            unknown.append(f"{name}: {mismatch.problem}" if name else "a column without a name (--ignore '')")
+    if unknown:
+        unknown += [f"--ignore {name}: no such column" for name in ignored if name not in header]
+        unknown.append("leave out what is no field: --ignore NAME, once for each column")
     if problems or unknown:
         raise Mismatch("; ".join(problems + unknown), "line 1")
     nest((name, name) for name in header if name not in ignored)
@@ -121,7 +135,7 @@ def _parse_cell(column: str, cell: str, schema: Schema, delimiter: str) -> Any:
     """Return a cell as text where the field can hold text, and otherwise as JSON."""
     if cell == REMOVED:
         return None
-    if _LOOKS_REMOVED.fullmatch(cell):
+    if _LOOKS_REMOVED.fullmatch(normalize("NFKC", cell)):
         how = f"to leave the field alone, leave the cell empty; to remove it, write {REMOVED}"
         raise Mismatch(f"{how}; to send such a text, use JSON Lines", column)
     if schema is ANYTHING or str not in schema.types:

@@ -19,7 +19,9 @@ from .rows import Row
 Line = dict[str, Any]
 
 _ABOUT, _START = "cybersource-tms update", b'{"id": '  # the one name in the first line, and how the others start
-_LONGEST = 10_000  # bytes of the first line
+_LONGEST = 2**20  # bytes of the first line
+_TEXT: Any = str | None
+_TYPES = ({_ABOUT: list}, {"line": int, "status": str, "final": bool, "error": _TEXT, "message": _TEXT})
 
 
 def move_aside(path: Path) -> None:
@@ -57,9 +59,7 @@ class OutcomesFile:
     """The file. Its first line says what it is `about`; one that is about something else is moved aside."""
 
     def __init__(self, path: Path, about: list[Any], files: ExitStack) -> None:
-        self.path, self._about, self._files = path.resolve(), about, files
-        if self.path.exists() and not self.path.is_file():
-            raise UsageError(f"{self.path}: it is not a regular file")
+        self.path, self._about, self._files = path, about, files
         self._open()
         with self.path.open("rb") as file:
             first = file.readline(_LONGEST)
@@ -68,14 +68,15 @@ class OutcomesFile:
             self._open()
 
     def earlier(self) -> Iterator[Line]:
-        """Yield the outcomes of earlier runs, and then cut off a line that was torn at the end."""
+        """Yield the outcomes of earlier runs, and cut off a line that was torn at the end."""
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 outcome = self._parse(number, line)
                 self._size += len(line) * bool(outcome)
-                if number > 1 and outcome:
+                if not outcome:
+                    self._file.truncate(self._size)
+                elif number > 1:
                     yield outcome
-        self._file.truncate(self._size)
 
     def append(self, outcome: Line) -> None:
         """Write an outcome at once and whole: it outlives the process, though not a power failure."""
@@ -116,7 +117,6 @@ class OutcomesFile:
             return {}
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             found: Line = json.loads(line)
-            types = {_ABOUT: list} if number == 1 else {"line": int, "status": str, "final": bool}
-            if is_whole and all(type(found[name]) is kind for name, kind in types.items()):
+            if is_whole and all(isinstance(found[name], kind) for name, kind in _TYPES[number > 1].items()):
                 return found
         raise UsageError(f"{self.path}: line {number} is no outcome of this command; name another file by --outcomes")

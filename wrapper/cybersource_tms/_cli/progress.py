@@ -14,7 +14,7 @@ from typing import Any
 _EVERY = 10.0  # seconds between two lines
 _MOST_LINES = 5  # whose numbers are named
 _TO_MEND, _EARLIER, _NOT_FINAL = "to mend in the file:", "to mend in the file, from an earlier run:", "not final:"
-_CALL = re.compile(r" \([A-Z]+ /[^)]*\)")  # in a message, of one customer
+_CALL = re.compile(r" \((?:[A-Z]+ /|after \d+ attempts)[^)]*\)")  # in a message, of one customer
 
 
 def say(text: str, stream: Any) -> None:
@@ -41,7 +41,7 @@ class Progress:
         # For each title the messages, with the numbers of their lines.
         self._reasons: dict[str, dict[str, tuple[str, array[int]]]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
 
-    def add(self, outcome: dict[str, Any], *, earlier: bool = False) -> None:
+    def add(self, outcome: dict[str, Any], numbers: list[int], *, earlier: bool = False) -> None:
         """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
         self._counts[outcome["status"] + " by an earlier run" * earlier] += 1
         self._of_this_run += not earlier
@@ -49,10 +49,12 @@ class Progress:
             title = _EARLIER if earlier else _TO_MEND if outcome["final"] else _NOT_FINAL
             message = outcome["message"] or outcome["error"]
             text = _CALL.sub("", message)
-            lines = self._reasons[title].setdefault(re.sub("[0-9]+", "0", text), (text, array("Q")))[1]
-            lines.append(outcome["line"])
-            if len(lines) == 1 and not earlier:
+            reasons, common = self._reasons[title], re.sub("[0-9]+", "N", text)
+            shown, lines = reasons.get(common, (text, array("Q")))
+            if not (lines or earlier):
                 say(f"line {outcome['line']}: {message}", sys.stderr)
+            lines.extend(numbers)
+            reasons[common] = (text if text == shown else common, lines)
         if time.monotonic() >= self._next_line and not earlier:
             self._next_line = time.monotonic() + _EVERY
             rate = self._of_this_run / max(time.monotonic() - self._started, 0.001)
@@ -66,7 +68,7 @@ class Progress:
         for title, reasons in self._reasons.items():
             yield from [title] * bool(reasons)
             for text, lines in sorted(reasons.values(), key=lambda reason: -len(reason[1])):
-                numbers = ", ".join(map(str, lines[:_MOST_LINES])) + ", ..." * (len(lines) > _MOST_LINES)
+                numbers = ", ".join(map(str, sorted(lines)[:_MOST_LINES])) + ", ..." * (len(lines) > _MOST_LINES)
                 yield f"  {len(lines)} x {text}\n      line{'s' * (len(lines) > 1)} {numbers}"
 
     def _describe(self) -> str:

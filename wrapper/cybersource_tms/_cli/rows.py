@@ -1,5 +1,6 @@
 """The file of customers, CSV or JSON Lines: an id and the wanted values of each, checked against the spec."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -51,6 +52,7 @@ class RowsFile:
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows."""
         try:
+            self.check_unchanged()  # a pipe in its place would wait when it is opened
             with self.path.open("rb") as file:
                 for row in self._parse(_decode(file)):
                     self.check_unchanged()  # after it was read: half of it may be new
@@ -78,18 +80,20 @@ class RowsFile:
         first = self._first.removeprefix(_BOM)
         if self._delimiter:
             parse, records = csv_parser(first, self._delimiter, self._ignored), csv_records(lines)
-        elif first.startswith("["):
-            raise Mismatch("a JSON array; expected an object in each line, as `jq -c '.[]'` writes it", "line 1")
         else:
             parse, records = partial(parse_json, ignored=self._ignored), enumerate(chain([first], lines), 1)
         for number, text in records:
+            if not self._delimiter and (found := re.match(r"\s*(\[)\s*({|$)|\s*{\s*$", text)):
+                what, query = ("a JSON array", "'.[]'") if found[1] else ("an object in several lines", ".")
+                problem = f"{what}; expected an object in each line, as `jq -c {query}` writes it"
+                raise Mismatch(problem, f"line {number}")
             if text.strip(f"{self._delimiter or ''}\r\n "):
                 yield _row(number, text, parse)
 
 
-def _version(path: Path) -> tuple[int, int, int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev
+def _version(path: Path) -> tuple[int, ...]:
+    found = path.stat()  # not only the time of its content: `cp -p` and `unzip` set that
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
 
 
 def _decode(file: BufferedReader) -> Iterator[str]:

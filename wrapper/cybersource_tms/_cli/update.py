@@ -7,7 +7,7 @@ FILE is sent, guarded by the ETag.
 
   CSV         an empty cell leaves the field alone, <null> removes it; other
               cells are taken as they are, with their blanks; a list or a group
-              is a cell with JSON
+              is a cell with JSON, and a list replaces the whole list
   JSON Lines  {"id": "...", "buyerInformation": {"email": "..."}}, or the same
               with paths: {"id": "...", "buyerInformation.email": "..."};
               null removes the field
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ignore", metavar="NAME", action="append", default=[], help="leave out this column; can be repeated")
     add("--outcomes", metavar="FILE", type=Path, help="default: FILE.outcomes.jsonl")
     add("--failed", metavar="FILE", type=Path, help="write the lines that have failed, to mend and run them")
-    add("--dry-run", action="store_true", help="read all, print names of fields that differ, send and write nothing")
+    add("--dry-run", action="store_true", help="read all, print names of fields that differ, send nothing")
     add("--concurrency", metavar="N", type=int, default=16, help="customers at a time (default: 16)")
     add("--per-second", metavar="N", type=float, help="requests that start in a second at most, reads included")
     add("--max-failures", metavar="N", type=int, default=20, help="in a row, as without network (default: 20)")
@@ -73,19 +73,23 @@ def run(options: argparse.Namespace) -> int:
     if options.verbose:
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("cybersource_tms").setLevel(logging.INFO)
-    path = options.outcomes or Path(f"{options.file}.outcomes.jsonl")
-    paths = [each.resolve() for each in (options.file, path, options.failed) if each]
-    if len(set(paths)) < len(paths):
+    path = Path(os.path.realpath(options.outcomes or f"{options.file}.outcomes.jsonl"))
+    written = [path, *[options.failed] * bool(options.failed)]
+    if len({os.path.realpath(each) for each in (options.file, *written)}) < 1 + len(written):
         raise UsageError("FILE, --outcomes and --failed have to be different files")
     delimiter = None if options.file.suffix.lower() in _JSON_LINES else options.delimiter.replace(r"\t", "\t")
     signals, names = Signals(), _PACE | {"max_connections": "--concurrency", "profile_id": "--profile-id"}
     with signals.heeded(), naming(**names), ExitStack() as files:
         rows = RowsFile(options.file, delimiter, options.ignore)
+        for each in written:
+            each.parent.stat()  # raises if it is missing
+            if each.exists() and not each.is_file():
+                raise UsageError(f"{each}: it is not a regular file")
         client = CustomersClient.from_env(max_connections=options.concurrency, profile_id=options.profile_id)
         customers = files.enter_context(client)
         job = Job(rows, signals)
         merchant = [os.environ.get(name) for name in (variables.MERCHANT, variables.PORTFOLIO)]
-        about = [*rows.version[:2], customers.environment.value, customers.base_url, *merchant, options.profile_id]
+        about = [*rows.version[:3], customers.environment.value, customers.base_url, *merchant, options.profile_id]
         about += [delimiter, *sorted(options.ignore)]
         outcomes = None if options.dry_run else OutcomesFile(path, about, files)
         job.run(partial(customers.apply_many, **{name: getattr(options, name) for name in _PACE}), outcomes)
