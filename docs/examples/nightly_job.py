@@ -15,6 +15,7 @@ from typing import Any
 from cybersource_tms import CustomersClient, errors
 
 log = logging.getLogger(__name__)
+FINAL = (errors.BadRequest, errors.InvalidRequest, errors.NotFound, errors.TokenDeleted)  # so next time
 AS_WANTED, SOME_CANNOT_BE, RUN_AGAIN = 0, 1, 75
 
 
@@ -30,7 +31,7 @@ class Report:
         """Add a failure. A reason has the names of the refused fields, and no customer's value."""
         fields = [detail.name for entry in getattr(error, "errors", ()) for detail in entry.details]
         self.failed[" ".join([type(error).__name__, *fields])].append(customer_id)
-        self.should_run_again |= getattr(error, "is_transient", False)
+        self.should_run_again |= not isinstance(error, FINAL)
 
     def __str__(self) -> str:
         failures = [f"{reason}: {len(ids)}, such as {', '.join(ids[:3])}" for reason, ids in self.failed.items()]
@@ -47,7 +48,7 @@ class Report:
 def read_pairs(rows: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each customer with what it should have. A row without an address changes nothing."""
     for row in rows:
-        if email := row["email"].strip():
+        if email := (row["email"] or "").strip():  # a short row has None
             yield row["id"].strip(), {"buyerInformation": {"email": email}}
 
 
@@ -64,6 +65,9 @@ def run(customers: CustomersClient, rows: Iterable[Mapping[str, str]]) -> Report
     except errors.CybersourceError:
         log.exception("the job ended early")
         report.should_run_again = True
+    except (OSError, ValueError, KeyError, csv.Error) as error:  # of the export, such as one that is not UTF-8
+        log.exception("the export cannot be read")
+        report.failed[f"the export cannot be read ({type(error).__name__})"].append("all that comes after")
     return report
 
 

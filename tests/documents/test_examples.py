@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import nightly_job
 import tracing
 from cybersource_tms import CustomersClient, Retries, SharedSecretAuth
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Fault, Sandbox
 from documents.pages import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -51,20 +51,27 @@ def test_a_key_in_a_device(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 ROW = f"{PAGE_CUSTOMER_ID},a@example.com"
-EXPORTS: dict[str, tuple[list[str], list[int], tuple[int, list[str]]]] = {
+EXPORTS: dict[str, tuple[list[str], list[int | Fault], tuple[int, list[str]]]] = {
     "all as wanted": ([ROW], [], (0, ["updated: 1"])),
     "nothing to do": ([f" {PAGE_CUSTOMER_ID} ,test@cybs.com", "NOBODY,"], [], (0, ["were as wanted: 1"])),
     "gone": (["NOBODY,a@example.com", ROW], [], (1, ["updated: 1", "NotFound: 1, such as NOBODY"])),
     "too long": ([f"{PAGE_CUSTOMER_ID},{'x' * 300}"], [], (1, ["InvalidRequest: 1, such as"])),
     "refused by the service": ([ROW], [400], (1, ["BadRequest id: 1, such as"])),
     "the service is down": ([ROW], [503] * 4, (75, ["ServiceError: 1, such as"])),
+    "unreadable": ([ROW], [Fault(status=200, body=b"x")], (75, ["UnreadableResponse: 1, such as"])),
+    "a short row": (["x", ROW], [], (0, ["updated: 1"])),
+    "a cell that csv refuses": ([ROW, "x" * 140_000], [], (1, ["the export cannot be read (Error): 1"])),
     "the credentials are refused": ([ROW], [401], (75, ["Unauthorized: 1, such as"])),
 }
 
 
 @pytest.mark.parametrize(("lines", "faults", "expected"), EXPORTS.values(), ids=EXPORTS)
 def test_the_nightly_job(
-    sandbox: Sandbox, customers: CustomersClient, lines: list[str], faults: list[int], expected: tuple[int, list[str]]
+    sandbox: Sandbox,
+    customers: CustomersClient,
+    lines: list[str],
+    faults: list[int | Fault],
+    expected: tuple[int, list[str]],
 ) -> None:
     """It reports what became of each row, and tells cron what to do."""
     sandbox.fail(*faults)

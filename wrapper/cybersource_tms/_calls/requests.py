@@ -152,12 +152,11 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     return json
 
 
-def copied(wanted: object) -> object:
+def copied(wanted: Any) -> Any:
     """Return changes as JSON, which the caller cannot change any more; what is refused later is returned as it is."""
-    if isinstance(wanted, CustomerUpdate | Mapping):
-        with suppress(Mismatch):
-            return to_json(cast("Changes", wanted), customer_schema(), sent=True, limits=False)
-    return cast("object", wanted)
+    with suppress(Mismatch):
+        return to_json(wanted, customer_schema(), sent=True, limits=False)
+    return wanted
 
 
 def _advice(argument: str, changes: object) -> str:
