@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from cybersource_tms import __version__
 from cybersource_tms.__main__ import main
 from cybersource_tms_sandbox import Fault
 from support.update_job import CODE, EMAIL, IDS, LAST, PRIVATE, Fleet, Job, assert_nothing_private, private_customer
@@ -551,8 +552,9 @@ def test_a_signal(fleet: Fleet, job: Job, wait: str, number: signal.Signals) -> 
 
     thread = threading.Thread(target=send)
     thread.start()
-    assert job.run(*options) == 128 + number
+    assert job.run(*options, "--failed", str(job.folder / "failed")) == 128 + number
     thread.join()
+    assert job.out.endswith(f"\n{job.folder / 'failed'} was not written\n")
     assert len(fleet.received) <= requests + 2
     assert Counter(fleet.sent()) == Counter(each for each, status in job.statuses().items() if status == "updated")
     assert "run the same command again" not in job.out
@@ -629,6 +631,8 @@ def test_help() -> None:
     for said in ("<null>", "JSON Lines", "taken as they are", "final", "aside", "Exit code", "75"):
         assert said in out
     assert [line for line in out.splitlines() if len(line) > 80] == []
+    with start("--version") as process:
+        assert process.communicate() == (f"cybersource-tms {__version__}\n", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,12 +8,14 @@ from typing import Any
 
 from ._cli import RunAgain, UsageError, check, update
 from ._cli.progress import give_up, say
+from ._version import __version__
 from .errors import InvalidRequest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
     parser = argparse.ArgumentParser(prog="cybersource-tms", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in {"check": check, "update": update}.items():
         summary = str(command.__doc__).partition("\n")[0]

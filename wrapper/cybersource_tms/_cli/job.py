@@ -67,7 +67,8 @@ class Job:
         if self._outcomes:
             say(f"outcomes are in {self._outcomes.path}", sys.stdout)
         if self._signals.received:
-            say(f"{failed} was not written" if failed else "", sys.stdout)
+            if failed:
+                say(f"{failed} was not written", sys.stdout)
             return 128 + self._signals.received
         is_unfinished = self._stopped or _TO_DO in self._lines or _NOT_FINAL in self._lines
         if is_unfinished:
