@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -585,6 +586,35 @@ def test_cancelling_tasks(fleet: Sandbox, steps: int, times: int) -> None:
 
     asyncio.run(cancel())
     gc.collect()
+
+
+def test_cancelling_what_has_finished(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the job's task is cancelled, the outcomes of the updates that have finished come first."""
+    finished, taken, finish = list[UpdateOutcome](), list[UpdateOutcome](), AsyncJob._finish
+
+    def note(job: AsyncJob, outcome: UpdateOutcome) -> None:
+        finished.append(outcome)
+        finish(job, outcome)
+
+    monkeypatch.setattr(AsyncJob, "_finish", note)
+
+    async def update() -> None:
+        async with AsyncCustomersClient("test", AUTH, transport=fleet.transport).update_many(ALL) as outcomes:
+            async for outcome in outcomes:
+                taken.append(outcome)
+
+    async def cancel(steps: int) -> None:
+        task = asyncio.create_task(update())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    for steps in range(60):
+        asyncio.run(cancel(steps))
+    assert len(taken) > len(IDS)
+    assert taken == [outcome for outcome in finished if outcome.record]
 
 
 @pytest.mark.parametrize("kind", ASYNC)

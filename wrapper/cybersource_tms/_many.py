@@ -334,7 +334,12 @@ class AsyncJob(_Job):
                 self._tell()
                 yield outcome
             else:
-                await self._news.wait()
+                try:
+                    await self._news.wait()
+                except BaseException:  # a cancellation: what has finished meanwhile comes first
+                    while self._finished:
+                        yield self._finished.popleft()
+                    raise
         if self._error:
             raise self._error
 
