@@ -119,10 +119,9 @@ class BaseClient(Generic[_Transport]):
         Raises:
             InvalidRequest: An argument is wrong.
         """
-        current = self._settings
-        timeout = current.timeout if isinstance(timeout, Unset) else timeout
-        retries = current.retries if isinstance(retries, Unset) else retries
-        return self._borrow(evolve(current, timeout=timeout, retries=retries))
+        options: dict[str, Any] = {"timeout": timeout, "retries": retries}
+        given = {name: value for name, value in options.items() if not isinstance(value, Unset)}
+        return self._borrow(evolve(self._settings, **given))
 
     def _borrow(self, settings: Settings, job: object = None) -> Self:
         """Return a client with the same connections, which closing it does not close. In a job, it waits for turns."""

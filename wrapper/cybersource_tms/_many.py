@@ -28,6 +28,7 @@ from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusEr
 
 _LONGEST_PAUSE = 60.0  # seconds that a job waits because the service asks for it
 _SHORTEST_PAUSE = 1.0  # seconds after a 429 that does not say how long to wait
+ARGUMENTS_OF_ALL = {None, "auth", "encryption", "transport"}  # of an `InvalidRequest`; None: the client is closed
 _LEAST = 1 / threading.TIMEOUT_MAX  # requests in a second, or a thread could not wait as long
 
 
@@ -63,7 +64,7 @@ class _Job:
         self._interval = 1 / per_second if per_second else 0.0
         self._next_turn = self._paused_until = self._waited_until = -math.inf
 
-    def slow_down(self, error: CybersourceError) -> None:
+    def slow_down(self, error: BaseException | None) -> None:
         """Pause if the service asks for it: by a 429, or by `Retry-After` with any status."""
         if isinstance(error, StatusError) and (error.retry_after or isinstance(error, TooManyRequests)):
             pause = min(error.retry_after or _SHORTEST_PAUSE, _LONGEST_PAUSE)
@@ -91,8 +92,7 @@ class _Job:
     def _finish(self, outcome: UpdateOutcome) -> None:
         """End an update. One that was not sent, because the job has ended, has no outcome."""
         if not isinstance(outcome.error, JobEnded):
-            if isinstance(outcome.error, CybersourceError):
-                self.slow_down(outcome.error)
+            self.slow_down(outcome.error)
             concerned = _concerned(outcome.error)
             self._failures = {"none": self._failures, "several": self._failures + 1}.get(concerned, 0)
             if concerned == "all" or self._failures == self._max_failures:
@@ -120,8 +120,10 @@ def _concerned(error: BaseException | None) -> Literal["none", "one", "several",
         if not is_the_services or error.status_code == 429 or error.status_code >= 500:  # noqa: PLR2004
             return "several"
         return "all" if error.status_code in {401, 403} else "one"
-    is_closed = isinstance(error, InvalidRequest) and error.argument is None  # the client
-    return "one" if error is None else "all" if is_closed or not isinstance(error, Exception) else "none"
+    if error is None:
+        return "one"
+    is_of_all = isinstance(error, InvalidRequest) and error.argument in ARGUMENTS_OF_ALL
+    return "all" if is_of_all or not isinstance(error, Exception) else "none"
 
 
 class SyncJob(_Job):
@@ -337,8 +339,9 @@ class AsyncJob(_Job):
                 try:
                     await self._news.wait()
                 except BaseException:  # a cancellation: what has finished meanwhile comes first
-                    while self._finished:
-                        yield self._finished.popleft()
+                    with suppress(GeneratorExit):  # or leaving the loop would swallow it
+                        while self._finished:
+                            yield self._finished.popleft()
                     raise
         if self._error:
             raise self._error

@@ -8,14 +8,14 @@ call is the caller's. An error of the caller's own code, such as a function for 
 import re
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
 from inspect import currentframe, iscoroutinefunction
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import httpx
 
@@ -62,12 +62,22 @@ def drop_frames(error: BaseException, before: BaseException | None = None) -> Ba
 
     Each error of the chain gets one note about where it was raised. Bodies and requests in it are removed.
     """
-    for each in _chain(error, before):
-        traceback, places = _callers_part(each.__traceback__)
+    found: list[tuple[BaseException | None, bool]] = [(error, True)]
+    seen = {id(None), id(before)}  # what was there before the call is the caller's
+    while found:
+        each, is_below = found.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        traceback, places = _callers_part(each.__traceback__, is_below)
         each.with_traceback(traceback)  # the attribute cannot be set where a class is frozen
         if places and not any(str(note).startswith(_PLACES) for note in getattr(each, "__notes__", ())):
             add_note(each, f"{_PLACES[1 if traceback else 0]} {' > '.join(places[-_MOST_PLACES:])}")
-        _empty(each)
+        is_ours = traceback is None and (is_below or bool(places))
+        if is_ours or (is_below and each is not error):  # a transport of the caller's has seen our token
+            _empty(each)
+        members: Any = cast("Any", each).exceptions if isinstance(each, BaseExceptionGroup) else ()
+        found += [(inner, is_ours) for inner in (each.__cause__, each.__context__, *members)]
     return error
 
 
@@ -77,9 +87,12 @@ def add_note(error: BaseException, note: str) -> None:
         error.add_note(note)
 
 
-def _callers_part(traceback: TracebackType | None) -> tuple[TracebackType | None, list[str]]:
-    """Return a traceback without our frames and those of what we call, and the places of these."""
-    kept, places, is_below = list[TracebackType](), list[str](), True
+def _callers_part(traceback: TracebackType | None, is_below: bool) -> tuple[TracebackType | None, list[str]]:  # noqa: FBT001
+    """Return a traceback without our frames and those of what we call, and the places of these.
+
+    Frames of the standard library are of what we call if those before them are; `is_below` says it of the first.
+    """
+    kept, places = list[TracebackType](), list[str]()
     while traceback:
         module = _package(traceback.tb_frame)
         is_below = module in _OURS or (is_below and module in _BELOW_THE_CALLER)
@@ -110,21 +123,6 @@ def _empty(error: BaseException) -> None:
         error._request = None  # noqa: SLF001 - there is no other way  # pyright: ignore[reportPrivateUsage]
     if type(error).__name__ in {"LocalProtocolError", "RemoteProtocolError"}:  # h11's, and what is made of them
         error.args = (_BYTES.sub("...", str(error)),)
-
-
-def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, its causes, its contexts and the members of groups, but not what was there before the call."""
-    found: list[BaseException | None] = [error]
-    seen = {id(None), id(before)}
-    while found:
-        each = found.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        found += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            found += cast("BaseExceptionGroup[BaseException]", each).exceptions
 
 
 def warn(message: str, category: type[Warning]) -> None:

@@ -67,7 +67,7 @@ def resolve_base_url(environment: Environment, base_url: str | None) -> str:
         url = parsed
     if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > _LAST_PORT:
         raise InvalidRequest("base_url: give an absolute URL such as https://proxy.example")
-    if url.userinfo or {"?", "#"} & set(base_url):
+    if url.userinfo or {"?", "#"} & set(str(base_url)):
         raise InvalidRequest("base_url: give it without user name, password, query and fragment")
     if url.scheme == "http" and not _is_loopback(url.host):
         raise InvalidRequest("base_url: plain http is only for loopback addresses, use https")

@@ -15,12 +15,12 @@ import httpx
 
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._diff.changed_fields import customer_json
+from cybersource_tms._diff.changed_fields import customer_json, field_paths, unlike
 from cybersource_tms._diff.schema import to_json, to_model
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 
 from .records import CustomerRecord
-from .requests import JSON, Operation, Result, is_same_customer, is_usable_etag
+from .requests import Operation, Result, is_same_customer, is_usable_etag
 
 log = logging.getLogger("cybersource_tms")
 
@@ -116,18 +116,8 @@ def guarding_etag(read: CustomerRecord) -> str:
 
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:
     """Return the paths of the fields that the current customer does not have as an update requested them."""
-    return tuple(_missing(operation.body or {}, customer_json(current.customer, "customer")))
-
-
-def _missing(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    # Not by `difference`, which holds entries of arrays to the limits: an update may have sent others.
-    for name, value in wanted.items():
-        has = found.get(name)
-        if isinstance(value, Mapping):
-            inner = cast("JSON", has) if isinstance(has, Mapping) else {}
-            yield from _missing(cast("JSON", value), inner, f"{prefix}{name}.")
-        elif has != value:
-            yield prefix + name
+    found = customer_json(current.customer, "customer")
+    return tuple(field_paths(unlike(found, operation.body or {}, customer_schema())))
 
 
 def unconfirmed_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:

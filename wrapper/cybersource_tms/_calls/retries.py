@@ -5,7 +5,7 @@ import random
 import time
 from typing import Any, Generic
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from cybersource_tms._tracebacks import add_note
 from cybersource_tms.errors import CybersourceError, InvalidRequest, StatusError
@@ -17,6 +17,7 @@ _log = logging.getLogger("cybersource_tms")
 _MOST_ATTEMPTS = 1000
 A_DAY = 86_400  # seconds
 _SHORTEST = 0.001  # seconds
+_FATES = ("was not applied", "may have been applied: read the customer before deciding")
 
 
 @frozen(kw_only=True)
@@ -41,10 +42,10 @@ class Retries:
         InvalidRequest: An argument is out of range.
     """
 
-    attempts: int = field(default=4)
-    initial_delay: float = field(default=0.25)
-    max_delay: float = field(default=8.0)
-    total_timeout: float = field(default=60.0)
+    attempts: int = 4
+    initial_delay: float = 0.25
+    max_delay: float = 8.0
+    total_timeout: float = 60.0
 
     def __attrs_post_init__(self) -> None:
         if type(self.attempts) is not int or not 1 <= self.attempts <= _MOST_ATTEMPTS:
@@ -115,7 +116,5 @@ class Attempts(Generic[Result]):
 def note_fate(error: BaseException, operation: Operation[Any], *, may_have_been_applied: bool) -> None:
     """Add a note to an exception that is not ours: whether the update may have been applied."""
     if not isinstance(error, CybersourceError) and not operation.is_safe:
-        fate = (
-            "may have been applied: read the customer before deciding" if may_have_been_applied else "was not applied"
-        )
+        fate = _FATES[may_have_been_applied]
         add_note(error, f"cybersource_tms: the update of customer {operation.customer_id} {fate}")

@@ -34,6 +34,7 @@ HEADERS = {
 _RESERVED = {
     *("accept", "accept-encoding", "content-type", "user-agent", "authorization", "if-match", "profile-id", "host"),
     *("cookie", "connection", "content-length", "content-encoding", "transfer-encoding", "upgrade", "te", "trailer"),
+    *("range", "if-none-match", "if-modified-since", "expect", "x-http-method-override"),
 }
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cybersource_tms._calls import records, responses
+from cybersource_tms._many import ARGUMENTS_OF_ALL
 from cybersource_tms.errors import BadRequest, CybersourceError, InvalidRequest, NotFound, StatusError, TokenDeleted
 
 from . import RunAgain, UsageError
@@ -34,7 +35,8 @@ def describe(row: Row, outcome: records.UpdateOutcome) -> Line:
     record, error = outcome.record, row.problem or outcome.error
     ours = error if isinstance(error, CybersourceError) else None  # what others say may quote a value
     is_final = isinstance(error, BadRequest | NotFound | TokenDeleted) and is_from_service(error)
-    status = "invalid" if isinstance(error, InvalidRequest) else "failed" if error else "unchanged"
+    is_invalid = isinstance(error, InvalidRequest) and (row.problem or error.argument not in ARGUMENTS_OF_ALL)
+    status = "invalid" if is_invalid else "failed" if error else "unchanged"
     correlation_id = getattr(record or error, "correlation_id", None)
     return {
         "id": row.customer_id,

@@ -1,8 +1,7 @@
 """Message-level encryption (MLE): requests are encrypted or not sent at all, and encrypted responses are decrypted."""
 
-import json
+import re
 import time
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -30,6 +29,8 @@ _REQUESTS = jwe.JWERegistry({"iat": HeaderParameter("Issued At", "int")}, _ALGOR
 # A gateway of the service's responds with RSA-OAEP.
 _RESPONSES = jwe.JWERegistry(algorithms=["RSA-OAEP", *_ALGORITHMS.values()], strict_check_header=False)
 _RESPONSES.max_ciphertext_length = 2**24  # joserfc stops at 64 KiB; a response with _embedded can be larger
+# Not parsed as JSON, of which kilobytes can become gigabytes of objects.
+_ENCRYPTED = re.compile(rb'(?:\xef\xbb\xbf)?\s*{\s*"encryptedResponse"\s*:\s*"([^"]*)"\s*}\s*')
 
 
 class DecryptionFailed(Exception):
@@ -157,11 +158,11 @@ class MessageEncryption:
 
     def decrypt_response(self, content: bytes) -> bytes | None:
         """Return the plain text of a response's body, or None if it is not encrypted, or there is no response key."""
-        token = _encrypted_in(content)
-        if token is None or self._response_key is None:
+        found = _ENCRYPTED.fullmatch(content)
+        if found is None or self._response_key is None:
             return None
         try:
-            decrypted = jwe.decrypt_compact(token, self._response_key, registry=_RESPONSES)
+            decrypted = jwe.decrypt_compact(found[1], self._response_key, registry=_RESPONSES)
         except Exception as error:  # noqa: BLE001 - of many kinds
             problem = type(error).__name__
         else:
@@ -176,13 +177,3 @@ def refuse_signing_key(auth: httpx.Auth, encryption: MessageEncryption) -> None:
     key = auth.public_key if isinstance(auth, JsonWebTokenAuth) else None
     if key is not None and key == encryption.response_public_key:
         raise InvalidRequest(f"encryption: the response key is the signing key; {OTHER_P12}")
-
-
-def _encrypted_in(content: bytes) -> str | None:
-    with suppress(ValueError, RecursionError):
-        match json.loads(content):
-            case {"encryptedResponse": str(token), **others} if not others:
-                return token
-            case _:
-                pass
-    return None

@@ -54,6 +54,8 @@ def read_p12(path: str | Path | bytes, password: object) -> P12:
     found: list[object] | None = None
     with suppress(*_UNREADABLE):  # and raise after it: an error about the password's characters holds the password
         secret = password.encode() if isinstance(password, str) else password or b""
+        if b"\0" in secret:  # then `cryptography` panics, and prints the password
+            raise ValueError
         found, certificates = _open(content, file, secret)
         if keys := [key for key in found if isinstance(key, RSAPrivateKey)]:
             return keys, certificates

@@ -115,7 +115,8 @@ class _Walk:
     def _object(self, value: Mapping[Any, Any], schema: Schema) -> dict[str, Any]:
         fields, path, is_received = schema.properties, self.path, not self.sent
         copy: dict[str, Any] = {}
-        for name, given in value.items():
+        for key, given in value.items():
+            name = str.__str__(key) if isinstance(key, str) else key  # a member of an Enum could be shown by its name
             inner = fields.get(name) or self._other(name, schema)
             if is_received and type(given) in inner.plain:
                 copy[name] = given

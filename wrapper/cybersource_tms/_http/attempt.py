@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import zlib
 from contextlib import aclosing, closing
 from typing import Any
@@ -29,6 +30,7 @@ _GZIP = 31  # the window of 32 KiB, and gzip's header: https://docs.python.org/3
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's name: not trusted, or for another host
 _PROXY_REFUSES = {"407": "check the proxy's user name and password", "403": "check whether the proxy allows this host"}
+_PROXY_FAILS = re.compile("5..|429")
 
 _TIME_OUTS = (httpx.TimeoutException, TimeoutError)
 # What httpx and the system raise because of the network. Everything else comes out unchanged.
@@ -176,8 +178,8 @@ class Body:
 
     def __init__(self, response: httpx.Response, *, is_success: bool) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        is_plain = encoding == "identity" or response.is_stream_consumed  # a custom transport's: httpx has unpacked it
-        if not is_plain and encoding != "gzip":
+        is_plain = encoding in {"identity", ""} or response.is_stream_consumed  # a custom transport's: httpx unpacks it
+        if not is_plain and encoding not in {"gzip", "x-gzip"}:  # the same, RFC 9110 section 8.4.1.3
             raise BodyRefused("is compressed in a way that was not requested")
         self._gunzip = None if is_plain else zlib.decompressobj(_GZIP)
         self._largest = _LARGEST if is_success else _LARGEST_ERROR
@@ -210,17 +212,19 @@ def network_error(connection: Connection[Any], error: Exception) -> ConnectionFa
     # Other messages of httpx can quote headers.
     if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | DeadlinePassed) and not connection.is_custom:
         details[0] += f": {text}"
-    refusal = (
-        text[:3] if isinstance(error, httpx.ProxyError) and text[:3].isdigit() else None
-    )  # httpx starts the message with it
+    # The message of httpx starts with the proxy's status.
+    refusal = text[:3] if isinstance(error, httpx.ProxyError) and text[:3].isdigit() else None
     if refusal:
-        details.append(f"the proxy responded with {refusal}: {_PROXY_REFUSES.get(refusal, 'it may be overloaded')}")
+        advice = "it may be overloaded" if _PROXY_FAILS.fullmatch(refusal) else "check the proxy's address"
+        details.append(f"the proxy responded with {refusal}: {_PROXY_REFUSES.get(refusal, advice)}")
     if not request_sent:
         details.append("nothing was sent in this attempt")
     return (TimedOut if isinstance(error, _TIME_OUTS) else ConnectionFailed)(
         "; ".join(details),
         may_have_been_applied=request_sent,
-        is_transient=not (isinstance(error, _PERMANENT) or refusal in _PROXY_REFUSES or _UNTRUSTED in text),
+        is_transient=not (
+            isinstance(error, _PERMANENT) or _UNTRUSTED in text or (refusal and not _PROXY_FAILS.fullmatch(refusal))
+        ),
     )
 
 

@@ -65,7 +65,7 @@ class Connection(Generic[Transport]):
         if moment == "started" and not step.endswith("response_closed"):
             self.check_deadline()
             # A proxy is asked to connect by a request of its own.
-            if step == "http11.send_request_headers" and info["request"].method != b"CONNECT":
+            if step.endswith("send_request_headers") and info["request"].method != b"CONNECT":
                 self.attempts.request_sent = True
         elif moment == "complete" and step.endswith(("connect_tcp", "start_tls")):
             self.stream = info["return_value"]
