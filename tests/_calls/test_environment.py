@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -57,7 +58,8 @@ GOOD = {
 @pytest.mark.parametrize(("base_url", "address"), GOOD.items(), ids=GOOD)
 def test_good_base_url(base_url: str, address: str) -> None:
     """Where https goes anywhere, plain http goes to loopback; it ends without a slash."""
-    assert resolve_base_url(Environment.TEST, base_url) == address
+    for given in (base_url, httpx.URL(base_url)):
+        assert resolve_base_url(Environment.TEST, given) == address  # type: ignore[arg-type]
 
 
 NOT_LOOPBACK = "localhost.evil.example evil.localhost.example:8080 127.0.0.1.evil.example 10.0.0.1 0.0.0.0 2130706433 "

@@ -85,7 +85,7 @@ def test_auth_and_encryption(clients: Clients) -> None:
 
 
 RESERVED = "Accept ACCEPT-ENCODING content-type User-Agent Authorization If-Match profile-id Host Cookie Connection "
-RESERVED += "Content-Length Content-Encoding Transfer-Encoding Upgrade TE Trailer"
+RESERVED += "Content-Length Content-Encoding Transfer-Encoding Upgrade TE Trailer Range If-None-Match Expect"
 NAME, VALUE = "a name is not the name of a header (RFC 9110 section 5.1)", "each value has to be visible ASCII, "
 NO_HEADERS: list[tuple[Any, str]] = [
     *((each, "expected a mapping of names and values, both text") for each in (SECRET, [("X", "a")], 0, {"X"})),

@@ -97,7 +97,7 @@ def test_a_file_or_its_content(tmp_path: Path, given: Callable[[Path], Any], pas
 
 # Passwords that do not open a P12, and what the message says.
 BAD_PASSWORDS: list[tuple[Any, str]] = [
-    *((password, "") for password in ("another", PASSWORD.upper(), b"\xff\xfe", "\ud800", 5, ["x"])),
+    *((password, "") for password in ("another", PASSWORD.upper(), b"\xff\xfe", "\ud800", 5, ["x"], PASSWORD + "\0")),
     *((password, ".*blank or a line break") for password in (" " + PASSWORD, (PASSWORD + "\r\n").encode())),
     *((password, "the P12 has one, and none was given") for password in (None, "", b"")),
 ]

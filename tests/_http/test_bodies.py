@@ -8,10 +8,11 @@ import zlib
 import httpx
 import pytest
 
-from cybersource_tms import errors
+from cybersource_tms import MessageEncryption, errors
 from cybersource_tms_sandbox import PAGE_CUSTOMER_ID, page_customer
 from support.clients import NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
+from support.keys import key_pem, rsa_key
 from support.scripted_server import Connection, serving
 
 MEBIBYTE = 2**20
@@ -53,7 +54,8 @@ BOMBS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("status", [200, 404, 503])
 def test_a_compressed_bomb(clients: Clients, body: bytes, encoding: str, status: int) -> None:
     """Few bytes that hold very many are not decompressed; the status stands if it is not 200."""
-    client = clients.open(transport=FixedResponse(status, body, {"Content-Encoding": encoding}))
+    encryption = MessageEncryption(response_key=key_pem(rsa_key("response")), response_key_id="id")
+    client = clients.open(transport=FixedResponse(status, body, {"Content-Encoding": encoding}), encryption=encryption)
     tracemalloc.start()
     try:
         with pytest.raises(errors.CybersourceError) as caught:
@@ -76,9 +78,15 @@ def test_what_is_wrongly_compressed(clients: Clients, body: bytes) -> None:
 
 def test_compression_that_is_asked_for(clients: Clients) -> None:
     """Only gzip is asked for, and it is read."""
-    transport = FixedResponse(200, gzip.compress(PAGE), {"Content-Encoding": "GZIP"})
-    assert clients.open(transport=transport).retrieve(PAGE_CUSTOMER_ID).customer.to_dict() == page_customer()
-    assert transport.requests[0].headers["accept-encoding"] == "gzip"
+    for body, encoding in (
+        (gzip.compress(PAGE), "GZIP"),
+        (gzip.compress(PAGE), "x-gzip"),
+        (PAGE, ""),
+        (PAGE, "Identity"),
+    ):
+        transport = FixedResponse(200, body, {"Content-Encoding": encoding})
+        assert clients.open(transport=transport).retrieve(PAGE_CUSTOMER_ID).customer.to_dict() == page_customer()
+        assert transport.requests[0].headers["accept-encoding"] == "gzip"
 
 
 ENDLESS = {"plain": b"\r\n", "after the end of gzip": b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(PAGE)}

@@ -276,3 +276,17 @@ def test_one_total_time_for_all(clients: Clients, sandbox: Sandbox, url: str) ->
     assert transport.methods() == ["PATCH", "PATCH", "GET"]
     first, second, read = read_timeouts
     assert read < second < first - 0.1 < 60
+
+
+@pytest.mark.parametrize("version", ["http11", "http2"])
+def test_the_versions_of_http(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """An update counts as sent once it has begun to be, by whichever of them a transport of httpx speaks."""
+
+    def break_off(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        request.extensions["trace"](f"{version}.send_request_headers.started", {"request": request})
+        raise httpx.ReadError("broken")
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", break_off)
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        Clients("sync", lambda _: _).open(transport=httpx.HTTPTransport()).update(PAGE_CUSTOMER_ID, NEW_EMAIL)
+    assert caught.value.may_have_been_applied

@@ -253,6 +253,9 @@ REFUSALS = {
     "407 Proxy Authentication Required": ("407: check the proxy's user name and password", 1),
     "403 Forbidden": ("403: check whether the proxy allows this host", 1),
     "503 Service Unavailable": ("503: it may be overloaded", 2),
+    "429 Too Many Requests": ("429: it may be overloaded", 2),
+    "302 Found": ("302: check the proxy's address", 1),
+    "404 Not Found": ("404: check the proxy's address", 1),
 }
 
 

@@ -6,6 +6,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 from cybersource_tms import CertificateAuth, MessageEncryption, Retries, SharedSecretAuth, changed_fields
 from cybersource_tms.errors import ConnectionFailed, CybersourceError, InvalidRequest, NotFound, Unauthorized
-from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox
+from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, PAGE_CUSTOMER_ID, SECRET, Sandbox, page_customer
 from support.clients import EMAIL, NEW_EMAIL, Clients
 from support.fixed_response import FixedResponse
 from support.keys import PASSWORD, certificate, p12
@@ -150,6 +151,24 @@ def test_what_the_callers_code_raises(
     assert functions(caught.value)[-1] == "raise_it"
     notes = "\n".join(caught.value.__notes__)
     assert (fate in notes, NOTED in notes) == (True, bool(fate))
+
+
+def test_what_an_error_of_the_callers_code_holds(clients: Clients) -> None:
+    """It stays, in what that code raises and in the causes that it brings."""
+    text = '{"mine": bad}'
+    brought = ThreadPoolExecutor(1).submit(json.loads, text).exception()
+    client = clients.open(transport=FixedResponse(200, json.dumps(page_customer()).encode(), {"ETag": "1"}))
+
+    def bring(_: object) -> None:
+        raise LookupError from brought
+
+    with pytest.raises(json.JSONDecodeError) as own:
+        client.modify(PAGE_CUSTOMER_ID, lambda _: json.loads(text))
+    with pytest.raises(LookupError) as caught:
+        client.modify(PAGE_CUSTOMER_ID, bring)
+    assert own.value.doc == brought.doc == text  # type: ignore[union-attr]
+    assert caught.value.__cause__ is brought
+    assert (brought.__traceback__ is None, hasattr(brought, "__notes__")) == (False, False)  # type: ignore[union-attr]
 
 
 def test_what_is_raised_in_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:

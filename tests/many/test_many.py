@@ -20,6 +20,8 @@ import httpx
 import pytest
 
 from cybersource_tms import AsyncCustomersClient, CustomersClient, Retries, SharedSecretAuth, UpdateOutcome, errors
+from cybersource_tms._cli.outcomes import describe
+from cybersource_tms._cli.rows import Row
 from cybersource_tms._many import AsyncJob, SyncJob
 from cybersource_tms_sandbox import KEY_ID, MERCHANT_ID, SECRET, Fault, Sandbox, page_customer
 from support.waiting import HANGS, LIMIT, eventually
@@ -191,6 +193,22 @@ def test_an_error_of_all_customers(kind: str, fleet: Sandbox, failure: Any, rais
     assert type(job.raised) is raised
     assert job.errors == [job.raised]
     assert (len(asked), len(list(pairs))) == (1, len(ALL) - 4)
+
+
+def test_credentials_that_cannot_sign(fleet: Sandbox) -> None:
+    """They end the job, although nothing was sent: no other customer would fare better."""
+    auth = type(
+        "Foreign", (httpx.Auth,), {"auth_flow": lambda *_: iter([httpx.Request("POST", "https://a.example")])}
+    )()
+    taken: list[UpdateOutcome] = []
+    with (
+        pytest.raises(errors.InvalidRequest, match=r"^auth: "),
+        CustomersClient("test", auth, transport=fleet.transport).update_many(ALL, concurrency=1) as outcomes,
+    ):
+        taken += outcomes
+    assert len(fleet.received) == 0 < len(taken) < len(ALL)
+    outcome = describe(Row(2, "", "a"), taken[0])
+    assert (outcome["status"], outcome["final"]) == ("failed", False)
 
 
 def test_a_closed_client(fleet: Sandbox) -> None:
@@ -589,9 +607,11 @@ def test_cancelling_tasks(fleet: Sandbox, steps: int, times: int) -> None:
     gc.collect()
 
 
-def test_cancelling_what_has_finished(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever the job's task is cancelled, the outcomes of the updates that have finished come first."""
-    finished, taken, finish = list[UpdateOutcome](), list[UpdateOutcome](), AsyncJob._finish
+@pytest.mark.parametrize("leaves", [False, True])
+def test_cancelling_what_has_finished(fleet: Sandbox, monkeypatch: pytest.MonkeyPatch, *, leaves: bool) -> None:
+    """Whenever the job's task is cancelled, what has finished comes first. Leaving the loop does not swallow it."""
+    finished, taken, cancelled = list[UpdateOutcome](), list[UpdateOutcome](), list[bool]()
+    finish = AsyncJob._finish
 
     def note(job: AsyncJob, outcome: UpdateOutcome) -> None:
         finished.append(outcome)
@@ -603,19 +623,22 @@ def test_cancelling_what_has_finished(fleet: Sandbox, monkeypatch: pytest.Monkey
         async with AsyncCustomersClient("test", AUTH, transport=fleet.transport).update_many(ALL) as outcomes:
             async for outcome in outcomes:
                 taken.append(outcome)
+                if leaves and cancelled[-1:] == [True]:
+                    break
 
     async def cancel(steps: int) -> None:
         task = asyncio.create_task(update())
         for _ in range(steps):
             await asyncio.sleep(0)
-        task.cancel()
+        cancelled.append(task.cancel())
         with suppress(asyncio.CancelledError):
             await task
+        assert task.cancelled() == cancelled.pop()
 
     for steps in range(60):
         asyncio.run(cancel(steps))
     assert len(taken) > len(IDS)
-    assert taken == [outcome for outcome in finished if outcome.record]
+    assert leaves or taken == [outcome for outcome in finished if outcome.record]
 
 
 @pytest.mark.parametrize("kind", ASYNC)
