@@ -167,10 +167,12 @@ def test_operations() -> None:
     assert str(body) not in f"{plain!r} {plain}"
 
 
-def test_an_id_that_is_more_than_text() -> None:
-    """What was checked is what is sent: a member of an Enum could be shown by its name."""
-    shown = type("Shown", (str,), {"__str__": lambda _: "Customers.ROE"})
-    assert retrieve_request(shown("A"), None).path == "/tms/v2/customers/A"
+def test_ids_and_names_that_are_more_than_text() -> None:
+    """What was checked is what is sent and told: a member of an Enum could be shown by its name."""
+    shown = type("Shown", (str,), {"__str__": lambda _: "Customers.ROE", "__format__": lambda *_: "Fields.GROUP"})
+    changes = parse_changes("changes", {shown("buyerInformation"): {shown("email"): "a"}}, limits=True)
+    operation = update_request(shown("A"), changes, None, None)
+    assert (operation.path, operation.fields) == ("/tms/v2/customers/A", ("buyerInformation.email",))
 
 
 def test_nothing_is_sent_that_was_refused(clients: Clients) -> None:

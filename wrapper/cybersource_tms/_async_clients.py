@@ -172,7 +172,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
     async def _retry(self, operation: Operation[Result], call: Call) -> Result:
         """Retry on one connection until an attempt succeeds, or attempts or time run out.
 
-        If anything but an error of ours ends it, note the update's fate.
+        Any other exception gets a note that says whether the update may have been applied.
         """
         attempts, delay = Attempts(operation, self._settings.retries, call), 0.0
         try:
@@ -193,7 +193,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
             raise
 
     async def _wait_for_turn(self, attempts: Attempts[Any], delay: float) -> None:
-        """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which does not count."""
+        """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which postpones the deadline."""
         if self._job:
             attempts.call.postpone(await self._job.wait_for_turn(delay, attempts.last_error))
         elif delay:

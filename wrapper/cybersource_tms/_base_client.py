@@ -23,7 +23,7 @@ _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport
 
 
 class BaseClient(Generic[_Transport]):
-    """The settings and the connections of a client. The class of each client says what the arguments are."""
+    """The settings and the connections of a client. See the client classes for the arguments."""
 
     _connections_class: ClassVar[Any]
 
@@ -124,14 +124,14 @@ class BaseClient(Generic[_Transport]):
         return self._borrow(evolve(self._settings, **given))
 
     def _borrow(self, settings: Settings, job: object = None) -> Self:
-        """Return a client with the same connections, which closing it does not close. In a job, it waits for turns."""
+        """Return a client that shares these connections; closing it leaves them open. In a job, it waits for turns."""
         other = copy(self)
         other._settings, other._job, other._is_borrowing = settings, job, True  # noqa: SLF001 - a copy of this
         return other
 
     @property
     def environment(self) -> Environment:
-        """Whom requests are for."""
+        """The environment that requests are for."""
         return self._settings.environment
 
     @property

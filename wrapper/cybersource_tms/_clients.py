@@ -23,8 +23,8 @@ apply, modify           read, find what has to change, update guarded by the ETa
     _confirm_applied    after a 412, if an earlier attempt may have been applied: read, and compare
 
 A `Call` has the deadline and counts the requests, for all reads and updates of one call. `Attempts` keeps what is known
-of one operation. `may_have_been_applied` of an error is about its own attempt until `record` makes it about all of
-them. A 412 changes nothing: if its flag is True, an earlier attempt was sent and got no clear answer.
+of one operation. `may_have_been_applied` of an error covers one attempt, until `record` widens it to all attempts so
+far. A 412 changes nothing: if its flag is True, an earlier attempt was sent and got no clear answer.
 """
 
 import logging
@@ -60,7 +60,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             first step.
         timeout: Seconds, above 0 and at most a day, for each of connecting, writing and reading, or an
             `httpx.Timeout`. The default is 5 s to connect, 10 s to write, 30 s to read.
-        retries: When to retry after a transient failure, see `Retries`; None: a single attempt, within a day.
+        retries: When to retry after a transient failure, see `Retries`; None: one attempt, and a day for the call.
         profile_id: The token profile to use, 36 characters, for merchants that have more than one.
         encryption: A `MessageEncryption`, to encrypt requests, responses or both; `auth` has to sign tokens.
         base_url: The address to send to, if it is not the environment's: a reverse proxy or the sandbox. Plain http
@@ -199,7 +199,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         per_second: float | None = None,
         max_failures: int | None = None,
     ) -> AbstractContextManager[Iterator[UpdateOutcome]]:
-        """Update many customers at a time, as `update` does, on threads. The arguments are those of `apply_many`."""
+        """Update many customers on threads, each as `update` does. The arguments are those of `apply_many`."""
         job = SyncJob(pairs, concurrency, per_second, max_failures)
         return job.run(self._borrow(self._settings, job).update)
 
@@ -212,7 +212,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
         per_second: float | None = None,
         max_failures: int | None = None,
     ) -> AbstractContextManager[Iterator[UpdateOutcome]]:
-        """Make many customers have the values that they should have, on threads; an outcome for each as it finishes.
+        """Make many customers have the values that they should have, on threads. Each gets an outcome as it finishes.
 
             with customers.apply_many((row["id"], wanted(row)) for row in rows) as outcomes:
                 for outcome in outcomes:
@@ -298,7 +298,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
     def _retry(self, operation: Operation[Result], call: Call) -> Result:
         """Retry on one connection until an attempt succeeds, or attempts or time run out.
 
-        If anything but an error of ours ends it, note the update's fate.
+        Any other exception gets a note that says whether the update may have been applied.
         """
         attempts, delay = Attempts(operation, self._settings.retries, call), 0.0
         try:
@@ -319,7 +319,7 @@ class CustomersClient(BaseClient[httpx.BaseTransport]):
             raise
 
     def _wait_for_turn(self, attempts: Attempts[Any], delay: float) -> None:
-        """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which does not count."""
+        """Wait before an attempt: for the delay of a retry and, in a job, for a turn, which postpones the deadline."""
         if self._job:
             attempts.call.postpone(self._job.wait_for_turn(delay, attempts.last_error))
         elif delay:

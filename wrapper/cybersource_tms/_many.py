@@ -1,4 +1,4 @@
-"""Many customers: at most so many in flight, at most so fast, and an outcome for each as it finishes.
+"""Many customers, with limits on how many are in flight and how fast, and an outcome for each as it finishes.
 
 SyncJob, AsyncJob   read the pairs, begin each update as soon as it may, and yield the outcomes
   _Job              which customers are in flight, when the next request may be sent, and what has ended the job
@@ -57,7 +57,7 @@ class _Job:
         self._max_failures = None if max_failures is None else parse_count("max_failures", max_failures)
         self._numbers = count()
         self._in_flight: set[str] = set()
-        self._finished: deque[UpdateOutcome] = deque()  # and not taken yet
+        self._finished: deque[UpdateOutcome] = deque()  # and not yet yielded
         self._failures = 0  # in a row
         self._has_ended = False
         self._error: BaseException | None = None  # raised after the outcomes of what was in flight
@@ -101,13 +101,13 @@ class _Job:
         self._in_flight.discard(_key(outcome.customer_id))
 
     def _end(self, error: BaseException | None = None) -> None:
-        """Begin and send nothing more. The first error is the one that is raised."""
+        """Stop: nothing more begins or is sent. The first error is the one that is raised."""
         self._error = self._error or error
         self._has_ended = True
 
 
 def _key(customer_id: object) -> str:
-    # Ids are case-insensitive. What is no text is no id, which the update says.
+    # Ids are case-insensitive. A value that is not text is no id; the update reports that.
     return customer_id.lower() if isinstance(customer_id, str) else ""
 
 
@@ -129,7 +129,7 @@ def _concerned(error: BaseException | None) -> Literal["none", "one", "several",
 class SyncJob(_Job):
     """Updates customers on threads. The caller's thread reads the pairs and takes the outcomes.
 
-    A signal's handler may raise there at any moment. So that thread holds no lock, and looks before it waits.
+    A signal's handler may raise there at any moment. So that thread takes no lock, and looks before it waits.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -172,7 +172,7 @@ class SyncJob(_Job):
         return time.monotonic() - started
 
     def _sleep(self, seconds: float) -> None:
-        """Wait, but not longer than the job goes on."""
+        """Sleep, but wake when the job ends."""
         with suppress(Empty):
             self._ended.put(self._ended.get(timeout=seconds))
 
@@ -238,7 +238,7 @@ class SyncJob(_Job):
 
     def _take_rest(self) -> Generator[UpdateOutcome]:
         self._work.put(None)
-        # In this order: what has finished is there before its thread has ended.
+        # `_running` first: a thread adds its outcome before it stops counting.
         yield from self._take_while(lambda: self._running or self._finished)
 
     def _take_while(self, condition: Callable[[], object]) -> Generator[UpdateOutcome]:
@@ -291,7 +291,7 @@ class AsyncJob(_Job):
         return time.monotonic() - started
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait, but not longer than the job goes on."""
+        """Sleep, but wake when the job ends."""
         with anyio.move_on_after(seconds):
             await self._ended.wait()
 

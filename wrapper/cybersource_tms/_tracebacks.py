@@ -1,4 +1,4 @@
-"""Whatever leaves the package leaves without the frames within.
+"""Exceptions leave the package without its own frames.
 
 Their locals hold secrets and customers' values, and crash reporters record the locals of each frame. A note says which
 frames they were. The causes stay, without their frames, bodies and requests. What the caller was handling before the
@@ -126,7 +126,7 @@ def _empty(error: BaseException) -> None:
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn about the line outside of the package that led here."""
+    """Issue a warning about the caller's line."""
     level, frame = 1, currentframe()
     while frame and _package(frame) in _OURS:
         level, frame = level + 1, frame.f_back

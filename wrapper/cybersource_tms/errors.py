@@ -1,7 +1,7 @@
 """Everything that the clients raise.
 
 CybersourceError            .may_have_been_applied (over all attempts)  .attempts  .is_transient
-├── InvalidRequest          refused before anything was sent (also a ValueError)
+├── InvalidRequest          an argument or a setting is wrong (also a ValueError)
 ├── ConnectionFailed        no response
 │   └── TimedOut            (also a TimeoutError)
 ├── UnreadableResponse      a response that cannot be understood or decrypted, or is about another customer
@@ -30,7 +30,7 @@ What is guaranteed:
 - Nothing is sent after a call's `total_timeout`; waiting for a turn of a job or for a connection is not part of it.
 - Cancelling a call, or an exception of a signal's handler, never breaks another call's connection.
 
-What is not:
+What is not guaranteed:
 
 - If `may_have_been_applied` is True, nobody knows whether the update was applied: one of the attempts may have reached
   the service. That holds for any error that comes after such an attempt, a `NotFound` too. Read the customer and
@@ -38,12 +38,12 @@ What is not:
 - Without `if_match`, an update overwrites what somebody else wrote to the same fields in between, and an attempt that
   timed out can still be applied later. Sending the same merge patch twice is harmless otherwise (RFC 7396).
 - `apply` overwrites what somebody else wrote to the desired fields before it read them.
-- With a custom `transport` nobody knows that nothing was sent, because its errors prove nothing. What it sends after
-  the deadline, and what its calls share, is up to it.
-- An exception that is not in this tree comes out as itself: a bug of this library, an exception of a signal's handler,
+- With a custom `transport` the client cannot tell whether a request was sent, so every request counts as sent. What
+  it sends after the deadline, and what its calls share, depends on that transport.
+- An exception that is not in this tree is raised unchanged: a bug of this library, an exception of a signal's handler,
   of a signer or of a function given to `modify`. If an update was under way, a note says whether it may have been
-  applied. Only an `OSError`, such as a `TimeoutError`, that is raised while a call uses the network is taken for the
-  network's.
+  applied. Only an `OSError`, such as a `TimeoutError`, that is raised while a call uses the network is
+  reported as a network error.
 """
 
 import re
@@ -81,7 +81,7 @@ class CybersourceError(Exception):
 
 
 class InvalidRequest(CybersourceError, ValueError):
-    """The call was refused before anything was sent; the message says what is wrong and what to do.
+    """An argument, a setting or a function's result is wrong, and was not sent; the message says which, and what to do.
 
     Attributes:
         argument: The argument that is wrong; None if no single one is.

@@ -100,7 +100,7 @@ class Operation(Generic[Result]):
 
 
 def retrieve_request(customer_id: object, profile_id: str | None) -> Operation[CustomerRecord]:
-    """Return a read of a customer, or raise `InvalidRequest` if the id is none."""
+    """Return a read of a customer, or raise `InvalidRequest` if the id is wrong."""
     checked = parse_customer_id(customer_id)
     request = customers.retrieve_customer_request(checked, profile_id=profile_id or UNSET)
     return Operation(request, customers.RETRIEVE_CUSTOMER_SUCCESS, checked)
@@ -196,7 +196,7 @@ def desired_changes(desired: JSON, read: CustomerRecord) -> JSON:
 
 
 def parse_function(function: object) -> Modify:
-    """Return a function that a caller gives to `modify`, or raise `InvalidRequest` if it is none."""
+    """Return a function that a caller gives to `modify`, or raise `InvalidRequest` if it is not a function."""
     if callable(function) and not isinstance(function, type):
         return cast("Modify", function)
     raise InvalidRequest("function: expected a function that takes the Customer and returns the changes")

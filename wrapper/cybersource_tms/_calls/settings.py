@@ -63,7 +63,7 @@ def _parse_retries(retries: Retries | None) -> Retries:
 
 
 def parse_count(argument: str, value: object) -> int:
-    """Return a whole number, or raise `InvalidRequest` if it is none or less than 1."""
+    """Return a whole number, or raise `InvalidRequest` if it is not one, or less than 1."""
     if type(value) is int and value >= 1:
         return value
     raise InvalidRequest(f"{argument}: expected a whole number of 1 or more")

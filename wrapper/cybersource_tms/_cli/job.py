@@ -27,7 +27,7 @@ _Start = Callable[[_Pairs], AbstractContextManager[Iterator[UpdateOutcome]]]
 
 
 class Job:
-    """Updates the customers of a file. It is read as a whole at first, so that nothing is sent if that is wrong."""
+    """Updates the customers of a file. It is read as a whole at first, so that nothing is sent if the file is wrong."""
 
     def __init__(self, rows: RowsFile, signals: Signals) -> None:
         self._rows, self._signals = rows, signals
@@ -42,7 +42,7 @@ class Job:
             say(f"{rows.path}: there is no customer to update in it", sys.stderr)
 
     def run(self, start: _Start, outcomes: OutcomesFile | None) -> None:
-        """Do what is left, or only compare without a file of outcomes. What ends it early is said."""
+        """Do what is left, or only compare without a file of outcomes. Say why, if it ends early."""
         self._outcomes = outcomes
         for line in outcomes.earlier() if outcomes else ():
             if line["final"] and _TO_DO in self._lines[line["line"] : line["line"] + 1]:

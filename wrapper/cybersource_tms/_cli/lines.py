@@ -1,4 +1,4 @@
-"""What a line of CSV (RFC 4180) or of JSON Lines asks for. A line that is wrong spoils no other one."""
+"""What a line of CSV (RFC 4180) or of JSON Lines asks for. A line that is wrong does not affect the others."""
 
 import json
 import re

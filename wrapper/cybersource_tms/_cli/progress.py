@@ -27,7 +27,7 @@ def say(text: str, stream: Any) -> None:
 
 
 def give_up(stream: Any) -> None:
-    """Let what is written to a stream vanish, also what it still holds, which the interpreter writes at its end."""
+    """Discard what is written to a stream, also what it still holds, which the interpreter writes at its end."""
     with suppress(OSError, ValueError):  # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -42,7 +42,7 @@ class Progress:
         self._reasons: dict[str, dict[str, tuple[str, array[int]]]] = {_TO_MEND: {}, _EARLIER: {}, _NOT_FINAL: {}}
 
     def add(self, outcome: dict[str, Any], numbers: list[int], *, earlier: bool = False) -> None:
-        """Count an outcome, of an earlier run or of this one; tell it if it is the first of its reason."""
+        """Count an outcome, of an earlier run or of this one; print it if it is the first of its reason."""
         self._counts[outcome["status"] + " by an earlier run" * earlier] += 1
         self._of_this_run += not earlier
         if outcome["error"]:

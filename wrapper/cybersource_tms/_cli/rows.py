@@ -26,7 +26,7 @@ _BOM = "\ufeff"
 
 @define
 class Row:
-    """What a line asks for, or several by their quotes: part of a customer. `key` stands for the customer."""
+    """What a record asks for, a line or several within quotes: part of a customer. `key` stands for the customer."""
 
     line: int
     text: str = field(repr=False)
@@ -97,7 +97,7 @@ def _version(path: Path) -> tuple[int, ...]:
 
 
 def _decode(file: BufferedReader) -> Iterator[str]:
-    """Yield the lines as text; none takes all of the memory."""
+    """Yield the lines as text, with a limit on their length."""
     for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), 1):
         text, problem = line.decode(errors="replace"), None
         if number == 1 and "\r" in text.rstrip("\r\n\0"):

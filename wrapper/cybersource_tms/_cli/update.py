@@ -1,4 +1,4 @@
-"""Update the customers of a file. Whatever has happened, the same command goes on.
+"""Update the customers of a file. If it stops early, run the same command again.
 
 FILE is CSV with a line of column names, or JSON Lines. The column `id` is the
 customer's token id; every other column is a field as the API names it, such as
@@ -13,7 +13,7 @@ FILE is sent, guarded by the ETag.
               null removes the field
 
 A line that is wrong, or has the id of another line with other values, gets the
-outcome `invalid`; the others are done. FILE must not change meanwhile.
+outcome `invalid`; the others are processed. FILE must not change meanwhile.
 
 Outcomes hold ids, names of fields and errors, and no values. Final are those of
 customers that are as wanted, that the service itself refuses (400, 404, 410),
@@ -62,8 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--failed", metavar="FILE", type=Path, help="write the lines that have failed, to mend and run them")
     add("--dry-run", action="store_true", help="read all, print names of fields that differ, send nothing")
     add("--concurrency", metavar="N", type=int, default=16, help="customers at a time (default: 16)")
-    add("--per-second", metavar="N", type=float, help="requests that start in a second at most, reads included")
-    add("--max-failures", metavar="N", type=int, default=20, help="in a row, as without network (default: 20)")
+    add("--per-second", metavar="N", type=float, help="start at most N requests in a second, reads included")
+    add(
+        "--max-failures",
+        metavar="N",
+        type=int,
+        default=20,
+        help="end after N in a row, as without network (default: 20)",
+    )
     add("--profile-id", metavar="ID", help="the token profile, if the merchant has more than one")
     add("--verbose", action="store_true", help="show retries and waits, with times")
 

@@ -41,7 +41,7 @@ def attempt(connection: Connection[httpx.BaseTransport], attempts: Attempts[Resu
     """Make one attempt, and return what the service returned.
 
     Raises:
-        CybersourceError: Of any kind. An exception that is neither the network's nor ours comes out as itself.
+        CybersourceError: Of any kind. An exception that is neither the network's nor ours is raised unchanged.
     """
     connection.begin(attempts, settings.timeout)
     request = build_request(connection, settings)
@@ -108,7 +108,7 @@ async def async_sign_request(connection: Connection[Any], request: httpx.Request
 
 
 def check_signed(request: httpx.Request, signed: httpx.Request) -> None:
-    """Refuse what credentials return if it is another request: one for a token, perhaps."""
+    """Refuse credentials that send another request first, such as one for a token."""
     if signed is not request:
         raise InvalidRequest("auth: it has to sign the request that it is given, in its first step")
 
@@ -136,7 +136,7 @@ async def async_send(connection: Connection[httpx.AsyncBaseTransport], request: 
 
 
 def read_body(connection: Connection[httpx.BaseTransport], response: httpx.Response) -> bytes:
-    """Read the body of a response to its end. What comes after it on the connection is never read."""
+    """Read the body of a response to its end. What follows it is never taken for a response."""
     try:
         with closing(response):
             body = Body(response, is_success=connection.attempts.operation.is_success(response))
@@ -170,7 +170,7 @@ async def async_read_body(connection: Connection[httpx.AsyncBaseTransport], resp
 
 
 class BodyRefused(httpx.DecodingError):
-    """Why a body is not read to its end. The text holds no value."""
+    """Why a body is not read to its end. The message never quotes the body."""
 
 
 class Body:

@@ -28,8 +28,8 @@ class Connection(Generic[Transport]):
 
     transport: Transport
     keeps_alive: bool  # nobody else uses this transport, so the connection can be used again
-    is_custom: bool  # the transport is of the caller's making: what that raises proves nothing
-    waited: float = 0.0  # seconds, until fewer than `max_connections` calls were in flight
+    is_custom: bool  # the caller's own: its errors do not tell whether the request was sent
+    waited: float = 0.0  # seconds for a free place (async only)
     stream: Any = None  # httpcore's network stream, which is the open connection
     timeouts: dict[str, float] = field(init=False)  # seconds; httpcore reads them when a step begins
     started: float = field(init=False)  # `time.monotonic()`
@@ -75,7 +75,7 @@ class Connection(Generic[Transport]):
         self.trace(event, info)
 
     def has_leftovers(self) -> bool:
-        """Return whether something follows the response that was read. What cannot be told counts as such."""
+        """Return whether something follows the response that was read; True if that cannot be told."""
         is_open = self.stream is not None  # none is where httpx's transport is mocked, as by pytest-httpx
         return is_open and self.keeps_alive and (self._http_holds_more() or self._tls_holds_more())
 

@@ -1,4 +1,4 @@
-"""Connections: one for each read or update, to itself, and only used again if its last exchange ended in order.
+"""Connections. Each read or update has one to itself, which is kept only if that succeeds or gets an error status.
 
 So no call can see another one's leftovers, whether that was cancelled, cut or got two responses. A connection belongs
 to the process and the event loop that made it: after a fork, or in another loop, there are new ones.
@@ -58,7 +58,7 @@ class _Connections(Generic[Transport]):
             # Plain http uses none, so one that trusts nobody will do: loading certificates takes 20 ms.
             self._tls = settings.ssl_context or (_tls_context() if settings.uses_tls else _TRUSTS_NOBODY)
             self._open()  # so that settings that cannot be used are refused here
-        # Those of other processes are kept, or the garbage collector would close their sockets.
+        # Those of the parent are kept after a fork: collecting them would close its sockets.
         self._pools: dict[_Owner, _Pool[Transport]] = {}
 
     def _pool_of(self, owner: _Owner) -> _Pool[Transport]:
@@ -109,7 +109,7 @@ class _Connections(Generic[Transport]):
         return cast("Transport", http._transport_for_url(httpx.URL(self._settings.base_url)))  # noqa: SLF001 - see above
 
     def _abandon(self) -> None:
-        """Close what event loops of asyncio that have ended left open: nobody can wait for them. Trio does not tell."""
+        """Close what ended loops of asyncio left open, without waiting. With trio there is no way to know."""
         for process, loop in list(self._pools):
             if process == os.getpid() and isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed():
                 pool = self._pools.pop((process, loop), None)  # another thread may have been here
@@ -143,7 +143,7 @@ class SyncConnections(_Connections[httpx.BaseTransport]):
 
     @contextmanager
     def acquire(self) -> Generator[Connection[httpx.BaseTransport]]:
-        """Yield a connection for one read or update. Unless that ends in order, it is closed."""
+        """Yield a connection for one read or update. It is closed unless that succeeds or gets an error status."""
         pool = self._pool_of((os.getpid(), None))
         connection, reusable = self._take(pool), False
         try:
