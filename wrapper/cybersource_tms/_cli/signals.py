@@ -26,7 +26,7 @@ class Signals:
 
     @contextmanager
     def heeded(self) -> Generator[None]:
-        """Receive them in a block, which the first one ends. What the process ignores, as under nohup, stays ignored."""
+        """Receive them in a block, which the first one ends. What it ignores, as under nohup, stays ignored."""
         with suppress(RuntimeError):  # no thread can be started
             Thread(target=self._end_late, daemon=True).start()
         heeded = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]

@@ -63,13 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="read all, print names of fields that differ, send nothing")
     add("--concurrency", metavar="N", type=int, default=16, help="customers at a time (default: 16)")
     add("--per-second", metavar="N", type=float, help="start at most N requests in a second, reads included")
-    add(
-        "--max-failures",
-        metavar="N",
-        type=int,
-        default=20,
-        help="end after N in a row, as without network (default: 20)",
-    )
+    add("--max-failures", metavar="N", type=int, default=20, help="end after N failures in a row (default: 20)")
     add("--profile-id", metavar="ID", help="the token profile, if the merchant has more than one")
     add("--verbose", action="store_true", help="show retries and waits, with times")
 
