@@ -172,7 +172,7 @@ class AsyncCustomersClient(BaseClient[httpx.AsyncBaseTransport]):
     async def _retry(self, operation: Operation[Result], call: Call) -> Result:
         """Retry on one connection until an attempt succeeds, or attempts or time run out.
 
-        Any other exception gets a note that says whether the update may have been applied.
+        An exception that is not ours gets a note that says whether the update may have been applied.
         """
         attempts, delay = Attempts(operation, self._settings.retries, call), 0.0
         try:
