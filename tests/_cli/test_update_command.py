@@ -181,6 +181,10 @@ def test_failed_lines_that_cannot_be_written(fleet: Fleet, job: Job) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert f"{job.folder / 'failed.csv'} was not written: " in job.err
     assert not (job.folder / "failed.csv").exists()
+    mended = job.folder / ("m" * 250)  # with a date, its name would be too long
+    mended.write_text("mended")
+    assert job.run("--failed", str(mended)) == 1
+    assert (f"{mended} was not written: " in job.err, mended.read_text()) == (True, "mended")
 
 
 # What concerns one customer, and what concerns all

@@ -213,6 +213,12 @@ def test_one_word_removes(fleet: Fleet, job: Job, column: str) -> None:
     assert f"  25 x {column}: to leave the field alone, leave the cell empty; to remove it, write <null>; " in job.out
 
 
+def test_a_number_sign_is_text(fleet: Fleet, job: Job) -> None:
+    """It is no error of Excel's by itself."""
+    job.write(f"id,{EMAIL}\n{ID},#4711\n")
+    assert (job.run(), fleet.emails([ID])) == (0, {"#4711"})
+
+
 QUOTES: dict[str, tuple[list[str], str, list[str]]] = {
     "two strays": ([f'{ID},"{LAST}', f"{IDS[1]},{LAST}", f'{IDS[2]},"{LAST}'], "(lines 2 to 4)\n", []),
     "a cell that swallows lines": ([f'{ID},"{LAST}', f'{IDS[1]},{LAST}"'], f"{EMAIL}: it seems to hold lines", []),

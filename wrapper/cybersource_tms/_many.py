@@ -21,7 +21,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ._calls.records import CustomerRecord, UpdateOutcome
-from ._calls.requests import copied
+from ._calls.requests import copy_changes
 from ._calls.settings import parse_count
 from ._tracebacks import drop_frames
 from .errors import ConnectionFailed, CybersourceError, InvalidRequest, StatusError, TooManyRequests, UnreadableResponse
@@ -83,7 +83,7 @@ class _Job:
     def _parse_pair(self, item: object) -> tuple[Any, Any]:
         number = next(self._numbers)
         if isinstance(item, tuple | list) and len(pair := cast("tuple[Any, ...]", item)) == 2:  # noqa: PLR2004
-            return pair[0], copied(pair[1])  # `pairs` may use one dict for all
+            return pair[0], copy_changes(pair[1])  # `pairs` may use one dict for all
         raise InvalidRequest(f"pairs: item {number} is not a pair of a customer id and what to update")
 
     def _is_full(self) -> bool:

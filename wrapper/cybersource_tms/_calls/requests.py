@@ -152,8 +152,8 @@ def parse_changes(argument: str, changes: object, *, limits: bool) -> JSON:
     return json
 
 
-def copied(wanted: Any) -> Any:
-    """Return changes as JSON, which the caller cannot change any more; what is refused later is returned as it is."""
+def copy_changes(wanted: Any) -> Any:
+    """Return a copy of changes, as JSON. What cannot be sent is returned as it is, and refused later."""
     with suppress(Mismatch):
         return to_json(wanted, customer_schema(), sent=True, limits=False)
     return wanted

@@ -15,7 +15,7 @@ import httpx
 
 from cybersource_tms import errors
 from cybersource_tms._credentials.message_encryption import DecryptionFailed, MessageEncryption
-from cybersource_tms._diff.changed_fields import customer_json, field_paths, unlike
+from cybersource_tms._diff.changed_fields import customer_json, field_paths, unchecked_difference
 from cybersource_tms._diff.schema import to_json, to_model
 from cybersource_tms._diff.spec import Mismatch, api_names, customer_schema
 
@@ -117,7 +117,7 @@ def guarding_etag(read: CustomerRecord) -> str:
 def not_applied(current: CustomerRecord, operation: Operation[Any]) -> tuple[str, ...]:
     """Return the paths of the fields that the current customer does not have as an update requested them."""
     found = customer_json(current.customer, "customer")
-    return tuple(field_paths(unlike(found, operation.body or {}, customer_schema())))
+    return tuple(field_paths(unchecked_difference(found, operation.body or {}, customer_schema())))
 
 
 def unconfirmed_error(refused: errors.PreconditionFailed, paths: tuple[str, ...]) -> errors.PreconditionFailed:

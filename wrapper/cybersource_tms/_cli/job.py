@@ -82,8 +82,7 @@ class Job:
             if failed.exists():  # it may hold what somebody has mended
                 move_aside(failed)
             self._rows.copy(failed, lambda line: self._lines[line] in {_FAILED, _NOT_FINAL})
-        except (OSError, RunAgain) as error:
-            failed.unlink(missing_ok=True)  # a part would look whole
+        except OSError as error:
             say(f"{failed} was not written: {error}", sys.stderr)
 
     def _find_customers(self) -> None:

@@ -17,7 +17,8 @@ DELIMITERS = ",;|\t"
 REMOVED = "<null>"  # the cell that removes a field; JSON has null
 # What tools write where there is nothing: \N is MySQL's, #NV and #REF! are Excel's.
 _LOOKS_REMOVED = re.compile(
-    r"(\W|_|lt;)*(null|nil|none|nan|n/a|undefined|leer)(\W|_|gt;)*|\\N\W*|-+|\s+|#[\w/]+[!?]?", re.IGNORECASE
+    r"(\W|_|lt;)*(null|nil|none|nan|n/a|undefined|leer)(\W|_|gt;)*|\\N\W*|-+|\s+|#(n/a|nv|[^\W\d]\w*(/0)?[!?])",
+    re.IGNORECASE,
 )
 _LIKE_ID = re.compile("((customer)?[ _-]?token)?[ _-]?id|(customer[ _-]?)?token", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+([.,]\d+)+(E[+-]?\d+)?|-?\d+E\+\d+", re.IGNORECASE)  # as Excel and pandas write long ones

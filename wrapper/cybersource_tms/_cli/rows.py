@@ -71,9 +71,14 @@ class RowsFile:
 
     def copy(self, target: Path, is_wanted: Callable[[int], bool]) -> None:
         """Write some lines, by their numbers, to another file, in the form of this one, which was read before."""
-        with target.open("w", encoding="utf-8", newline="") as copy:
-            copy.write(self._first if self._delimiter else "")
-            copy.writelines(row.text for row in self if is_wanted(row.line))
+        copy = target.open("x", encoding="utf-8", newline="")
+        try:
+            with copy:
+                copy.write(self._first if self._delimiter else "")
+                copy.writelines(row.text for row in self if is_wanted(row.line))
+        except BaseException:
+            target.unlink()  # a part would look whole
+            raise
 
     def _parse(self, lines: Iterator[str]) -> Iterator[Row]:
         self._first = next(lines, "")

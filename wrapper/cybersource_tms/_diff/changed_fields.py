@@ -64,7 +64,7 @@ def field_paths(patch: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _patch(before: Json, wanted: Json, argument: str) -> Json:
-    patch = unlike(before, wanted, customer_schema())
+    patch = unchecked_difference(before, wanted, customer_schema())
     return _to_json(patch, argument, sent=True, before=before) if patch else {}
 
 
@@ -76,7 +76,7 @@ def _to_json(value: object, argument: str, **how: Any) -> Json:
     return found
 
 
-def unlike(old: Json, new: Mapping[str, Any], schema: Schema) -> Json:
+def unchecked_difference(old: Json, new: Mapping[str, Any], schema: Schema) -> Json:
     """Return what differs, with what only the service writes, which cannot be sent."""
     patch: Json = {}
     for name, value in new.items():
@@ -85,7 +85,7 @@ def unlike(old: Json, new: Mapping[str, Any], schema: Schema) -> Json:
             if name not in old or not _same(was, value):
                 patch[name] = value
         elif type(value) is dict:
-            changes = unlike(was if type(was) is dict else {}, value, inner)
+            changes = unchecked_difference(was if type(was) is dict else {}, value, inner)
             if changes or type(was) not in {dict, NoneType}:
                 patch[name] = changes
         elif not _same(was, value):
